@@ -1,0 +1,1 @@
+"""An emulator of Workers AI's text generation routes for one model, to develop and test offline."""

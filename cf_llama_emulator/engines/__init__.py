@@ -1,0 +1,1 @@
+"""Engines: what thinks behind the emulator."""

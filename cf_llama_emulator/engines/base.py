@@ -1,0 +1,78 @@
+"""What an engine is asked and what it answers: the border between the wire and whatever thinks.
+
+The app turns a checked request body into an `Ask`; an `Engine` answers it as a stream of pieces; the wire module
+writes those pieces in the shape the service would use. An engine knows nothing of HTTP or of shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as offered in the request, whichever of the two shapes it came in."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request to think about; exactly one of `prompt` and `messages` is set."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]] = ()
+    prompt: str | None = None
+    raw: bool = False
+    tools: Sequence[Tool] = ()
+    tool_choice: str | None = None
+    """None or "auto": the engine decides; "none"; "required"; otherwise the name of the one tool to call."""
+    response_format: Mapping[str, Any] | None = None
+    """None, {"type": "json_object"} or {"type": "json_schema", "json_schema": <bare schema>}."""
+    max_tokens: int = 256
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """temperature, top_p, top_k, seed and the penalties, as they came; absent keys are the service's defaults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of text, one or a few tokens long."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A whole tool call. `arguments` is a dict, or a string where a test wants broken JSON on the wire."""
+
+    name: str
+    arguments: Mapping[str, Any] | str | None
+    id: str | None = None
+    """None: the wire makes one where its shape has ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last piece, always given: why it stopped, and the counts where the engine knows them exactly."""
+
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+Piece = Text | Call | End
+
+
+class Engine(Protocol):
+    """Anything that answers an `Ask`."""
+
+    name: str
+    """Shown in the banner and in the `x-emulator-engine` header."""
+
+    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+        """Yield pieces as they are thought, `End` last. Closing the iterator stops the thinking."""
+        ...
