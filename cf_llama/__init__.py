@@ -1,5 +1,67 @@
-"""The wire to Llama 3.3 70B on Cloudflare Workers AI: httpx and pydantic, no framework."""
+"""The wire to Llama 3.3 70B on Cloudflare Workers AI: httpx and pydantic, no framework.
 
+    Settings ── connection ──▶ Transport.run / arun / stream / astream ──▶ Reply, Delta
+    ChatRequest ── body ───────────────┘
+
+`wire` is the only module that knows the shapes of the service, `transport` the only one that touches a socket.
+"""
+
+from cf_llama.connection import Connection, Timeouts
+from cf_llama.errors import (
+    AuthenticationError,
+    BadResponseError,
+    CapacityError,
+    ConnectionFailedError,
+    ContextOverflowError,
+    InvalidRequestError,
+    JSONModeError,
+    MissingCredentialsError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServiceError,
+    StreamInterruptedError,
+    ToolChoiceError,
+    WorkersAIError,
+)
+from cf_llama.model import CONTEXT_WINDOW, MODEL
+from cf_llama.reply import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama.request import ChatRequest
+from cf_llama.settings import Settings
+from cf_llama.transport import Transport
 from cf_llama.version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "CONTEXT_WINDOW",
+    "MODEL",
+    "AuthenticationError",
+    "BadResponseError",
+    "CapacityError",
+    "ChatRequest",
+    "Connection",
+    "ConnectionFailedError",
+    "ContextOverflowError",
+    "Delta",
+    "Exchange",
+    "InvalidRequestError",
+    "JSONModeError",
+    "MissingCredentialsError",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "QuotaExceededError",
+    "RateLimitError",
+    "Reply",
+    "RequestTimeoutError",
+    "ServiceError",
+    "Settings",
+    "StreamInterruptedError",
+    "Timeouts",
+    "ToolCall",
+    "ToolChoiceError",
+    "Transport",
+    "Usage",
+    "WorkersAIError",
+    "__version__",
+]

@@ -1,0 +1,158 @@
+"""Where a request goes and what it carries besides its body, checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx
+from pydantic import Field, SecretStr
+from pydantic.dataclasses import dataclass as validated
+
+from cf_llama.errors import InvalidRequestError, MissingCredentialsError
+from cf_llama.version import __version__
+
+_ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
+_MODEL = re.compile(r"@?[A-Za-z0-9][\w.:-]*(/[A-Za-z0-9][\w.:-]*)+", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+_GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37}")
+_RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
+
+
+@validated(frozen=True, kw_only=True)
+class Timeouts:
+    """Seconds to wait before giving up; None waits for ever.
+
+    The service itself gives up on an unstreamed answer after about two minutes, hence the default for `read`.
+    """
+
+    connect: float | None = Field(default=10.0, gt=0)
+    """For a connection to be made."""
+    read: float | None = Field(default=130.0, gt=0)
+    """For an answer that comes whole."""
+    stall: float | None = Field(default=60.0, gt=0)
+    """For the next event of a stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One account on one host, and how to speak to it.
+
+    Raises:
+        MissingCredentialsError: the account or the token is missing.
+        InvalidRequestError: one of them is malformed, or the token would go over plain http to another machine.
+    """
+
+    base_url: str
+    account_id: str | None
+    api_token: SecretStr | None = field(repr=False)
+    allow_insecure_base_url: bool = False
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_retries: int = 2
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user_agent: str = "cf_llama"
+
+    def __post_init__(self) -> None:
+        if not self.account_id:
+            raise MissingCredentialsError(
+                "account_id is missing: pass it, or set CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)"
+            )
+        if not self.api_token or not self.api_token.get_secret_value():
+            raise MissingCredentialsError(
+                "api_token is missing: pass it, or set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, "
+                "CF_AI_API_TOKEN, CF_API_TOKEN, or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)"
+            )
+        try:  # values from the environment have not been checked before
+            check_account_id(self.account_id)
+            check_token(self.api_token.get_secret_value())
+            check_base_url(self.base_url)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        if not (self.allow_insecure_base_url or _is_safe(httpx.URL(self.base_url))):
+            raise InvalidRequestError(
+                "base_url must be https, or http to this machine: the token would travel in the clear "
+                "(allow_insecure_base_url=True sends it all the same)"
+            )
+
+    def url(self, model: str) -> str:
+        """The route that runs `model`; its name stands in the path unescaped, as in the official samples."""
+        return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
+
+    def http_headers(self) -> dict[str, str]:
+        """Headers of a request, the token among them: made late, kept nowhere."""
+        token = self.api_token.get_secret_value() if self.api_token else ""
+        return {
+            "user-agent": f"{self.user_agent}/{__version__}",
+            **self.headers,
+            "authorization": f"Bearer {token}",
+            "content-type": "application/json",
+        }
+
+
+def _is_safe(url: httpx.URL) -> bool:
+    return url.scheme == "https" or is_loopback(url.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this very machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_account_id(value: str) -> str:
+    """An account id as it may stand in a path; the service answers others with a misleading 404 (code 7003)."""
+    if not _ACCOUNT_ID.fullmatch(value.strip()):
+        raise ValueError("account_id must be 32 hexadecimal digits")
+    return value.strip()
+
+
+def check_token(value: str) -> str:
+    """A token as it may stand in a header; the message never repeats it."""
+    value = value.strip()
+    if not value or not _HEADER_VALUE.fullmatch(value) or " " in value or value.startswith("${"):
+        raise ValueError("api_token must be printable ASCII without spaces, and no ${...} placeholder")
+    if _GLOBAL_KEY.fullmatch(value):
+        raise ValueError("api_token must be an API token; this has the form of a global API key")
+    return value
+
+
+def check_base_url(value: str) -> str:
+    """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped."""
+    try:
+        url = httpx.URL(value.strip())
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        raise ValueError("base_url must be an http(s) URL without credentials, query or fragment, ending in /client/v4")
+    return str(url).rstrip("/")
+
+
+def check_model(value: str) -> str:
+    """A model id as it may stand in a path."""
+    if not _MODEL.fullmatch(value):
+        raise ValueError("model must be an id like @cf/meta/llama-3.3-70b-instruct-fp8-fast")
+    return value
+
+
+def check_header(name: str, value: str) -> str:
+    """A header value that cannot end its own line."""
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"{name} must be printable ASCII")
+    return value
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers of the user's own, none of which may take the place of those that a request needs."""
+    for name, value in headers.items():
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
+            raise ValueError(f"default_headers: {name!r} is no header name")
+        if name.lower() in _RESERVED_HEADERS:
+            raise ValueError(f"default_headers must not set {name.lower()}")
+        check_header(f"default_headers[{name!r}]", value)
+    return dict(headers)

@@ -1,0 +1,176 @@
+"""Every way a call can fail, as one tree, and the table that maps what the service says to it.
+
+WorkersAIError
+├── InvalidRequestError        the request cannot be right as it is
+│   ├── ContextOverflowError   input and `max_tokens` together exceed the context window
+│   └── MissingCredentialsError  no account or no token was given or found
+├── AuthenticationError        the token is wrong
+├── PermissionDeniedError      the token is right, but not for this
+├── NotFoundError              no such account, model or gateway
+├── RateLimitError             too many requests: wait
+│   ├── CapacityError          the service is out of capacity: wait longer
+│   └── QuotaExceededError     the day's free allocation or a spend limit is used up: waiting seconds is of no use
+├── ServiceError               the service failed
+│   ├── BadResponseError       the answer cannot be read
+│   ├── StreamInterruptedError the stream broke off; the text so far is on the exception
+│   ├── JSONModeError          the model could not meet the JSON schema
+│   └── ToolChoiceError        a forced tool call did not come
+├── ConnectionFailedError      no connection, or it broke
+└── RequestTimeoutError        nothing came in time
+
+None derives from ValueError, RuntimeError or OSError: retry policies of agent frameworks take those for bugs in the
+caller's code. Each error pickles, and none holds a request, so none can hold a token.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import httpx
+
+from cf_llama.reply import Reply
+
+
+class WorkersAIError(Exception):
+    """Anything that went wrong between a call and its answer.
+
+    Args:
+        message: What the service said, without its prefixes, or what was noticed here.
+        status: The HTTP status; None where no answer came.
+        code: Cloudflare's own error code; None where it gave none.
+        ray_id: The `cf-ray` header of the answer.
+        request_id: The `cf-ai-req-id` header of the answer.
+        is_retryable: Whether the same call may succeed later; the default is the class's own.
+        retry_after: Seconds the service asked to wait.
+        partial: What had been received of the answer before it failed.
+        response: The answer: status, headers and body, never the request.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        ray_id: str = "",
+        request_id: str = "",
+        is_retryable: bool | None = None,
+        retry_after: float | None = None,
+        partial: Reply | None = None,
+        response: httpx.Response | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.ray_id = ray_id
+        self.request_id = request_id
+        self.is_retryable = type(self).retryable if is_retryable is None else is_retryable
+        self.retry_after = retry_after
+        self.partial = partial
+        self.response = response
+
+    def __str__(self) -> str:
+        known = {"status": self.status, "code": self.code, "ray": self.ray_id, "request": self.request_id}
+        details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
+        return f"{self.message} ({details})" if details else self.message
+
+    def details(self) -> dict[str, Any]:
+        """The keyword arguments that make the same error again."""
+        return {
+            "status": self.status,
+            "code": self.code,
+            "ray_id": self.ray_id,
+            "request_id": self.request_id,
+            "is_retryable": self.is_retryable,
+            "retry_after": self.retry_after,
+            "partial": self.partial,
+            "response": self.response,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.message, self.details())
+
+
+def _revive(kind: type[WorkersAIError], message: str, details: dict[str, Any]) -> WorkersAIError:
+    return kind(message, **details)
+
+
+class InvalidRequestError(WorkersAIError):
+    """The request cannot be right as it is: a field is missing, of the wrong type or out of range."""
+
+
+class ContextOverflowError(InvalidRequestError):
+    """Input and `max_tokens` together exceed the context window of 24,000 tokens (code 5021)."""
+
+
+class MissingCredentialsError(InvalidRequestError):
+    """No account id or no token was given, nor found in the environment."""
+
+
+class AuthenticationError(WorkersAIError):
+    """The token is missing, malformed or wrong."""
+
+
+class PermissionDeniedError(WorkersAIError):
+    """The token is valid, but not for this account or model."""
+
+
+class NotFoundError(WorkersAIError):
+    """The account, the model or the gateway does not exist."""
+
+
+class RateLimitError(WorkersAIError):
+    """Too many requests; the same call succeeds later."""
+
+    retryable = True
+
+
+class CapacityError(RateLimitError):
+    """The service is out of capacity (code 3040); it helps to wait for half a minute or more."""
+
+
+class QuotaExceededError(RateLimitError):
+    """The daily free allocation (codes 3036, 4006, until 00:00 UTC) or a spend limit is used up."""
+
+    retryable = False
+
+
+class ServiceError(WorkersAIError):
+    """The service failed, or something between it and us."""
+
+    retryable = True
+
+
+class BadResponseError(ServiceError):
+    """An answer came that cannot be read as one."""
+
+    retryable = False
+
+
+class StreamInterruptedError(ServiceError):
+    """The stream broke off or carried an error; `partial` holds what had come, and nothing is sent again."""
+
+    retryable = False
+
+
+class JSONModeError(ServiceError):
+    """The model could not meet the JSON schema (code 5024); asking once more often helps."""
+
+
+class ToolChoiceError(ServiceError):
+    """A tool call was forced, and after asking again the model still made none; `partial` is what it answered."""
+
+
+class ConnectionFailedError(WorkersAIError):
+    """No connection could be made, or it broke before an answer came."""
+
+    retryable = True
+
+
+class RequestTimeoutError(WorkersAIError):
+    """No answer, or no further event of a stream, came in time."""
+
+    retryable = True

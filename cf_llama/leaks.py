@@ -1,0 +1,89 @@
+"""Tool calls that the model wrote as text, which happens to Llama models when they are meant to call.
+
+They are taken for calls only when the whole text is nothing but calls of tools that were offered: an answer that
+merely talks about a call, or JSON for its own sake, stays text.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cf_llama import json_text
+
+_FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
+_OPENING = re.compile(r"(?:```(?:json|python)?\s*)?[{\[]")
+_LONGEST_OPENING = len("```python") + 2
+
+
+class Leak(NamedTuple):
+    """A call found in text; `arguments` is JSON."""
+
+    name: str
+    arguments: str
+
+
+def could_become_call(text: str, names: Collection[str]) -> bool | None:
+    """Whether text that begins like this may turn out to be a call; None while it is too short to tell."""
+    start = text.lstrip()[: max(_LONGEST_OPENING, *(len(name) + len(".call(") for name in names))]
+    if _OPENING.match(start):
+        return True
+    if any(start.startswith((f"{name}(", f"{name}.call(")) for name in names):
+        return True
+    openings = ("```json\n{", "```python\n[", "```\n{", *(f"{name}.call(" for name in names))
+    return None if any(opening.startswith(start) for opening in openings) else False
+
+
+def calls_in(text: str, names: Collection[str]) -> list[Leak]:
+    """The calls that `text` consists of; empty where it is anything else."""
+    text = text.strip()
+    if fenced := _FENCE.fullmatch(text):
+        text = fenced[1]
+    leaks = list(_json_calls(text) if text.startswith(("{", "[{")) else _python_calls(text))
+    return [leak for leak in leaks if leak] if all(leak and leak.name in names for leak in leaks) else []
+
+
+def _json_calls(text: str) -> Iterator[Leak | None]:
+    try:
+        value = json_text.parse(text)
+    except json_text.BadJSON:
+        return
+    for item in value if isinstance(value, list) else [value]:
+        yield _json_call(item)
+
+
+def _json_call(item: Any) -> Leak | None:
+    if not isinstance(item, Mapping):
+        return None
+    function = item.get("function", item)
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        return None
+    beside = {key: value for key, value in function.items() if key not in {"name", "type", "id"}}
+    arguments = function.get("arguments", function.get("parameters", beside))
+    return Leak(
+        function["name"], arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    )
+
+
+def _python_calls(text: str) -> Iterator[Leak | None]:
+    """The form of Meta's own prompt format: `[f(a=1), g(b="x")]`, or `f.call(a=1)` for built-in tools."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    for node in tree.elts if isinstance(tree, ast.List) else [tree]:
+        yield _python_call(node)
+
+
+def _python_call(node: ast.expr) -> Leak | None:
+    if not isinstance(node, ast.Call) or node.args:
+        return None
+    function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
+    try:
+        arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
+        return Leak(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
+    except (ValueError, TypeError, RecursionError):
+        return None

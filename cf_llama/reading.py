@@ -1,0 +1,158 @@
+"""An answer while it is read: bytes in, deltas out, whether it comes whole or as a stream.
+
+Which of the two it is shows in its first byte. What was asked for does not tell: some answers to a request for a
+stream come whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import httpx
+
+from cf_llama import wire
+from cf_llama.assembly import Assembly
+from cf_llama.errors import BadResponseError, StreamInterruptedError
+from cf_llama.json_text import BadJSON
+from cf_llama.refusal import error_from, is_refusal
+from cf_llama.reply import Delta
+from cf_llama.request import ChatRequest
+from cf_llama.sse import EventDecoder
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""No answer of 24,000 tokens comes near."""
+_STREAM_STARTS = b":dier"  # a comment, or a field: data, id, event, retry
+
+_log = logging.getLogger(__name__)
+
+
+class Reading:
+    """One answer of status 200, from its first byte to its reply."""
+
+    def __init__(self, request: ChatRequest, status: int, headers: httpx.Headers) -> None:
+        self._status, self._headers = status, headers
+        self._assembly = Assembly(request, wire.exchange(headers))
+        self._whole: list[bytes] = []  # the body, as long as it is none of a stream
+        self._size = 0
+        self._decoder: EventDecoder | None = None
+        self._sniffed = False
+        self._ended = False  # the answer is complete
+        self._closed = False  # the service said so itself: [DONE]
+        self.delivered = False
+        """Whether the caller has been given anything, after which nothing may be sent again."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body is of no use."""
+        return self._assembly.stopped
+
+    @property
+    def partial_text(self) -> str:
+        """The text so far."""
+        return self._assembly.partial().text
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come.
+
+        Raises:
+            WorkersAIError: the service reports a failure.
+        """
+        if self._decoder is None:
+            chunk = self._keep(chunk)
+        if self._decoder is not None:
+            for data in self._decoder.feed(chunk):
+                yield from self._event(data)
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            StreamInterruptedError: it ended before the answer did.
+            WorkersAIError: the body reports a failure, is no answer, or lacks a call that was forced.
+        """
+        if self._decoder is None:
+            yield from self._whole_body(b"".join(self._whole))
+        else:
+            if not self.done and (data := self._decoder.flush()) is not None:
+                yield from self._event(data)
+            if not (self._ended or self.done):
+                raise self.interrupted("the stream ended before the answer did")
+        yield from self._deliver(self._assembly.finish())
+
+    def interrupted(self, message: str) -> StreamInterruptedError:
+        """The error for an answer that broke off, with what there is of it."""
+        exchange = self._assembly.partial().exchange
+        return StreamInterruptedError(
+            message,
+            status=self._status,
+            ray_id=exchange.ray_id,
+            request_id=exchange.request_id,
+            partial=self._assembly.partial(),
+        )
+
+    def _keep(self, chunk: bytes) -> bytes:
+        """Keep bytes until the first that is no white space tells what they are; give those of a stream back."""
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            raise BadResponseError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes", status=self._status)
+        self._whole.append(chunk)
+        if self._sniffed:
+            return b""
+        body = b"".join(self._whole)
+        start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        self._sniffed = bool(start)
+        if not start or start not in _STREAM_STARTS:
+            return b""
+        self._decoder, self._whole = EventDecoder(), []
+        return body
+
+    def _event(self, data: bytes) -> Iterator[Delta]:
+        if self._closed:
+            return
+        if data.strip() == b"[DONE]":
+            self._ended = self._closed = True
+            return
+        try:
+            for payload in wire.payloads(data) if data.strip() else ():
+                yield from self._payload(payload, data)
+        except BadJSON:
+            _log.warning("skipped an event of %d bytes that is no JSON", len(data))
+
+    def _payload(self, payload: object, data: bytes) -> Iterator[Delta]:
+        if is_refusal(payload):
+            raise self._failure(data)
+        event = wire.read_event(payload)
+        if event is None:
+            return
+        if event.finish_reason or (event.closes and not self._assembly.empty):
+            self._ended = True
+        yield from self._deliver(self._assembly.push(event))
+
+    def _whole_body(self, body: bytes) -> Iterator[Delta]:
+        try:
+            payloads = list(wire.payloads(body))
+        except BadJSON:
+            payloads = []
+        for payload in payloads:
+            if is_refusal(payload):
+                raise error_from(self._status, self._headers, body)
+            if (event := wire.read_event(payload)) is not None:
+                yield from self._deliver(self._assembly.push(event))
+            elif len(payloads) == 1:
+                payloads = []
+        if not payloads:
+            unread = error_from(self._status, self._headers, body)
+            raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
+
+    def _deliver(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
+        for delta in deltas:
+            self.delivered = True
+            yield delta
+
+    def _failure(self, data: bytes) -> Exception:
+        error = error_from(self._status, self._headers, data)
+        if self._assembly.empty:
+            return error
+        details = {**error.details(), "partial": self._assembly.partial(), "is_retryable": False}
+        return StreamInterruptedError(f"the stream broke off: {error.message}", **details)

@@ -1,0 +1,86 @@
+"""The values an answer is made of. They hold data, know nothing of the wire, and compare by value.
+
+A stream is a sequence of `Delta`; its last one carries the whole `Reply`. Folding the texts and calls of the deltas
+gives exactly what that reply holds, whether the service answered whole or in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cf_llama import model
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the service billed them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    """How many of the prompt tokens came from the prefix cache."""
+    neurons: float | None = None
+    """Cloudflare's unit of billing; None where the service did not say."""
+
+    @property
+    def cost(self) -> float:
+        """US dollars at the published price of the model."""
+        return model.cost(self.prompt_tokens, self.completion_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call the model asks for.
+
+    `id` is never empty and unique within the conversation. `arguments` is the parsed object; where the model wrote
+    something else it is empty, `text` is what it wrote and `error` says what is wrong with it.
+    """
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    text: str = "{}"
+    """The arguments as JSON text, ready to be sent back in the history; as written where `error` is set."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the HTTP exchange itself told; empty strings and None where it said nothing."""
+
+    ray_id: str = ""
+    """The `cf-ray` header: name it when asking Cloudflare's support."""
+    request_id: str = ""
+    """The `cf-ai-req-id` header."""
+    neurons: float | None = None
+    """The `cf-ai-neurons` header, rounded to two places by the service."""
+    cache_status: str = ""
+    """AI Gateway's `cf-aig-cache-status`: HIT, MISS or nothing."""
+    gateway_log_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+    """`stop`, `length` (the answer hit `max_tokens`) or `tool_calls`; the service's own word where it has another."""
+    usage: Usage | None = None
+    """None where the service sent no counts."""
+    model: str = ""
+    """The model that was asked for. The service may echo another name for the same one."""
+    exchange: Exchange = field(default_factory=Exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new: a piece of text, or calls that are now complete, or, at the very end, the whole reply."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    reply: Reply | None = None

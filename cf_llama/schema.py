@@ -1,0 +1,147 @@
+"""JSON schemas and tool definitions, brought into the form that the service accepts without changing what they mean.
+
+The model's page asks for a description on each tool and each parameter and knows neither references nor unions with
+null; frameworks write all of these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cf_llama.errors import InvalidRequestError
+
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool in the form `{"type": "function", "function": {name, description, parameters}}`.
+
+    Args:
+        tool: That form, or the bare `{name, description, parameters}`; everything but the name may be missing.
+
+    Raises:
+        InvalidRequestError: the name is missing or malformed, or the parameters are no object schema.
+    """
+    function = tool.get("function", tool)
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
+        raise InvalidRequestError(f"tools: a tool's name must be 1 to 64 of A-Z a-z 0-9 _ . -, not {name!r}")
+    parameters = function.get("parameters") or {}
+    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+        raise InvalidRequestError(f'tools: the parameters of {name} must be a JSON schema of type "object"')
+    description = function.get("description")
+    return {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": description if isinstance(description, str) and description else name,
+            "parameters": _parameters(parameters),
+        },
+    }
+
+
+def _parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
+    flat = inline(schema)
+    properties = {name: _described(name, value) for name, value in flat.get("properties", {}).items()}
+    required = [name for name in flat.get("required", ()) if name in properties]
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def _described(name: str, schema: Any) -> dict[str, Any]:
+    schema = dict(schema) if isinstance(schema, Mapping) else {}
+    if isinstance(types := schema.get("type"), list):
+        schema = {**schema, "anyOf": [{"type": item} for item in types]}
+        del schema["type"]
+    described = {"type": _type_of(schema), **schema}
+    if not isinstance(described.get("description"), str) or not described["description"]:
+        described["description"] = name.replace("_", " ")
+    return described
+
+
+def _type_of(schema: Mapping[str, Any]) -> str:
+    """The type that a parameter without one has; the service wants a single word on each."""
+    if "properties" in schema:
+        return "object"
+    if "items" in schema:
+        return "array"
+    branches: Sequence[Any] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or ()
+    of_branches = {branch["type"] for branch in branches if isinstance(branch, Mapping) and "type" in branch}
+    of_values = {_JSON_TYPES.get(type(value), "string") for value in schema.get("enum", ())}
+    return next(iter(of_branches or of_values), "string") if len(of_branches or of_values) == 1 else "string"
+
+
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", dict: "object", list: "array", str: "string"}
+
+
+def inline(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema without references, titles, or unions with null, which the service does not take.
+
+    A union of one type with null becomes that type with OpenAPI's `nullable`, which the service passes over and
+    `arguments` reads. A type that refers to itself becomes an unconstrained object at the second turn.
+    """
+    definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
+    flat = _inlined(schema, definitions, ())
+    return {key: value for key, value in flat.items() if key not in {"$defs", "definitions", "$schema"}}
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(item, definitions, within) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    if isinstance(reference := schema.get("$ref"), str):
+        name = reference.rsplit("/", 1)[-1]
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        if name in within or name not in definitions:
+            return {"type": "object", **beside}
+        target = _inlined(definitions[name], definitions, (*within, name))
+        return {**target, **_inlined(beside, definitions, within)}
+    flat: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in {"properties", "patternProperties"} and isinstance(value, Mapping):
+            flat[key] = {name: _inlined(item, definitions, within) for name, item in value.items()}
+        elif key not in {"title", "$defs", "definitions"} or not isinstance(value, str | Mapping):
+            flat[key] = value if key in {"default", "const", "enum"} else _inlined(value, definitions, within)
+    return _without_null(flat)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(types := schema.get("type"), list) and "null" in types:
+        real = [name for name in types if name != "null"]
+        schema = {**schema, "type": real[0] if len(real) == 1 else real, "nullable": True}
+    for key in ("anyOf", "oneOf", "allOf"):
+        branches = schema.get(key)
+        if not isinstance(branches, list):
+            continue
+        real = [branch for branch in branches if branch != {"type": "null"}]
+        rest = {name: value for name, value in schema.items() if name != key}
+        if len(real) < len(branches):
+            rest["nullable"] = True
+        schema = {**real[0], **rest} if len(real) == 1 else {**rest, key: real}
+    if "default" in schema and schema["default"] is None:
+        del schema["default"]
+    return schema
+
+
+def response_format(value: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON mode as the service takes it: the bare schema under `json_schema` (Cloudflare docs: JSON mode).
+
+    Args:
+        value: That form, OpenAI's `{"name", "schema", "strict"}` wrapper, or `{"type": "json_object"}`.
+
+    Raises:
+        InvalidRequestError: it is none of these.
+    """
+    kind = value.get("type")
+    if kind == "json_object":
+        return {"type": "json_object"}
+    schema = value.get("json_schema")
+    if kind != "json_schema" or not isinstance(schema, Mapping):
+        raise InvalidRequestError(
+            'response_format must be {"type": "json_object"} or {"type": "json_schema", "json_schema": <JSON schema>}'
+        )
+    if isinstance(schema.get("schema"), Mapping):
+        schema = schema["schema"]
+    return {"type": "json_schema", "json_schema": inline(schema)}

@@ -1,0 +1,242 @@
+"""Everything that can be set, declared once: both frameworks' classes inherit these fields, names, ranges and texts.
+
+`Settings` is plain data. It holds no client, so it pickles, copies and compares; `connection` and `sampling` say what
+one call needs of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from cf_llama import model as facts
+from cf_llama.connection import (
+    Connection,
+    Timeouts,
+    check_account_id,
+    check_base_url,
+    check_header,
+    check_headers,
+    check_model,
+    check_token,
+)
+from cf_llama.errors import InvalidRequestError
+
+TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
+ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
+
+
+def token_from_environment() -> SecretStr | None:
+    """The first of the usual variables that is set.
+
+    `CLOUDFLARE_API_KEY` comes last and only without `CLOUDFLARE_EMAIL`: with it, it is the account's global key.
+    """
+    names = TOKEN_VARIABLES if os.environ.get("CLOUDFLARE_EMAIL") else (*TOKEN_VARIABLES, "CLOUDFLARE_API_KEY")
+    value = _first_set(names)
+    return SecretStr(value) if value else None
+
+
+def account_from_environment() -> str | None:
+    """`CLOUDFLARE_ACCOUNT_ID`, else `CF_ACCOUNT_ID`."""
+    return _first_set(ACCOUNT_VARIABLES)
+
+
+def base_url_from_environment() -> str:
+    """`CLOUDFLARE_BASE_URL`, else Cloudflare's own."""
+    return _first_set(("CLOUDFLARE_BASE_URL",)) or facts.DEFAULT_BASE_URL
+
+
+def _first_set(names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), None)
+
+
+def _ranged(name: str, text: str, default: Any = None) -> Any:
+    bounds = facts.RANGES[name]
+    return Field(default=default, description=f"{text} From {bounds.low:,} to {bounds.high:,}.")
+
+
+class Settings(BaseModel):
+    """What a call needs to know besides its messages; every field can also be given per call.
+
+    Ranges and meanings are those of the model's page in the Workers AI catalogue. Unknown names are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        protected_namespaces=(),
+        arbitrary_types_allowed=True,  # the user's own HTTP clients
+        hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
+    )
+
+    model: str = Field(default=facts.MODEL, description="The model's id on Workers AI.")
+    account_id: str | None = Field(
+        default_factory=account_from_environment,
+        exclude=True,
+        repr=False,
+        description="Cloudflare account id, 32 hexadecimal digits.",
+    )
+    api_token: SecretStr | None = Field(
+        default_factory=token_from_environment,
+        exclude=True,
+        repr=False,
+        validation_alias=AliasChoices("api_token", "api_key"),
+        description="API token with the permission Workers AI (read and edit).",
+    )
+    base_url: str = Field(default_factory=base_url_from_environment, description="Ends in /client/v4.")
+    allow_insecure_base_url: bool = Field(
+        default=False, description="Send the token over plain http to another host than this machine."
+    )
+    timeout: Timeouts = Field(default_factory=Timeouts, description="Seconds: one number, or Timeouts(...).")
+    max_retries: int = Field(default=2, ge=0, le=20, description="Further attempts after the first.")
+
+    max_tokens: int = _ranged("max_tokens", "Longest answer, in tokens.", facts.DEFAULT_MAX_TOKENS)
+    temperature: float | None = _ranged("temperature", "Randomness; the service's default is 0.6.")
+    top_p: float | None = _ranged("top_p", "Nucleus sampling.")
+    top_k: int | None = _ranged("top_k", "Choose among the k likeliest tokens.")
+    seed: int | None = _ranged("seed", "For answers that repeat.")
+    repetition_penalty: float | None = _ranged("repetition_penalty", "Against repeated tokens.")
+    frequency_penalty: float | None = _ranged("frequency_penalty", "Against frequent tokens.")
+    presence_penalty: float | None = _ranged("presence_penalty", "Towards new topics.")
+    lora: str | None = Field(default=None, min_length=1, description="Name or id of a fine-tune.")
+    stop: tuple[str, ...] = Field(
+        default=(), description="Texts at which the answer ends; cut off here, as the service knows no such parameter."
+    )
+
+    session_id: str | None = Field(default=None, description="Sent as x-session-affinity, for the prefix cache.")
+    gateway: str | None = Field(default=None, description="AI Gateway id, sent as cf-aig-gateway-id.")
+    reject_if_busy: bool = Field(default=False, description="Fail at once (3040) instead of waiting for capacity.")
+    default_headers: Mapping[str, str] = Field(
+        default_factory=dict, exclude=True, repr=False, description="Sent with every request."
+    )
+    http_client: Any = Field(default=None, exclude=True, repr=False, description="Your own httpx or httpx2 Client.")
+    http_async_client: Any = Field(default=None, exclude=True, repr=False, description="Your own AsyncClient.")
+
+    _check_model = field_validator("model")(check_model)
+    _check_base_url = field_validator("base_url")(check_base_url)
+
+    @field_validator("account_id")
+    @classmethod
+    def _check_account(cls, value: str | None) -> str | None:
+        return value if value is None else check_account_id(value)
+
+    @field_validator("api_token")
+    @classmethod
+    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is None else SecretStr(check_token(value.get_secret_value()))
+
+    @field_validator("session_id", "gateway")
+    @classmethod
+    def _check_identifier(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return value if value is None else check_header(str(info.field_name), value)
+
+    @field_validator(*facts.RANGES)
+    @classmethod
+    def _check_range(cls, value: float | None, info: ValidationInfo) -> float | None:
+        bounds = facts.RANGES[str(info.field_name)]
+        if value is None or bounds.low <= value <= bounds.high:
+            return value
+        raise ValueError(f"must be from {bounds.low:,} to {bounds.high:,}")
+
+    @field_validator("http_client", "http_async_client")
+    @classmethod
+    def _check_client(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = "Client" if info.field_name == "http_client" else "AsyncClient"
+        if value is None or any(base.__name__ == kind for base in type(value).__mro__):  # httpx's and httpx2's alike
+            return value
+        raise TypeError(f"{info.field_name} must be an httpx.{kind} or httpx2.{kind}, not {type(value).__name__}")
+
+    _check_default_headers = field_validator("default_headers")(check_headers)
+
+    @field_validator("timeout", mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        if value is None:
+            return Timeouts()
+        return Timeouts(read=value, stall=value) if isinstance(value, int | float) else value
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value or ()
+
+    @field_validator("stop")
+    @classmethod
+    def _no_empty_stop(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text for text in value if text)
+
+    @field_validator("max_tokens", mode="before")
+    @classmethod
+    def _default_max_tokens(cls, value: Any) -> Any:
+        return facts.DEFAULT_MAX_TOKENS if value is None else value
+
+    def for_call(self, overrides: Mapping[str, Any]) -> Settings:
+        """These settings with some of them changed for one call.
+
+        Raises:
+            InvalidRequestError: a name is unknown or a value is not allowed; the message names both.
+        """
+        names = {_ALIASES.get(name, name): value for name, value in overrides.items()}
+        if unknown := sorted(names.keys() - Settings.model_fields.keys()):
+            raise InvalidRequestError(
+                f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.model_fields)}"
+            )
+        call = Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
+        for name, value in names.items():
+            try:
+                Settings.__pydantic_validator__.validate_assignment(call, name, value)
+            except ValidationError as error:
+                raise InvalidRequestError(_in_words(error)) from None
+        return call
+
+    def connection(self, user_agent: str = "cf_llama") -> Connection:
+        """Where to send a call.
+
+        Raises:
+            MissingCredentialsError: no account or token was given, nor found in the environment.
+            InvalidRequestError: one of them is malformed, or the token would travel in the clear.
+        """
+        headers = dict(self.default_headers)
+        if self.session_id:
+            headers["x-session-affinity"] = self.session_id
+        if self.gateway:
+            headers["cf-aig-gateway-id"] = self.gateway
+        return Connection(
+            base_url=self.base_url,
+            account_id=self.account_id,
+            api_token=self.api_token,
+            allow_insecure_base_url=self.allow_insecure_base_url,
+            timeouts=self.timeout,
+            max_retries=self.max_retries,
+            headers=headers,
+            user_agent=user_agent,
+        )
+
+    def request_fields(self) -> dict[str, Any]:
+        """The fields of a `ChatRequest` that settings decide."""
+        return {name: getattr(self, name) for name in REQUEST_FIELDS}
+
+
+REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy")
+"""Settings that are part of what is asked, and so of what an answer depends on."""
+
+_ALIASES = {"api_key": "api_token"}
+
+
+def _in_words(error: ValidationError) -> str:
+    """Each finding with the field it is about, and without the value, which may be a secret."""
+    return "; ".join(
+        f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors(include_input=False)
+    )

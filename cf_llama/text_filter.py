@@ -1,0 +1,69 @@
+"""Text as it should reach the reader: without the template's own tokens, and ending where it was told to stop."""
+
+from __future__ import annotations
+
+import re
+
+SPECIAL_TOKENS = ("<|python_tag|>", "<|eom_id|>", "<|eot_id|>", "<|end_of_text|>", "<|begin_of_text|>")
+"""Tokens of the Llama 3.3 template that now and then reach the text."""
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+class TextFilter:
+    """Text in, clean text out; the same text however it is cut.
+
+    Text that may be the beginning of a stop sequence or a special token is held back until it is clear.
+    """
+
+    def __init__(self, stop: tuple[str, ...] = ()) -> None:
+        self.stopped = False
+        """Whether a stop sequence was met; everything after it is dropped."""
+        self._stop = stop
+        self._patterns = (*stop, *SPECIAL_TOKENS)
+        self._match = re.compile("|".join(map(re.escape, (*stop, *SPECIAL_TOKENS))))
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Give what can be shown of the text so far."""
+        if not self._stop and not self._held and "<" not in text and not _ends_in_half(text):
+            return _whole(text)
+        return self._filter(self._held + text, final=False)
+
+    def flush(self) -> str:
+        """Give what was still held back."""
+        return self._filter(self._held, final=True)
+
+    def _filter(self, text: str, *, final: bool) -> str:
+        shown: list[str] = []
+        while not self.stopped:
+            match = self._match.search(text)
+            undecided = len(text) if final else self._undecided(text)
+            if not match or match.start() > undecided:
+                shown.append(text[:undecided])
+                self._held = text[undecided:]
+                break
+            shown.append(text[: match.start()])
+            text = text[match.end() :]
+            self.stopped = match[0] in self._stop
+        return _whole("".join(shown))
+
+    def _undecided(self, text: str) -> int:
+        """Where the longest ending starts that may be the beginning of a pattern."""
+        longest = max(map(len, self._patterns)) - 1
+        for start in range(max(0, len(text) - longest), len(text)):
+            if any(pattern.startswith(text[start:]) for pattern in self._patterns):
+                return start
+        return len(text) - _ends_in_half(text)
+
+
+def _ends_in_half(text: str) -> bool:
+    """Whether the last character is the first half of a pair: an emoji may arrive in two escapes, in two events."""
+    return "\ud800" <= text[-1:] <= "\udbff"
+
+
+def _whole(text: str) -> str:
+    """Pairs of halves as the one character they are; a half that stays alone cannot be encoded and is replaced."""
+    if text.isascii() or not _HALF.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
