@@ -64,7 +64,20 @@ class End:
     completion_tokens: int | None = None
 
 
-Piece = Text | Call | End
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A whole HTTP answer, given alone: written byte for byte in place of what the wire would have written."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chunks: Sequence[bytes] = ()
+    """The body, written chunk by chunk."""
+    pause: float = 0.0
+    """Seconds to wait before each chunk."""
+
+
+Piece = Text | Call | End | Raw
+"""What an engine yields; `Raw` is for scripts."""
 
 
 class Engine(Protocol):

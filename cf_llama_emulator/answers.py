@@ -1,0 +1,130 @@
+"""From an engine's pieces to an HTTP response, whole or as a stream of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from cf_llama_emulator.engines.base import Call, End, Piece, Raw, Text
+from cf_llama_emulator.errors import ServiceError, complaint
+from cf_llama_emulator.tokens import neurons
+from cf_llama_emulator.wire import DONE, Event, Writer, encode, encode_event
+
+T = TypeVar("T")
+
+Pieces = AsyncGenerator[Piece]
+"""Accounted pieces: exactly one complete `End`, last; or one `Raw` alone."""
+
+
+class EventStream(StreamingResponse):
+    """A stream that closes its source for certain, also when the reader goes away in the middle."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the body."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var] # always one of the generators below
+            await super().stream_response(send)
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `body` as JSON."""
+    return Response(encode(body), status, headers, "application/json")
+
+
+def envelope(result: Any) -> dict[str, Any]:
+    """Return a success in the form of Cloudflare's API."""
+    return {"result": result, "success": True, "errors": [], "messages": []}
+
+
+async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, bare: bool) -> Response:
+    """Gather all pieces into one answer; `bare` leaves out the envelope."""
+    text: list[str] = []
+    calls: list[Call] = []
+    async with aclosing(pieces):
+        async for piece in pieces:
+            match piece:
+                case Text():
+                    text.append(piece.text)
+                case Call():
+                    calls.append(piece)
+                case Raw():
+                    return raw(piece, headers)
+                case End():
+                    answer = writer.whole("".join(text), calls, piece)
+                    cost = f"{neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0):.2f}"
+                    body = answer if bare else envelope(answer)
+                    return json_response(body, headers={**headers, "cf-ai-neurons": cost})
+    raise complaint("the engine gave no end")
+
+
+async def stream(pieces: Pieces, writer: Writer, headers: Mapping[str, str], request_id: str) -> Response:
+    """Answer as events. What fails before the first piece is still an error with a status of its own."""
+    first = await anext(pieces)
+    if isinstance(first, Raw):
+        await pieces.aclose()
+        return raw(first, headers)
+    return EventStream(_events(first, pieces, writer, request_id), 200, headers, "text/event-stream")
+
+
+async def _events(first: Piece, pieces: Pieces, writer: Writer, request_id: str) -> AsyncGenerator[bytes]:
+    async with aclosing(pieces):
+        yield b"".join(map(encode_event, [*writer.start(), *_written(first, writer)]))
+        try:
+            async for piece in pieces:
+                yield b"".join(map(encode_event, _written(piece, writer)))
+        except ServiceError as error:
+            yield encode_event(error.body(request_id))
+            return
+        yield DONE
+
+
+def _written(piece: Piece, writer: Writer) -> list[Event]:
+    match piece:
+        case Text():
+            return writer.text(piece.text)
+        case Call():
+            return writer.call(piece)
+        case End():
+            return writer.finish(piece)
+        case Raw():
+            raise complaint("a raw answer must come alone")
+
+
+def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
+    """Write a scripted answer byte for byte; its headers go over ours."""
+
+    async def chunks() -> AsyncGenerator[bytes]:
+        for chunk in answer.chunks:
+            await asyncio.sleep(answer.pause)
+            yield chunk
+
+    lowered = {name.lower(): value for name, value in answer.headers.items()}
+    return EventStream(chunks(), answer.status, {**headers, **lowered})
+
+
+async def while_connected(request: Request, answer: Awaitable[T]) -> T:
+    """Wait for `answer`, and cancel it when the client hangs up first: nobody would read it.
+
+    Raises:
+        asyncio.CancelledError: when the client has gone.
+    """
+    work = asyncio.ensure_future(answer)
+    watch = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            work.cancel()
+        return await work
+    finally:
+        watch.cancel()
+        work.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,92 @@
+"""From a checked request body to an `Ask`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cf_llama_emulator.engines.base import Ask, Tool
+from cf_llama_emulator.errors import ServiceError, invalid_input
+
+DEFAULT_MAX_TOKENS = 256
+"""The service's own default (Workers AI model page)."""
+
+SAMPLING_KEYS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "repetition_penalty",
+    "frequency_penalty",
+    "presence_penalty",
+)
+
+
+def read_ask(model: str, body: Mapping[str, Any]) -> Ask:
+    """Return what `body` asks of `model`. Keys outside the model's schema are ignored, as on the service.
+
+    Raises:
+        ServiceError: 400/8001 for a tool choice or a call in the history that the model's backend refuses.
+    """
+    tools = tuple(map(_tool, body.get("tools", ()))) if "messages" in body else ()
+    _check_history(body.get("messages", ()))
+    return Ask(
+        model=model,
+        messages=tuple(body.get("messages", ())),
+        prompt=body.get("prompt"),
+        raw=body.get("raw", False),
+        tools=tools,
+        tool_choice=_tool_choice(body.get("tool_choice"), tools),
+        response_format=_response_format(body.get("response_format")),
+        max_tokens=body.get("max_tokens", body.get("max_completion_tokens", DEFAULT_MAX_TOKENS)),
+        sampling={key: body[key] for key in SAMPLING_KEYS if key in body},
+    )
+
+
+def check_json_stream(body: Mapping[str, Any]) -> None:
+    """Refuse a JSON schema on a streamed request, with the service's 5023."""
+    if body.get("stream") and body.get("response_format", {}).get("type") == "json_schema":
+        raise ServiceError(400, 5023, "JSON Schema mode is not supported with stream mode.")
+
+
+def _tool(entry: Mapping[str, Any]) -> Tool:
+    function = entry.get("function", entry)
+    return Tool(function["name"], function["description"], function["parameters"])
+
+
+def _tool_choice(choice: Any, tools: Iterable[Tool]) -> str | None:
+    """Read `tool_choice`: not in the schema, yet honoured by the backend when it has one of OpenAI's forms."""
+    if choice in (None, "auto", "none", "required"):
+        return None if choice == "auto" else choice
+    try:
+        name = choice["function"]["name"]
+    except (TypeError, KeyError, IndexError):
+        raise invalid_input(f"tool_choice {json.dumps(choice)} is not known") from None
+    if name not in {tool.name for tool in tools}:
+        raise invalid_input(f"tool_choice names {json.dumps(name)}, which is not among the tools")
+    return str(name)
+
+
+def _response_format(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the format with a bare schema; OpenAI's `{"name", "schema"}` around it is taken off."""
+    if given is None or given.get("type") not in ("json_object", "json_schema"):
+        return None
+    if given["type"] == "json_object":
+        return {"type": "json_object"}
+    schema = given.get("json_schema", {})
+    if isinstance(schema, dict) and "name" in schema and isinstance(schema.get("schema"), dict):
+        schema = schema["schema"]
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _check_history(messages: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse calls in the history whose arguments are text but no JSON (a report on the OpenAI-compatible route)."""
+    for position, message in enumerate(messages):
+        for call in message.get("tool_calls") or ():
+            arguments = call.get("function", call).get("arguments") if isinstance(call, Mapping) else None
+            if isinstance(arguments, str):
+                try:
+                    json.loads(arguments)
+                except ValueError:
+                    raise invalid_input(f"messages[{position}]: arguments of a tool call are not JSON") from None

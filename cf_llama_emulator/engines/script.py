@@ -1,0 +1,69 @@
+"""The script engine: the test says what comes next."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+
+from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Raw, Text
+from cf_llama_emulator.errors import complaint
+from cf_llama_emulator.tokens import bounded, split
+
+Part = str | Piece | Exception
+Turn = Part | Sequence[Part] | Callable[[Ask], Part | Sequence[Part]]
+"""One answer: a text (cut into pieces as a tokenizer would), pieces exactly as given (a `str` in the sequence is one
+piece), a `Raw` response, or a function of the request that returns one of these. An exception among the pieces is
+raised when its turn comes; a `ServiceError` becomes an error body or, after the first piece, an error event."""
+
+
+class ScriptEngine:
+    """Answers with the given turns, one for each request, in order.
+
+    `max_tokens` cuts a scripted answer too, unless the turn brings an `End` of its own.
+    """
+
+    name = "script"
+
+    def __init__(self, turns: Iterable[Turn] = ()) -> None:
+        """Take the first turns; `say` adds more."""
+        self._turns = deque(turns)
+        self.asks: list[Ask] = []
+        """What was asked so far, oldest first."""
+
+    def say(self, *turns: Turn) -> None:
+        """Add turns."""
+        self._turns.extend(turns)
+
+    @property
+    def remaining(self) -> int:
+        """How many turns have not been asked for yet."""
+        return len(self._turns)
+
+    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+        """Yield the next turn.
+
+        Raises:
+            ServiceError: when no turn is left; clients must not retry it.
+        """
+        self.asks.append(ask)
+        if not self._turns:
+            raise complaint(f"the script has no turn left for request {len(self.asks)}")
+        turn = self._turns.popleft()
+        parts = turn(ask) if callable(turn) else turn
+        pieces = _pieces(parts)
+        if any(isinstance(piece, (End, Raw, Exception)) for piece in pieces):
+            for piece in pieces:
+                if isinstance(piece, Exception):
+                    raise piece
+                yield piece
+            return
+        async for bounded_piece in bounded([p for p in pieces if not isinstance(p, Exception)], ask.max_tokens):
+            yield bounded_piece
+
+
+def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
+    if isinstance(parts, str):
+        return [Text(piece) for piece in split(parts)]
+    if isinstance(parts, (Text, Call, End, Raw, Exception)):
+        return [parts]
+    return [Text(part) if isinstance(part, str) else part for part in parts]

@@ -1,0 +1,47 @@
+"""How an emulator behaves towards every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cf_llama_emulator.auth import LOOPBACK_HOSTS
+from cf_llama_emulator.models import MODELS
+from cf_llama_emulator.wire import WRITERS
+
+ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
+"""The account that the emulator has unless told otherwise."""
+
+API_TOKEN = "emulator-token"  # noqa: S105 - made up and documented, it opens nothing
+"""The token that the emulator takes unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What may be chosen; the defaults are the service's behaviour.
+
+    Raises:
+        ValueError: for a `shape` that is not known.
+    """
+
+    account_id: str | None = ACCOUNT_ID
+    """The account the token belongs to, 32 hexadecimal digits; None takes any."""
+    api_token: str | None = field(default=API_TOKEN, repr=False)
+    """The token that is right; None takes any."""
+    shape: str = "native"
+    """native, hybrid or openai: how `/ai/run` answers; a request's `x-emulator-shape` header goes first."""
+    coerce: bool = True
+    """Whether text that is JSON by itself arrives as its value, as on the service."""
+    padding: bool = True
+    """Whether events carry random padding."""
+    json_streams: bool = False
+    """Whether a JSON schema may be streamed; the service refuses it."""
+    models: tuple[str, ...] = MODELS
+    """The models that exist."""
+    hosts: frozenset[str] = LOOPBACK_HOSTS
+    """`Host` names that are served, without port; "*" serves all."""
+    origins: frozenset[str] = frozenset()
+    """Browser origins that are served; "*" serves all."""
+
+    def __post_init__(self) -> None:
+        if self.shape not in WRITERS:
+            raise ValueError(f"shape must be one of {', '.join(WRITERS)}, not {self.shape!r}")

@@ -1,0 +1,128 @@
+"""What a request body must be: JSON, then the model page's own schema, then the context window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # the package ships no type information
+from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped] # as above
+from jsonschema.validators import extend  # type: ignore[import-untyped] # as above
+
+from cf_llama_emulator.engines.base import Ask
+from cf_llama_emulator.errors import ServiceError, bad_input
+from cf_llama_emulator.tokens import CONTEXT_WINDOW, estimate_input
+
+FORMS = ("prompt", "messages")
+"""The first branches of the page's schema, each named by the key that it requires."""
+
+_JSON_TYPES = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+
+
+def parse_body(raw: bytes) -> dict[str, Any]:
+    """Return the body as a dict.
+
+    Raises:
+        ServiceError: 400/3003 for an empty body, 400/5006 for anything that is no JSON object.
+    """
+    if not raw.strip():
+        raise ServiceError(400, 3003, "Incomplete request: no body")
+    try:
+        body = json.loads(raw, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise bad_input("the request body is not valid JSON") from None
+    if not isinstance(body, dict):
+        raise bad_input(_mismatch("/", "object", body))
+    return body
+
+
+def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS) -> None:
+    """Refuse with 400/5006 a body that meets none of `forms`, or several, in the service's own wording.
+
+    The service reports the first failure of each form, properties before required keys, equal texts once.
+    """
+    failures = [_first_failure(form, body) for form in forms]
+    matches = failures.count(None)
+    if matches == 1:
+        return
+    raise bad_input(_one_of("/", matches, [text for text in failures if text is not None]))
+
+
+def check_context(ask: Ask) -> None:
+    """Refuse with 413/5021 what would not fit into the context window, by the estimate of `tokens`."""
+    wanted = estimate_input(ask) + ask.max_tokens
+    if wanted > CONTEXT_WINDOW:
+        raise ServiceError(
+            413,
+            5021,
+            f"The estimated number of input and maximum output tokens ({wanted}) "
+            f"exceeded this model context window limit ({CONTEXT_WINDOW}).",
+        )
+
+
+# On the wire 1.0 is no integer, whatever JSON Schema says; true is no number in either.
+_TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {
+        "integer": lambda _, value: type(value) is int,
+        "number": lambda _, value: type(value) in (int, float),
+    }
+)
+_Validator = extend(Draft202012Validator, type_checker=_TYPES)
+
+
+@cache
+def _validator(form: str) -> Draft202012Validator:
+    schema = json.loads(files(__package__).joinpath("model_schema.json").read_text("utf-8"))
+    return _Validator(schema["oneOf"][FORMS.index(form)])
+
+
+def _first_failure(form: str, body: Mapping[str, Any]) -> str | None:
+    error = next(_validator(form).iter_errors(body), None)
+    return None if error is None else _text(error)
+
+
+def _text(error: ValidationError) -> str:
+    """Say in the service's words what jsonschema found."""
+    where, limit = "/" + "/".join(map(str, error.absolute_path)), error.validator_value
+    match error.validator:
+        case "type":
+            return _mismatch(where, limit, error.instance)
+        case "required":
+            return f"required properties at '{where}' are '{','.join(limit)}'"
+        case "minimum":
+            return f"'{where}' must be >= {limit}"
+        case "maximum":
+            return f"'{where}' must be <= {limit}"
+        case "minLength":
+            return f"Length of '{where}' must be >= {limit}"
+        case "enum":
+            return f"'{where}' must be one of '{','.join(limit)}'"
+        case _:
+            branches: dict[int, str] = {}
+            for inner in error.context or ():
+                branches.setdefault(inner.schema_path[0], _text(inner))
+            return _one_of(where, len(limit) - len(branches), branches.values())
+
+
+def _one_of(where: str, matches: int, texts: Iterable[str]) -> str:
+    found = ", ".join(dict.fromkeys(texts)) if matches == 0 else ""
+    return f"oneOf at '{where}' not met, {matches} matches" + (f": {found}" if found else "")
+
+
+def _mismatch(where: str, wanted: str, value: Any) -> str:
+    return f"Type mismatch of '{where}', '{wanted}' not in '{_JSON_TYPES[type(value)]}'"
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
