@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from cf_llama import arguments, json_text, leaks
@@ -100,8 +100,8 @@ class Assembly:
         yield Delta(reply=reply)
 
     def partial(self) -> Reply:
-        """What there is so far, for an answer that will not be finished."""
-        return self._reply(())
+        """What there is so far of an answer that will not be finished; no finish reason is known."""
+        return replace(self._reply(()), finish_reason="")
 
     def _show(self, text: str) -> Iterator[Delta]:
         if self._holding is None:

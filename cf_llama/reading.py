@@ -47,11 +47,6 @@ class Reading:
         """Whether the rest of the body is of no use."""
         return self._assembly.stopped
 
-    @property
-    def partial_text(self) -> str:
-        """The text so far."""
-        return self._assembly.partial().text
-
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes as they come.
 

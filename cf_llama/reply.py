@@ -69,7 +69,8 @@ class Reply:
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
-    """`stop`, `length` (the answer hit `max_tokens`) or `tool_calls`; the service's own word where it has another."""
+    """`stop`, `length` (the answer hit `max_tokens`) or `tool_calls`; the service's own word where it has another, and
+    nothing on a partial reply."""
     usage: Usage | None = None
     """None where the service sent no counts."""
     model: str = ""
