@@ -1,0 +1,58 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set everything up first, with nothing but Python and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format local live notebooks clean
+
+help:
+	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
+	@echo "make test       every test that needs neither an account nor a model"
+	@echo "make check      linter, formatter and types"
+	@echo "make local      the tests that think with a real local model"
+	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
+	@echo "make notebooks  run the notebooks and save them with their output"
+	@echo "make format     put the code into shape"
+	@echo "make clean      remove what make made"
+
+demo: $(VENV)/ready
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+local: $(VENV)/ready
+	$(BIN)/cf-llama model pull
+	$(BIN)/python -m pytest -m local
+
+live: $(VENV)/ready
+	$(BIN)/python -m pytest -m live tests/live
+
+notebooks: $(VENV)/ready
+	$(BIN)/cf-llama model pull
+	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with PYTHON=...")'
+	@echo "[1/3] a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python came without venv: install your system's python3-venv"; exit 1; }
+	@$(PIP) install --quiet --upgrade 'pip>=25.1'  # the first that reads dependency groups
+	@echo "[2/3] cf-llama, LangChain, LlamaIndex and the tools to test them: some 150 packages, a minute or two"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+	@echo "[3/3] llama.cpp, to think with a local model"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[local]' || echo "no llama.cpp for this machine: everything else works, with the rule engine"
+	@touch $@
