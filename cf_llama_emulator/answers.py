@@ -96,33 +96,34 @@ def _written(piece: Piece, writer: Writer) -> list[Event]:
 
 
 def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
-    """Write a scripted answer byte for byte; its headers go over ours."""
+    """Write a scripted answer byte for byte; its headers go over ours.
+
+    Raises:
+        ConnectionAbortedError: after the last chunk of an answer that is to be cut, so that the server drops it.
+    """
 
     async def chunks() -> AsyncGenerator[bytes]:
         for chunk in answer.chunks:
             await asyncio.sleep(answer.pause)
             yield chunk
+        if answer.cut:
+            raise ConnectionAbortedError
 
     lowered = {name.lower(): value for name, value in answer.headers.items()}
     return EventStream(chunks(), answer.status, {**headers, **lowered})
 
 
-async def while_connected(request: Request, answer: Awaitable[T]) -> T:
-    """Wait for `answer`, and cancel it when the client hangs up first: nobody would read it.
-
-    Raises:
-        asyncio.CancelledError: when the client has gone.
-    """
+async def while_connected(request: Request, answer: Awaitable[T]) -> T | None:
+    """Wait for `answer`; cancel it and return None when the client hangs up first, for nobody would read it."""
     work = asyncio.ensure_future(answer)
     watch = asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            work.cancel()
-        return await work
+        return work.result() if work.done() else None
     finally:
-        watch.cancel()
-        work.cancel()
+        for task in (work, watch):
+            task.cancel()
+        await asyncio.gather(work, watch, return_exceptions=True)
 
 
 async def _gone(request: Request) -> None:

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,13 +25,18 @@ from cf_llama_emulator.auth import check_account_form, check_credentials, refusa
 from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint, no_route, wrong_method
 from cf_llama_emulator.models import catalogue_entry
+from cf_llama_emulator.pieces import accounted
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.tokens import accounted, estimate_input
+from cf_llama_emulator.tokens import estimate_input
 from cf_llama_emulator.validation import FORMS, check_context, check_schema, parse_body
 from cf_llama_emulator.wire import WRITERS
 
 BODY_LIMIT = 10_000_000
 """Bytes of a request body (Cloudflare's batch page; nothing is stated for the other routes)."""
+
+
+CLIENT_GONE = 499
+"""The status, seen by nobody, of an answer whose client hung up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +96,25 @@ class Emulator:
         counts = {"count": len(found), "page": 1, "per_page": max(len(found), 1), "total_count": len(found)}
         return json_response(envelope(found) | {"result_info": counts})
 
+    async def refuse_method(self, request: Request) -> Response:
+        """Answer on routes of the OpenAI-compatible API that the service, or only the emulator, does not have."""
+        await self._log(request)
+        raise wrong_method(request.method)
+
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Answer with a refusal, the router's own ones included."""
         if isinstance(error, HTTPException):
             await self._log(request)
-            error = no_route(request.url.path) if error.status_code == 404 else wrong_method(request.method)  # noqa: PLR2004 - not found
+            error = _front_refusal(request, error)
         if not isinstance(error, ServiceError):
             raise error
-        request_id = _request_id(request)
-        return json_response(error.body(request_id), error.status, self._headers(request))
+        return json_response(error.body(_request_id(request)), error.status, self._headers(request))
 
     async def _admit(self, request: Request) -> bytes:
         """Log the request and return its content, if the API front lets it through."""
         content = await self._log(request)
-        account_id = request.path_params["account_id"]
-        check_account_form(account_id, request.url.path)
-        right = self.settings
+        check_account_form(request.url.path)
+        account_id, right = request.path_params["account_id"], self.settings
         check_credentials(request.headers, account_id, token=right.api_token, account=right.account_id)
         request.state.admitted = True
         return content
@@ -118,6 +127,7 @@ class Emulator:
                 raise ServiceError(413, 3006, "Request is too large")
         query, headers = dict(request.query_params), dict(request.headers)
         self.requests.append(Seen(request.method, request.url.path, query, headers, bytes(content)))
+        del self.requests[: -self.settings.log_length]
         return bytes(content)
 
     def _check_model(self, model: str) -> None:
@@ -140,7 +150,7 @@ class Emulator:
             answer = stream(pieces, writer, headers, _request_id(request))
         else:
             answer = whole(pieces, writer, headers, bare=bare)
-        return await while_connected(request, answer)
+        return await while_connected(request, answer) or Response(status_code=CLIENT_GONE)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Return the headers of an answer; those of the AI service only once the API front has let the request in."""
@@ -150,6 +160,15 @@ class Emulator:
             if "cf-aig-gateway-id" in request.headers:
                 headers |= _gateway_headers(request)
         return headers
+
+
+def _front_refusal(request: Request, error: HTTPException) -> ServiceError:
+    """Return what the API front says where the router finds no path or no method."""
+    try:
+        check_account_form(request.url.path)
+    except ServiceError as refusal:
+        return refusal
+    return wrong_method(request.method) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else no_route()
 
 
 def _request_id(request: Request) -> str:
@@ -194,8 +213,10 @@ def create_app(emulator: Emulator) -> ASGIApp:
     routes = [
         Route(f"{account}/ai/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{account}/ai/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
-        Route(f"{account}/ai/v1/models", emulator.search, methods=["POST"]),
+        Route(f"{account}/ai/v1/{{rest:path}}", emulator.refuse_method),
         Route(f"{account}/ai/models/search", emulator.search, methods=["GET"]),
     ]
     handlers: Any = {HTTPException: emulator.refuse, ServiceError: emulator.refuse}
-    return LocalOnly(Starlette(routes=routes, exception_handlers=handlers), emulator.settings)
+    service = Starlette(routes=routes, exception_handlers=handlers)
+    service.router.redirect_slashes = False
+    return LocalOnly(service, emulator.settings)

@@ -81,12 +81,29 @@ def _response_format(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _check_history(messages: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse calls in the history whose arguments are text but no JSON (a report on the OpenAI-compatible route)."""
+    """Refuse calls in the history that the model's template could not repeat.
+
+    Arguments that are text but no JSON are answered with 400 (a report on the OpenAI-compatible route).
+    """
     for position, message in enumerate(messages):
-        for call in message.get("tool_calls") or ():
-            arguments = call.get("function", call).get("arguments") if isinstance(call, Mapping) else None
-            if isinstance(arguments, str):
-                try:
-                    json.loads(arguments)
-                except ValueError:
-                    raise invalid_input(f"messages[{position}]: arguments of a tool call are not JSON") from None
+        calls = message.get("tool_calls")
+        if calls is not None and not (isinstance(calls, list) and all(map(_is_call, calls))):
+            raise invalid_input(f"messages[{position}].tool_calls is not a list of calls with names")
+        for call in calls or ():
+            arguments = call.get("function", call).get("arguments")
+            if isinstance(arguments, str) and not _is_json(arguments):
+                raise invalid_input(f"messages[{position}]: arguments of a tool call are not JSON")
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function", call) if isinstance(call, Mapping) else None
+    named = isinstance(function, Mapping) and isinstance(function.get("name"), str)
+    return named and isinstance(call.get("id", ""), str | None)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cf_llama_emulator.errors import FrontError, no_route
+from cf_llama_emulator.errors import FrontError, no_account
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
+_ACCOUNT_PATH = re.compile(r"/client/v4/accounts/([^/]*)")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}")
 _BEARER = re.compile(r"Bearer +([\x21-\x7e]+)", re.IGNORECASE)
 
 
-def check_account_form(account_id: str, path: str) -> None:
-    """Refuse an account id that is not 32 hexadecimal digits, as the API front does: it finds no route."""
-    if not _ACCOUNT.fullmatch(account_id):
-        raise no_route(path)
+def check_account_form(path: str) -> None:
+    """Refuse a path whose account id is not 32 hexadecimal digits."""
+    match = _ACCOUNT_PATH.match(path)
+    if match and not _ACCOUNT.fullmatch(match[1]):
+        raise no_account(path)
 
 
 def check_credentials(headers: Mapping[str, str], account_id: str, *, token: str | None, account: str | None) -> None:

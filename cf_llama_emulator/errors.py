@@ -49,11 +49,13 @@ class FrontError(ServiceError):
         return {"code": self.code, "message": self.text}
 
 
-def no_route(path: str) -> FrontError:
-    """Return the refusal of an unknown path: 7003 where an account id is malformed, else 7000."""
-    if path.startswith("/client/v4/accounts/"):
-        text = f"Could not route to {path}, perhaps your object identifier is invalid?"
-        return FrontError(404, 7003, text)
+def no_account(path: str) -> FrontError:
+    """Return the refusal of a path with a malformed account id: the front finds no route."""
+    return FrontError(404, 7003, f"Could not route to {path}, perhaps your object identifier is invalid?")
+
+
+def no_route() -> FrontError:
+    """Return the refusal of an unknown path."""
     return FrontError(400, 7000, "No route for that URI")
 
 

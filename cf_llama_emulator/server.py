@@ -34,10 +34,18 @@ def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, 
 
 
 def server_config(emulator: Emulator, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `emulator`: no logs, no headers of its own, a second for the last answers."""
-    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "lifespan": "off"}
+    """Return how uvicorn serves `emulator`: without logs and headers of its own; a second for the last answers."""
     return uvicorn.Config(
-        create_app(emulator), **quiet, ws="none", proxy_headers=False, timeout_graceful_shutdown=1, **options
+        create_app(emulator),
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+        **options,
     )
 
 

@@ -41,6 +41,8 @@ class Settings:
     """`Host` names that are served, without port; "*" serves all."""
     origins: frozenset[str] = frozenset()
     """Browser origins that are served; "*" serves all."""
+    log_length: int = 10_000
+    """How many requests are remembered; the oldest are forgotten first."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:

@@ -74,6 +74,8 @@ class Raw:
     """The body, written chunk by chunk."""
     pause: float = 0.0
     """Seconds to wait before each chunk."""
+    cut: bool = False
+    """Whether the connection breaks after the last chunk instead of ending well."""
 
 
 Piece = Text | Call | End | Raw

@@ -7,16 +7,17 @@ otherwise repeats what was said.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+import json
+from collections.abc import AsyncGenerator, Iterable
 
 from cf_llama_emulator.engines.base import Ask, Call, Piece, Text
-from cf_llama_emulator.engines.conversation import Conversation, read_conversation
-from cf_llama_emulator.engines.filling import fill
-from cf_llama_emulator.engines.retrieval import best_sentence, read_question
-from cf_llama_emulator.engines.schemas import requested_schema
-from cf_llama_emulator.engines.tool_rules import choose_calls
-from cf_llama_emulator.tokens import bounded, split
-from cf_llama_emulator.wire import encode
+from cf_llama_emulator.pieces import bounded, split
+from cf_llama_emulator.rules.conversation import Conversation, read_conversation
+from cf_llama_emulator.rules.filling import fill
+from cf_llama_emulator.rules.react import react_step
+from cf_llama_emulator.rules.retrieval import best_sentence, read_question, standalone_question
+from cf_llama_emulator.rules.schemas import requested_schema
+from cf_llama_emulator.rules.tools import choose_calls
 
 
 class RuleEngine:
@@ -26,26 +27,27 @@ class RuleEngine:
 
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Yield the answer in pieces as a tokenizer would cut it."""
-        async for piece in bounded(decide(ask), ask.max_tokens):
+        for piece in bounded(decide(ask), ask):
             yield piece
 
 
-def decide(ask: Ask) -> Iterator[Text | Call]:
-    """Return the pieces of the answer to `ask`."""
+def decide(ask: Ask) -> Iterable[Text | Call]:
+    """Return the pieces of the answer to `ask`: calls, or a text."""
     talk = read_conversation(ask)
     calls = choose_calls(ask, talk)
-    if calls:
-        return iter(calls)
-    return (Text(piece) for piece in split(_text(ask, talk)))
+    return calls or map(Text, split(_text(ask, talk)))
 
 
 def _text(ask: Ask, talk: Conversation) -> str:
-    schema = requested_schema(ask, talk)
-    if schema is not None:
-        return encode(fill(schema, talk.last_user)).decode()
+    step = react_step(ask, talk)
+    if step is not None:
+        return step
+    wanted = requested_schema(ask, talk)
+    if wanted is not None:
+        return json.dumps(fill(*wanted), ensure_ascii=False)
     if talk.results:
         return "\n".join(f"The result of {name} is: {content}" for name, content in talk.results)
     question = read_question(talk)
     if question is not None:
         return best_sentence(*question)
-    return f"You said: {talk.last_user}"
+    return standalone_question(talk) or f"You said: {talk.last_user}"

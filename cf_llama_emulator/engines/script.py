@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Raw, Text
 from cf_llama_emulator.errors import complaint
-from cf_llama_emulator.tokens import bounded, split
+from cf_llama_emulator.pieces import bounded, split
 
 Part = str | Piece | Exception
 Turn = Part | Sequence[Part] | Callable[[Ask], Part | Sequence[Part]]
@@ -51,14 +51,11 @@ class ScriptEngine:
         turn = self._turns.popleft()
         parts = turn(ask) if callable(turn) else turn
         pieces = _pieces(parts)
-        if any(isinstance(piece, (End, Raw, Exception)) for piece in pieces):
-            for piece in pieces:
-                if isinstance(piece, Exception):
-                    raise piece
-                yield piece
-            return
-        async for bounded_piece in bounded([p for p in pieces if not isinstance(p, Exception)], ask.max_tokens):
-            yield bounded_piece
+        limited = [piece for piece in pieces if isinstance(piece, (Text, Call))]
+        for piece in bounded(limited, ask) if limited == pieces else pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
 
 
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:

@@ -10,17 +10,23 @@ DEEPEST = 8
 """Levels of a schema that are filled; a recursive one ends here."""
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
-_QUOTED = re.compile(r"(?<!\w)'([^'\n]+)'(?!\w)|\"([^\"\n]+)\"|`([^`\n]+)`|“([^”\n]+)”|「([^」\n]+)」")
-_NAME = re.compile(r"(?<=[a-z0-9,;:] )[A-Z][\w'-]*(?:,? [A-Z][\w'-]*)*")
-_PLACE = re.compile(r"\b(?:in|at|for|near|about|named|called)\s+(?:the\s+|a\s+|an\s+)?([^.,;:!?\n]+)", re.IGNORECASE)
+_QUOTED = re.compile(
+    r"(?<!\w)'([^'\n]{1,200})'(?!\w)|\"([^\"\n]{1,200})\"|`([^`\n]{1,200})`|“([^”\n]{1,200})”|「([^」\n]{1,200})」"
+)
+_NAME = re.compile(r"(?<=[a-z0-9,;:] )(?!I\b)[A-Z][\w'-]*(?:,? (?!I\b)[A-Z][\w'-]*)*")
+_PLACE = re.compile(
+    r"\b(?:in|at|for|near|about|named|called)\s+(?:the\s+|a\s+|an\s+)?([^.,;:!?\n]{1,200})", re.IGNORECASE
+)
 _DENIAL = re.compile(r"\b(?:no|not|false|never|without|don't)\b", re.IGNORECASE)
 _WHOLE_TEXT = frozenset({"query", "question", "text", "input", "prompt", "q", "search", "request", "message", "topic"})
 _LONGEST = 200
+_MOST_ITEMS = 100
+_MOST_DIGITS = 18
 _FORMATS = {
     "date": (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "2026-01-01"),
     "date-time": (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)\b"), "2026-01-01T00:00:00Z"),
     "time": (re.compile(r"\b\d\d:\d\d:\d\d\b"), "12:00:00"),
-    "email": (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+\w"), "someone@example.com"),
+    "email": (re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.]{1,64}\w"), "someone@example.com"),
     "uri": (re.compile(r"https?://[^\s'\"<>]+"), "https://example.com/"),
     "uuid": (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "00000000-0000-4000-8000-000000000000"),
 }
@@ -43,20 +49,20 @@ class _Filler:
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
         """Return a value for the property `name`."""
-        schema = self._resolved(schema)
+        schema = self._resolved(schema, at_end=depth >= DEEPEST)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
             return self._choice(schema["enum"])
-        match _kind(schema):
+        match kind_of(schema):
             case "object":
                 return self._object(schema, depth)
             case "array":
                 return self._array(schema, name, depth)
             case "integer":
-                return self._number(schema, whole=True)
+                return int(self._number(schema, step=1))
             case "number":
-                return self._number(schema, whole=False)
+                return self._number(schema, step=1e-6)
             case "boolean":
                 return not _DENIAL.search(self._text)
             case "null":
@@ -64,51 +70,57 @@ class _Filler:
             case _:
                 return self._string(schema, name)
 
-    def _resolved(self, schema: Any) -> Mapping[str, Any]:
-        """Follow `$ref`, and take the first alternative that is not null."""
-        if not isinstance(schema, Mapping):
+    def _resolved(self, schema: Any, *, at_end: bool, hops: int = 0) -> Mapping[str, Any]:
+        """Follow `$ref`, merge `allOf`, and take the first alternative that is not null, at the end the null one."""
+        if not isinstance(schema, Mapping) or hops > DEEPEST:
             return {}
         if "$ref" in schema:
-            target: Any = self._root
-            for step in str(schema["$ref"]).removeprefix("#").strip("/").split("/"):
-                target = target.get(step, {}) if isinstance(target, Mapping) and step else target
-            return self._resolved(target) if target is not schema else {}
-        for key in ("anyOf", "oneOf"):
-            for variant in schema.get(key, ()):
-                if isinstance(variant, Mapping) and variant.get("type") != "null":
-                    return self._resolved(variant)
+            return self._resolved(self._target(str(schema["$ref"])), at_end=at_end, hops=hops + 1)
+        variants = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        if variants:
+            fitting = [one for one in variants if isinstance(one, Mapping) and (one.get("type") == "null") == at_end]
+            return self._resolved((fitting or variants)[0], at_end=at_end, hops=hops + 1)
         merged = dict(schema)
         for part in merged.pop("allOf", ()):
-            merged |= self._resolved(part)
+            merged |= self._resolved(part, at_end=at_end, hops=hops + 1)
         return merged
+
+    def _target(self, reference: str) -> Any:
+        found: Any = self._root
+        for step in filter(None, reference.removeprefix("#").split("/")):
+            found = found.get(step) if isinstance(found, Mapping) else None
+        return found
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties", {})
-        names = schema.get("required", ()) if depth < DEEPEST else ()
+        names = schema.get("required", properties) if depth < DEEPEST else ()
         return {name: self.value(properties.get(name, {}), name, depth + 1) for name in names}
 
     def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
-        items, least = schema.get("items", {}), schema.get("minItems", 0)
         if depth >= DEEPEST:
             return []
-        kind = _kind(self._resolved(items))
+        items = schema.get("items", {})
+        kind = kind_of(self._resolved(items, at_end=False))
         offered = {"integer": len(self._numbers), "number": len(self._numbers), "string": len(self._strings)}
-        count = min(max(offered.get(kind, 1), least, 1), schema.get("maxItems", 100))
+        count = min(max(offered.get(kind, 1), schema.get("minItems", 1)), schema.get("maxItems", _MOST_ITEMS))
         return [self.value(items, name, depth + 1) for _ in range(count)]
 
     def _choice(self, values: list[Any]) -> Any:
         said = self._text.lower()
         return next((value for value in values if str(value).lower() in said), values[0])
 
-    def _number(self, schema: Mapping[str, Any], *, whole: bool) -> int | float:
+    def _number(self, schema: Mapping[str, Any], step: float) -> int | float:
         lexeme = self._numbers.pop(0) if self._numbers else "0"
-        value: int | float = float(lexeme) if "." in lexeme else int(lexeme)
-        step = 1 if whole else 1e-6
-        if "minimum" in schema or "exclusiveMinimum" in schema:
-            value = max(value, schema.get("minimum", value), schema.get("exclusiveMinimum", value - step) + step)
-        if "maximum" in schema or "exclusiveMaximum" in schema:
-            value = min(value, schema.get("maximum", value), schema.get("exclusiveMaximum", value + step) - step)
-        return int(value) if whole else value
+        value: int | float = float(lexeme) if "." in lexeme else int(lexeme[:_MOST_DIGITS])
+        if "minimum" in schema:
+            value = max(value, schema["minimum"])
+        if "exclusiveMinimum" in schema:
+            value = max(value, schema["exclusiveMinimum"] + step)
+        if "maximum" in schema:
+            value = min(value, schema["maximum"])
+        if "exclusiveMaximum" in schema:
+            value = min(value, schema["exclusiveMaximum"] - step)
+        return value
 
     def _string(self, schema: Mapping[str, Any], name: str) -> str:
         if schema.get("format") in _FORMATS:
@@ -129,7 +141,8 @@ class _Filler:
         return f"{name.replace('_', ' ')}: {self._text}"
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def kind_of(schema: Mapping[str, Any]) -> str:
+    """Return the JSON type that a schema asks for; the first that is not null, `string` where it says nothing."""
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((one for one in kind if one != "null"), "null")

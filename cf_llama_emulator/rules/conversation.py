@@ -49,8 +49,4 @@ def read_conversation(ask: Ask) -> Conversation:
 def _names_by_id(messages: Sequence[Mapping[str, Any]]) -> dict[Any, str]:
     """Return the names of the calls in `messages`, by id or, where there is none, by position."""
     calls = [call for message in messages for call in message.get("tool_calls") or ()]
-    return {
-        call.get("id", position): str(call.get("function", call).get("name", ""))
-        for position, call in enumerate(calls)
-        if isinstance(call, Mapping)
-    }
+    return {call.get("id", position): call.get("function", call)["name"] for position, call in enumerate(calls)}

@@ -1,4 +1,4 @@
-"""Which tools the rule engine calls, and with what."""
+"""Which tools to call, and with what."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Call, Tool
-from cf_llama_emulator.engines.conversation import Conversation
-from cf_llama_emulator.engines.filling import fill
-from cf_llama_emulator.engines.words import stems
+from cf_llama_emulator.rules.conversation import Conversation
+from cf_llama_emulator.rules.filling import fill
+from cf_llama_emulator.rules.words import stems
 
 _TELLING_DESCRIPTION = 2
 """Words that a turn and a tool's description must share for an unforced call."""

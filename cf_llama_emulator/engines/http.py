@@ -1,0 +1,178 @@
+"""The HTTP engine: any server that speaks OpenAI's chat completions thinks (Ollama, vLLM, llama-server …)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text
+from cf_llama_emulator.errors import ServiceError, complaint
+
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 300.0
+"""How long a local server may think without a word."""
+
+_QUOTED_CHARACTERS = 500
+
+
+class HttpEngine:
+    """Passes each request on, streamed, and its answer back."""
+
+    name = "http"
+
+    def __init__(self, base_url: str, model: str, api_key: str | None = None) -> None:
+        """Take the server's address (as far as `/v1`), the name of its model, and its key where it wants one."""
+        self._base_url = base_url.rstrip("/")
+        self._model = model
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._tls = httpx.create_ssl_context()  # costs 30 ms, so once
+
+    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+        """Yield the server's answer; calls come whole, at the end.
+
+        Raises:
+            ServiceError: where the server refuses, fails, or cannot be reached.
+        """
+        path, body = request_body(ask, self._model)
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+        async with httpx.AsyncClient(verify=self._tls, timeout=timeout, headers=self._headers) as client:
+            try:
+                async with client.stream("POST", self._base_url + path, json=body) as response:
+                    await _check(response)
+                    async for piece in _pieces(response.aiter_bytes()):
+                        yield piece
+            except httpx.TimeoutException as error:
+                raise ServiceError(408, 3046, "Request timeout") from error
+            except httpx.HTTPError as error:
+                raise ServiceError(503, 3050, f"{self._base_url} does not answer: {type(error).__name__}") from error
+
+
+def request_body(ask: Ask, model: str) -> tuple[str, dict[str, Any]]:
+    """Return the path and the body that ask an OpenAI-compatible server the same."""
+    common = {"model": model, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": ask.max_tokens}
+    common |= ask.sampling
+    if ask.response_format is not None:
+        common["response_format"] = _response_format(ask.response_format)
+    if ask.prompt is not None and ask.raw:
+        return "/completions", common | {"prompt": ask.prompt}
+    messages = [{"role": "user", "content": ask.prompt}] if ask.prompt is not None else list(ask.messages)
+    if ask.tools:
+        common["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+            }
+            for tool in ask.tools
+        ]
+        if ask.tool_choice is not None:
+            common["tool_choice"] = _tool_choice(ask.tool_choice)
+    return "/chat/completions", common | {"messages": messages}
+
+
+def _response_format(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    if wanted["type"] == "json_object":
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted["json_schema"]}}
+
+
+def _tool_choice(choice: str) -> Any:
+    return choice if choice in ("none", "required") else {"type": "function", "function": {"name": choice}}
+
+
+async def _check(response: httpx.Response) -> None:
+    """Turn a refusal into the service's own; what the server said is quoted unless it is about the key."""
+    if response.is_success:
+        return
+    status = response.status_code
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise complaint(f"the engine's server refuses its key (status {status})")
+    said = (await response.aread()).decode("utf-8", "replace")[:_QUOTED_CHARACTERS]
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise ServiceError(429, 3040, "Capacity temporarily exceeded, please try again.")
+    if response.is_server_error:
+        raise ServiceError(500, 3043, f"Internal server error: {said}")
+    raise ServiceError(400, 8007, f"Upstream bad request (status {status}): {said}")
+
+
+@dataclass
+class _Fragments:
+    """One call as it grows."""
+
+    name: str = ""
+    id: str | None = None
+    arguments: list[str] = field(default_factory=list)
+
+    def whole(self) -> Call:
+        text = "".join(self.arguments)
+        try:
+            parsed = json.loads(text or "{}")
+        except ValueError:
+            parsed = None
+        return Call(self.name, parsed if isinstance(parsed, dict) else text, self.id)
+
+
+@dataclass
+class _Reader:
+    """Reads events: text at once, calls kept until they are whole, and how it ended."""
+
+    calls: dict[int, _Fragments] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+    def feed(self, event: Mapping[str, Any]) -> str:
+        """Take one event and return the text it brings."""
+        if event.get("error"):
+            raise ServiceError(500, 3043, f"Internal server error: {str(event['error'])[:_QUOTED_CHARACTERS]}")
+        self.usage = event.get("usage") or self.usage
+        text = ""
+        for choice in event.get("choices") or ():
+            delta = choice.get("delta") or choice
+            text += delta.get("content") or delta.get("text") or ""
+            for fragment in delta.get("tool_calls") or ():
+                self._add(fragment)
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return text
+
+    def _add(self, fragment: Mapping[str, Any]) -> None:
+        call = self.calls.setdefault(fragment.get("index") or 0, _Fragments())
+        function = fragment.get("function") or {}
+        call.id = call.id or fragment.get("id")
+        call.name = call.name or function.get("name") or ""
+        call.arguments.append(function.get("arguments") or "")
+
+    def end(self) -> End:
+        """Return how it ended, with the server's own counts where it gave them."""
+        if self.finish_reason is None:
+            raise ServiceError(500, 3043, "Internal server error: the engine's server broke off its answer")
+        reason = "stop" if self.finish_reason == "tool_calls" else self.finish_reason
+        return End(reason, self.usage.get("prompt_tokens"), self.usage.get("completion_tokens"))
+
+
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Piece]:
+    reader = _Reader()
+    async for event in _events(chunks):
+        text = reader.feed(event)
+        if text:
+            yield Text(text)
+    end = reader.end()
+    for _, call in sorted(reader.calls.items()):
+        yield call.whole()
+    yield end
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Mapping[str, Any]]:
+    """Yield the events' payloads. Lines end at LF alone: JSON may hold the other line ends that Python knows."""
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            payload = line.strip().removeprefix(b"data:").strip() if line.startswith(b"data:") else b""
+            if payload == b"[DONE]":
+                return
+            if payload:
+                yield json.loads(payload)
