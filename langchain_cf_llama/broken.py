@@ -1,0 +1,34 @@
+"""Arguments of a tool call that are no JSON object, in forms that pass through LangChain and back to the service.
+
+LangChain completes half an object to a whole one whenever it adds up chunks of a stream, so that a call cut off at
+the token limit would run with whatever had come. What it would mend is marked, in whole answers as in streams.
+"""
+
+from __future__ import annotations
+
+import json
+
+from langchain_core.utils.json import parse_partial_json
+
+MARK = "\ufeff"
+"""A byte order mark: it is not seen, and no JSON that follows it is ever completed."""
+
+
+def unmendable(text: str) -> str:
+    """The arguments as the model wrote them, marked where LangChain would make a valid call of them."""
+    try:
+        mended = isinstance(parse_partial_json(text), dict)
+    except (ValueError, RecursionError):
+        mended = False
+    return MARK + text if mended else text
+
+
+def repeatable(text: str) -> str:
+    """Arguments for the history, where the service takes nothing but JSON (it answers 400 otherwise)."""
+    text = text.removeprefix(MARK)
+    try:
+        if isinstance(json.loads(text), dict):
+            return text
+    except (ValueError, RecursionError):
+        pass
+    return json.dumps({"invalid_json": text}, ensure_ascii=False)

@@ -1,0 +1,109 @@
+"""The errors of a call as LangChain knows them: each class is one of `cf_llama.errors` and one of its `ModelError`s.
+
+LangChain's retries, fallbacks and summarization decide by the `ModelError` classes and their `is_retryable`; whoever
+uses `cf_llama` by itself catches the same errors by its own names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from langchain_core import exceptions
+
+from cf_llama import errors
+
+
+class WorkersAIError(errors.WorkersAIError, exceptions.ModelError):
+    """Anything that went wrong between a call and its answer."""
+
+
+class InvalidRequestError(errors.InvalidRequestError, WorkersAIError, exceptions.ModelInvalidRequestError):
+    """The request cannot be right as it is."""
+
+
+class ContextOverflowError(errors.ContextOverflowError, InvalidRequestError, exceptions.ContextOverflowError):
+    """Input and `max_tokens` together exceed the context window."""
+
+
+class MissingCredentialsError(errors.MissingCredentialsError, InvalidRequestError):
+    """No account id or no token was given, nor found in the environment."""
+
+
+class AuthenticationError(errors.AuthenticationError, WorkersAIError, exceptions.ModelAuthenticationError):
+    """The token is missing, malformed or wrong."""
+
+
+class PermissionDeniedError(errors.PermissionDeniedError, WorkersAIError, exceptions.ModelPermissionDeniedError):
+    """The token is valid, but not for this account or model."""
+
+
+class NotFoundError(errors.NotFoundError, WorkersAIError, exceptions.ModelNotFoundError):
+    """The account, the model or the gateway does not exist."""
+
+
+class RateLimitError(errors.RateLimitError, WorkersAIError, exceptions.ModelRateLimitError):
+    """Too many requests; the same call succeeds later."""
+
+
+class CapacityError(errors.CapacityError, RateLimitError):
+    """The service is out of capacity."""
+
+
+class QuotaExceededError(errors.QuotaExceededError, RateLimitError):
+    """The daily free allocation or a spend limit is used up; not retryable, unlike its parent."""
+
+
+class ServiceError(errors.ServiceError, WorkersAIError, exceptions.ModelAPIError):
+    """The service failed, or something between it and us."""
+
+
+class BadResponseError(errors.BadResponseError, ServiceError):
+    """An answer came that cannot be read as one."""
+
+
+class StreamInterruptedError(errors.StreamInterruptedError, ServiceError):
+    """The stream broke off; `partial` holds what had come."""
+
+
+class JSONModeError(errors.JSONModeError, ServiceError):
+    """The model could not meet the JSON schema."""
+
+
+class ToolChoiceError(errors.ToolChoiceError, ServiceError):
+    """A tool call was forced and did not come; `partial` is what the model answered."""
+
+
+class ConnectionFailedError(errors.ConnectionFailedError, WorkersAIError, exceptions.ModelConnectionError):
+    """No connection could be made, or it broke before an answer came."""
+
+
+class RequestTimeoutError(errors.RequestTimeoutError, WorkersAIError, exceptions.ModelTimeoutError):
+    """No answer, or no further event of a stream, came in time."""
+
+
+def translated(error: errors.WorkersAIError) -> WorkersAIError:
+    """The same failure in the class that is both ours and LangChain's."""
+    kind = next(_KINDS[base] for base in type(error).__mro__ if base in _KINDS)
+    return kind(error.message, **error.details())
+
+
+@contextmanager
+def langchain_errors() -> Iterator[None]:
+    """Raise failures within as the classes of this module, caused by the original, which holds no request."""
+    try:
+        yield
+    except WorkersAIError:
+        raise
+    except errors.WorkersAIError as error:
+        raise translated(error) from error
+
+
+def _subclasses(kind: type[WorkersAIError]) -> Iterator[type[WorkersAIError]]:
+    yield kind
+    for subclass in kind.__subclasses__():
+        yield from _subclasses(subclass)
+
+
+_KINDS: dict[type, type[WorkersAIError]] = {kind.__bases__[0]: kind for kind in _subclasses(WorkersAIError)}
+"""Ours to LangChain's. Each class above names the one of `cf_llama.errors` that it stands for first."""

@@ -1,0 +1,132 @@
+"""LangChain's messages in the form in which the service takes them: a role, a string, and calls in OpenAI's form.
+
+Content blocks of LangChain (v0 and v1), OpenAI and Anthropic are all read; whatever is not text is refused, as the
+model would never see it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from cf_llama.errors import InvalidRequestError
+from langchain_cf_llama.broken import repeatable
+
+_ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
+_MEDIA = ("image", "audio", "video", "file", "document")
+_CALL_BLOCKS = frozenset({"tool_call", "tool_use"})
+_NO_TEXT = _CALL_BLOCKS | {
+    "tool_call_chunk", "invalid_tool_call", "function_call", "non_standard",
+    "reasoning", "reasoning_content", "thinking", "redacted_thinking",
+}  # fmt: skip
+"""Blocks of the model's own turns that are not repeated as text: calls go their own way, thoughts are not said."""
+
+Content = str | list[str | dict[str, Any]]
+
+
+def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """Messages in the form of `ChatRequest.messages`.
+
+    Raises:
+        InvalidRequestError: a message is of an unknown type, or holds something other than text.
+    """
+    return [wire for number, message in enumerate(messages) for wire in _wire(message, f"messages[{number}]")]
+
+
+def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
+    named = {"name": message.name} if message.name else {}
+    content, within = message.content, f"{where}.content"
+    match message:
+        case SystemMessage():
+            yield {"role": "system", "content": _text(content, within), **named}
+        case HumanMessage():
+            results, rest = _tool_results(content, within)
+            yield from results
+            if rest or not results:
+                yield {"role": "user", "content": _text(rest, within), **named}
+        case AIMessage():
+            calls = _calls(message)
+            said = {"role": "assistant", "content": _text(content, within, _NO_TEXT), **named}
+            yield said | {"tool_calls": calls} if calls else said
+        case ToolMessage():
+            yield _tool_result(message.tool_call_id, content, within) | named
+        case ChatMessage():
+            yield {"role": _ROLES.get(message.role, message.role), "content": _text(content, within), **named}
+        case _:
+            kind = type(message).__name__
+            raise InvalidRequestError(f"{where} is a {kind}; allowed are system, human, AI, tool and chat messages")
+
+
+def _text(content: Content, where: str, passed_over: frozenset[str] = frozenset()) -> str:
+    if isinstance(content, str):
+        return content
+    blocks = ((f"{where}[{number}]", block) for number, block in enumerate(content))
+    return "".join(_block_text(block, at) for at, block in blocks if _kind(block) not in passed_over)
+
+
+def _block_text(block: str | dict[str, Any], where: str) -> str:
+    match block:
+        case str(text) | {"text": str(text)} | {"refusal": str(text)}:
+            return text
+    raise InvalidRequestError(f"{where} is of type {_kind(block)!r}; this model reads text only")
+
+
+def _kind(block: str | dict[str, Any]) -> str:
+    return str(block.get("type", "")) if isinstance(block, Mapping) else "text"
+
+
+def _tool_result(call_id: str, content: Content, where: str) -> dict[str, Any]:
+    """A result; data that is neither text nor a medium is given as JSON."""
+    if not isinstance(content, str) and not all(isinstance(block, str) or "text" in block for block in content):
+        for number, block in enumerate(content):
+            if any(medium in _kind(block) for medium in _MEDIA):
+                raise InvalidRequestError(f"{where}[{number}] is of type {_kind(block)!r}; this model reads text only")
+        content = json.dumps(content, ensure_ascii=False, default=str)
+    return {"role": "tool", "tool_call_id": call_id, "content": _text(content, where)}
+
+
+def _tool_results(content: Content, where: str) -> tuple[list[dict[str, Any]], Content]:
+    """Results that Anthropic's form hides in a human turn, and what the human said besides."""
+    if isinstance(content, str):
+        return [], content
+    results = [
+        _tool_result(str(block.get("tool_use_id")), block.get("content", ""), f"{where}[{number}].content")
+        for number, block in enumerate(content)
+        if isinstance(block, Mapping) and _kind(block) == "tool_result"
+    ]
+    return results, [block for block in content if _kind(block) != "tool_result"]
+
+
+def _calls(message: AIMessage) -> list[dict[str, Any]]:
+    """Every call of a turn, each once: LangChain's, its invalid ones, and those that are only in content blocks."""
+    calls = [(call["id"], call["name"], _json(call["args"])) for call in message.tool_calls]
+    calls += [
+        (broken["id"], broken["name"], repeatable(broken["args"] or ""))
+        for broken in message.invalid_tool_calls
+        if broken["name"]
+    ]
+    calls += [block for block in _block_calls(message.content) if block[0] not in {call[0] for call in calls}]
+    return [
+        {"id": call_id or f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, (call_id, name, arguments) in enumerate(calls)
+    ]
+
+
+def _block_calls(content: Content) -> Iterator[tuple[str | None, str, str]]:
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, Mapping) and _kind(block) in _CALL_BLOCKS and block.get("name"):
+            yield block.get("id"), str(block["name"]), _json(block.get("input", block.get("args")) or {})
+
+
+def _json(arguments: Any) -> str:
+    return json.dumps(arguments, ensure_ascii=False)

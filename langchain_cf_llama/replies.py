@@ -1,0 +1,103 @@
+"""What the model answered, as LangChain's messages: whole, or chunk by chunk, with the same outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from cf_llama import model as facts
+from cf_llama.reply import Delta, Reply, Usage
+from langchain_cf_llama.broken import unmendable
+
+FIRST_CALL_INDEX = 100
+"""LangChain numbers blocks of text from 0 and merges blocks of one number: calls must keep clear of them."""
+
+
+def to_message(reply: Reply) -> AIMessage:
+    """The message of a whole answer. Broken arguments are reported without LangChain's `error`, as in streams."""
+    return AIMessage(
+        content=reply.text,
+        tool_calls=[
+            tool_call(id=call.id, name=call.name, args=dict(call.arguments))
+            for call in reply.tool_calls
+            if not call.error
+        ],
+        invalid_tool_calls=[
+            invalid_tool_call(id=call.id, name=call.name, args=unmendable(call.text))
+            for call in reply.tool_calls
+            if call.error
+        ],
+        usage_metadata=usage_metadata(reply.usage),
+        response_metadata=_asked(reply.model) | _told(reply),
+    )
+
+
+class ChunkWriter:
+    """The chunks of one stream.
+
+    LangChain adds chunks up: it joins strings and adds numbers, so each piece of metadata is on one chunk only.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._metadata = _asked(model)
+        self._index = FIRST_CALL_INDEX
+
+    def chunk(self, delta: Delta) -> ChatGenerationChunk:
+        """The chunk that stands for a delta."""
+        metadata, self._metadata = self._metadata, {}
+        calls = [
+            tool_call_chunk(
+                id=call.id,
+                name=call.name,
+                args=unmendable(call.text) if call.error else call.text,
+                index=self._index + position,
+            )
+            for position, call in enumerate(delta.tool_calls)
+        ]
+        self._index += len(calls)
+        reply = delta.reply
+        return ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=delta.text,
+                tool_call_chunks=calls,
+                usage_metadata=usage_metadata(reply.usage) if reply else None,
+                response_metadata=metadata | _told(reply) if reply else metadata,
+                chunk_position="last" if reply else None,
+            )
+        )
+
+
+def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
+    """Token counts in LangChain's form; None where the service sent none."""
+    if usage is None:
+        return None
+    return UsageMetadata(
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        total_tokens=usage.total_tokens,
+        input_token_details=InputTokenDetails(cache_read=usage.cached_tokens),
+    )
+
+
+def _asked(model: str) -> dict[str, Any]:
+    return {"model_provider": facts.PROVIDER, "model_name": model}
+
+
+def _told(reply: Reply) -> dict[str, Any]:
+    """What only the end of an answer tells; what the service did not say is left out."""
+    exchange, usage = reply.exchange, reply.usage
+    neurons = usage.neurons if usage and usage.neurons is not None else exchange.neurons
+    known = {
+        "finish_reason": reply.finish_reason,
+        "neurons": neurons,
+        "cost_usd": usage.cost if usage and reply.model == facts.MODEL else None,
+        "request_id": exchange.request_id,
+        "ray_id": exchange.ray_id,
+        "cache_status": exchange.cache_status,
+        "gateway_log_id": exchange.gateway_log_id,
+    }
+    return {name: value for name, value in known.items() if value not in (None, "")}

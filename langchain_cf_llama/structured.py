@@ -1,0 +1,206 @@
+"""Answers in the form of a schema: asked for in one of three ways, checked, and asked for once more if they do not fit.
+
+The result of a chain is the object or an error, never a silent None. Nothing is mended: JSON that was cut off stays an
+error, as what is missing cannot be known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
+from langchain_core.prompt_values import PromptValue
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.utils.function_calling import convert_to_json_schema
+
+from langchain_cf_llama.errors import ToolChoiceError
+from langchain_cf_llama.replies import to_message
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+
+_IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
+_AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
+_LONGEST_NAME = 64
+
+
+def structured_output(
+    llm: BaseChatModel,
+    schema: Mapping[str, Any] | type | None,
+    method: Method,
+    *,
+    include_raw: bool = False,
+    **unknown: Any,
+) -> Runnable[LanguageModelInput, Any]:
+    """A model that answers in the form of a schema.
+
+    Args:
+        llm: The model that is asked.
+        schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
+            function (the result is a dict). None only with `json_mode`.
+        method: `function_calling` forces a call of a tool with the schema's parameters; `json_schema` has the service
+            hold the answer to the schema, `json_mode` only to JSON, with the schema in words (Cloudflare docs: JSON
+            mode). Neither of the last two streams: the one answer comes whole.
+        include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
+        unknown: There is nothing else.
+
+    Raises:
+        ValueError: the method is unknown, the schema is missing, or there are other arguments.
+    """
+    if unknown:
+        raise ValueError(f"with_structured_output does not know {', '.join(unknown)}")
+    if method not in get_args(Method):
+        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
+    if schema is None and method != "json_mode":
+        raise ValueError(f"schema must be given with method={method!r}")
+    form = _titled(schema)
+    traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": form}}
+    asked: Runnable[LanguageModelInput, AIMessage]
+    if method == "function_calling" and form is not None:
+        name = form["title"]
+        tool = {"name": name, "description": form.get("description", ""), "parameters": _untitled(form)}
+        asked = llm.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **traced)
+        found: Callable[[AIMessage], Any] = lambda message: _arguments(message, name)  # noqa: E731 - one line, used once
+    else:
+        response_format: dict[str, Any] = {"type": "json_object"}
+        if method == "json_schema":
+            response_format = {"type": "json_schema", "json_schema": form}
+        asked, found = llm.bind(response_format=response_format, **traced), _json
+    instructions = [SystemMessage(_IN_JSON.format(schema=json.dumps(form)))] if form and method == "json_mode" else []
+    asking = _Structured(asked, found, _checker(schema, form), instructions, include_raw=include_raw)
+    return RunnableLambda(asking.ask, afunc=asking.aask, name="structured_output")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    raw: AIMessage
+    parsed: Any = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class _Structured:
+    asked: Runnable[LanguageModelInput, AIMessage]
+    found: Callable[[AIMessage], Any]
+    checked: Callable[[Any], Any]
+    instructions: Sequence[BaseMessage]
+    include_raw: bool
+
+    def ask(self, question: LanguageModelInput, config: RunnableConfig) -> Any:
+        messages = [*self.instructions, *_messages(question)]
+        try:
+            reading = self.read(self.asked.invoke(messages, config))
+            if reading.error:
+                reading = self.read(self.asked.invoke([*messages, *_complaint(reading)], config))
+        except ToolChoiceError as error:
+            reading = _uncalled(error)
+        return self.outcome(reading)
+
+    async def aask(self, question: LanguageModelInput, config: RunnableConfig) -> Any:
+        messages = [*self.instructions, *_messages(question)]
+        try:
+            reading = self.read(await self.asked.ainvoke(messages, config))
+            if reading.error:
+                reading = self.read(await self.asked.ainvoke([*messages, *_complaint(reading)], config))
+        except ToolChoiceError as error:
+            reading = _uncalled(error)
+        return self.outcome(reading)
+
+    def read(self, raw: AIMessage) -> _Reading:
+        try:
+            return _Reading(raw, self.checked(self.found(raw)))
+        except (ValueError, TypeError, RecursionError) as error:
+            return _Reading(raw, error=OutputParserException(error, llm_output=str(raw.text)))
+
+    def outcome(self, reading: _Reading) -> Any:
+        if self.include_raw:
+            return {"raw": reading.raw, "parsed": reading.parsed, "parsing_error": reading.error}
+        if reading.error:
+            raise reading.error
+        return reading.parsed
+
+
+def _messages(question: LanguageModelInput) -> list[BaseMessage]:
+    if isinstance(question, PromptValue):
+        return question.to_messages()
+    return convert_to_messages([question] if isinstance(question, str) else question)
+
+
+def _complaint(reading: _Reading) -> list[BaseMessage]:
+    """The answer that does not fit, and what is wrong with it: as the result of its calls, where it made some."""
+    text = _AGAIN.format(problem=reading.error)
+    calls = [*reading.raw.tool_calls, *reading.raw.invalid_tool_calls]
+    results: list[BaseMessage] = [
+        ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error") for call in calls if call["id"]
+    ]
+    return [reading.raw, *(results or [HumanMessage(text)])]
+
+
+def _uncalled(error: ToolChoiceError) -> _Reading:
+    return _Reading(to_message(error.partial) if error.partial else AIMessage(""), error=error)
+
+
+def _arguments(message: AIMessage, name: str) -> Any:
+    for call in message.tool_calls:
+        if call["name"] == name:
+            return call["args"]
+    for broken in message.invalid_tool_calls:
+        raise ValueError(f"the arguments of {broken['name']} are not a JSON object: {broken['args']}")
+    raise ValueError(f"{name} was not called")
+
+
+def _json(message: AIMessage) -> Any:
+    text = str(message.text).strip()
+    fenced = _FENCE.fullmatch(text)
+    try:
+        return json.loads(fenced[1] if fenced else text)
+    except ValueError as error:
+        cut = message.response_metadata.get("finish_reason") == "length"
+        raise ValueError(f"the answer is not JSON{', it was cut off at max_tokens' if cut else ''}: {error}") from None
+
+
+def _checker(schema: Mapping[str, Any] | type | None, form: Mapping[str, Any] | None) -> Callable[[Any], Any]:
+    """What turns JSON into the result: pydantic itself, or a look at what must not be missing."""
+    validate: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
+        schema, "parse_obj", None
+    )
+    if validate is not None:
+        return validate
+    required = form.get("required", ()) if form else ()
+
+    def complete(value: Any) -> Any:
+        if form is not None and not isinstance(value, dict):
+            raise ValueError(f"a JSON object is needed, not {type(value).__name__}")
+        if missing := [name for name in required if name not in value]:
+            raise ValueError(f"{', '.join(missing)} missing")
+        return value
+
+    return complete
+
+
+def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
+    """The JSON schema, with a title that can name a tool."""
+    if schema is None:
+        return None
+    if isinstance(schema, Mapping):
+        schema = dict(schema) if schema.keys() & {"title", "name", "function"} else {"title": "answer", **schema}
+    form = convert_to_json_schema(schema)
+    return form | {"title": _NOT_IN_NAMES.sub("_", form["title"])[:_LONGEST_NAME]}
+
+
+def _untitled(form: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in form.items() if key not in {"title", "description"}}
