@@ -101,7 +101,8 @@ class Assembly:
 
     def partial(self) -> Reply:
         """What there is so far of an answer that will not be finished; no finish reason is known."""
-        return replace(self._reply(()), finish_reason="")
+        reply = self._reply(())
+        return replace(reply, text=reply.text + self._filter.held, finish_reason="")
 
     def _show(self, text: str) -> Iterator[Delta]:
         if self._holding is None:

@@ -1,6 +1,6 @@
 """An answer while it is read: bytes in, deltas out, whether it comes whole or as a stream.
 
-Which of the two it is shows in its first byte. What was asked for does not tell: some answers to a request for a
+Which of the two it is shows in its first bytes. What was asked for does not tell: some answers to a request for a
 stream come whole.
 """
 
@@ -22,7 +22,8 @@ from cf_llama.sse import EventDecoder
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """No answer of 24,000 tokens comes near."""
-_STREAM_STARTS = b":dier"  # a comment, or a field: data, id, event, retry
+_BOM = b"\xef\xbb\xbf"
+_STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Reading:
         )
 
     def _keep(self, chunk: bytes) -> bytes:
-        """Keep bytes until the first that is no white space tells what they are; give those of a stream back."""
+        """Keep bytes until the first that are no white space tell what they are; give those of a stream back."""
         self._size += len(chunk)
         if self._size > MAX_BODY_BYTES:
             raise BadResponseError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes", status=self._status)
@@ -95,9 +96,10 @@ class Reading:
         if self._sniffed:
             return b""
         body = b"".join(self._whole)
-        start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        self._sniffed = bool(start)
-        if not start or start not in _STREAM_STARTS:
+        start = body.removeprefix(_BOM).lstrip()[: len("retry:")]
+        is_stream = start.startswith(_STREAM_STARTS)
+        self._sniffed = is_stream or not any(known.startswith(start) for known in (_BOM, *_STREAM_STARTS))
+        if not is_stream:
             return b""
         self._decoder, self._whole = EventDecoder(), []
         return body
@@ -105,14 +107,16 @@ class Reading:
     def _event(self, data: bytes) -> Iterator[Delta]:
         if self._closed:
             return
-        if data.strip() == b"[DONE]":
-            self._ended = self._closed = True
-            return
+        data = data.strip()
+        closes = data == b"[DONE]" or data.endswith(b"\n[DONE]")  # the latter where no blank lines part the events
+        data = data.removesuffix(b"[DONE]").strip() if closes else data
         try:
-            for payload in wire.payloads(data) if data.strip() else ():
+            for payload in wire.payloads(data) if data else ():
                 yield from self._payload(payload, data)
         except BadJSON:
             _log.warning("skipped an event of %d bytes that is no JSON", len(data))
+        if closes:
+            self._ended = self._closed = True
 
     def _payload(self, payload: object, data: bytes) -> Iterator[Delta]:
         if is_refusal(payload):

@@ -42,7 +42,8 @@ class EventDecoder:
 
     def flush(self) -> bytes | None:
         """The data of the event that the end of the stream left unfinished, if any."""
-        self._line(self._rest)
+        if self._rest:  # a line without its end; an empty one would be the blank line that ends the event
+            self._line(self._rest)
         self._rest = b""
         return self._event()
 

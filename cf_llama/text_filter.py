@@ -30,6 +30,11 @@ class TextFilter:
             return _whole(text)
         return self._filter(self._held + text, final=False)
 
+    @property
+    def held(self) -> str:
+        """What is held back for now."""
+        return _whole(self._held)
+
     def flush(self) -> str:
         """Give what was still held back."""
         return self._filter(self._held, final=True)

@@ -1,0 +1,48 @@
+"""JSON whose numbers stay as they were written."""
+
+from __future__ import annotations
+
+import pytest
+
+from cf_llama.json_text import BadJSON, parse, parse_exactly, text_of
+
+
+@pytest.mark.parametrize("text", ["4", "0", "-0", "7.5", "3e+50", "1.50", "12345678901234567890123", "true", "false"])
+def test_a_value_that_was_text_is_text_again(text):
+    assert text_of(parse_exactly(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("null", ""),
+        ('""', ""),
+        ('"7 \\n"', "7 \n"),
+        ("{}", "{}"),
+        ("[]", "[]"),
+        ('{"a":1.50,"b":[true,null,"ü\\""]}', '{"a": 1.50, "b": [true, null, "ü\\""]}'),
+    ],
+)
+def test_any_other_value_is_json_text(value, text):
+    assert text_of(parse_exactly(value)) == text
+
+
+def test_parse_gives_plain_values():
+    assert parse('{"a": [1, 1.5, null, "x"]}') == {"a": [1, 1.5, None, "x"]}
+    assert parse(b'"\\ud83d"') == "\ud83d"
+    assert parse("1" * 400) == int("1" * 400)
+
+
+@pytest.mark.parametrize("read", [parse, parse_exactly])
+@pytest.mark.parametrize("data", ["", "{", "nope", b"\xff", "[" * 100_000])
+def test_anything_else_is_bad_json(read, data):
+    with pytest.raises(BadJSON):
+        read(data)
+
+
+def test_a_value_nested_too_deep_is_bad_json():
+    value = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(BadJSON):
+        text_of(value)
