@@ -39,6 +39,20 @@ def tool_call(call_id: str, name: str, text: str, parameters: Mapping[str, Any] 
     return ToolCall(call_id, name, arguments, text if same else json.dumps(arguments, ensure_ascii=False))
 
 
+INVALID = "invalid_json"
+"""The name under which text stands that was meant to be arguments."""
+
+
+def object_of(text: str) -> dict[str, Any]:
+    """Arguments of a call in the history, as an object.
+
+    The service refuses a history whose arguments are no JSON, and a call must not run with fewer arguments than were
+    written. So text that is no object becomes the one argument `INVALID`, which no tool takes.
+    """
+    call = tool_call("", "", text, None)
+    return {INVALID: text} if call.error else dict(call.arguments)
+
+
 def _object(written: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties") or {}
     required = set(schema.get("required") or ())
