@@ -9,5 +9,6 @@ except ModuleNotFoundError as missing:
 
 from cf_llama.version import __version__
 from langchain_cf_llama.chat_models import ChatCloudflareLlama
+from langchain_cf_llama.llms import CloudflareLlamaLLM
 
-__all__ = ["ChatCloudflareLlama", "__version__"]
+__all__ = ["ChatCloudflareLlama", "CloudflareLlamaLLM", "__version__"]

@@ -9,7 +9,7 @@ from cf_llama.request import ChatRequest
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 
-QUESTION_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions")
+QUESTION_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions", "raw")
 """Fields of a `ChatRequest` that belong to one question and are no settings."""
 _LANGCHAIN_OWN = {"stream"}
 """Options by which LangChain talks to itself."""
@@ -40,4 +40,4 @@ def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str,
         changed["stop"] = stop
     call = settings.for_call(changed) if changed else settings
     transport = Transport(call.connection("langchain_cf_llama"), call.http_client, call.http_async_client)
-    return Asking(transport, ChatRequest(**question, **asked, **call.request_fields()))
+    return Asking(transport, ChatRequest(**(question | asked), **call.request_fields()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -15,14 +15,12 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, model_validator
 
 from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.request import ChatRequest
-from cf_llama.settings import Settings
-from cf_llama.version import __version__
 from langchain_cf_llama.asking import Asking, asking
+from langchain_cf_llama.base import CloudflareModel
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.replies import ChunkWriter, to_message
@@ -31,7 +29,7 @@ from langchain_cf_llama.structured import Method, structured_output
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 
 
-class ChatCloudflareLlama(Settings, BaseChatModel):
+class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI.
 
     All fields of `cf_llama.Settings` can be given here, and again for a single call: `llm.invoke(..., seed=7)`.
@@ -42,14 +40,6 @@ class ChatCloudflareLlama(Settings, BaseChatModel):
         >>> llm = ChatCloudflareLlama(account_id="...", api_token="...")  # or from the environment
         >>> llm.invoke("Where does the name of Bergen come from?").content
     """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        populate_by_name=True,
-        protected_namespaces=(),
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
-    )
 
     streaming: bool = False
     """Whether `invoke` streams too; unset, it streams where a callback asks for it."""
@@ -164,18 +154,6 @@ class ChatCloudflareLlama(Settings, BaseChatModel):
         """This model answering in the form of a schema; see `structured.structured_output`."""
         return structured_output(self, schema, method, include_raw=include_raw, **kwargs)
 
-    def get_token_ids(self, text: str) -> list[int]:
-        """Token ids of Llama 3.
-
-        Raises:
-            ImportError: the extra `tokens` is not installed.
-        """
-        return self.custom_get_token_ids(text) if self.custom_get_token_ids else tokens.encode(text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """Tokens of a text: exact with the extra `tokens`, an estimate without."""
-        return len(self.get_token_ids(text)) if self.custom_get_token_ids else tokens.count_text(text)
-
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""
         with langchain_errors():
@@ -186,37 +164,11 @@ class ChatCloudflareLlama(Settings, BaseChatModel):
     def _llm_type(self) -> str:
         return "cloudflare-workers-ai-chat"
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return self.request_fields() | {"stop": list(self.stop)}
-
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop or list(self.stop), **kwargs)
-        params["ls_provider"] = facts.PROVIDER
-        return params
+        return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return _profile(self.max_tokens) if self.model == facts.MODEL else None
-
-    @model_validator(mode="after")
-    def _set_cf_llama_version(self) -> Self:
-        self._add_version("cf-llama", __version__)
-        return self
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether `dumps` writes this model so that `loads` can read it."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Fields that are dumped as references to the environment."""
-        return {"account_id": "CLOUDFLARE_ACCOUNT_ID", "api_token": "CLOUDFLARE_API_TOKEN"}
-
-    @property
-    def lc_attributes(self) -> dict[str, Any]:
-        """Fields in a form that is JSON."""
-        return {"timeout": vars(self.timeout), "stop": list(self.stop)}
 
 
 _NO_QUESTION = ({"role": "user", "content": ""},)

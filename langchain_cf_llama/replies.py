@@ -32,7 +32,7 @@ def to_message(reply: Reply) -> AIMessage:
             if call.error
         ],
         usage_metadata=usage_metadata(reply.usage),
-        response_metadata=_asked(reply.model) | _told(reply),
+        response_metadata=metadata(reply),
     )
 
 
@@ -43,12 +43,12 @@ class ChunkWriter:
     """
 
     def __init__(self, model: str) -> None:
-        self._metadata = _asked(model)
+        self._asked = _asked(model)
         self._index = FIRST_CALL_INDEX
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
         """The chunk that stands for a delta."""
-        metadata, self._metadata = self._metadata, {}
+        asked, self._asked = self._asked, {}
         calls = [
             tool_call_chunk(
                 id=call.id,
@@ -65,7 +65,7 @@ class ChunkWriter:
                 content=delta.text,
                 tool_call_chunks=calls,
                 usage_metadata=usage_metadata(reply.usage) if reply else None,
-                response_metadata=metadata | _told(reply) if reply else metadata,
+                response_metadata=asked | _told(reply) if reply else asked,
                 chunk_position="last" if reply else None,
             )
         )
@@ -81,6 +81,20 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
         total_tokens=usage.total_tokens,
         input_token_details=InputTokenDetails(cache_read=usage.cached_tokens),
     )
+
+
+def token_usage(usage: Usage) -> dict[str, int]:
+    """Token counts in the form of LangChain's text models."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def metadata(reply: Reply) -> dict[str, Any]:
+    """What is to be told about an answer besides the answer: numbers in neurons and US dollars, ids to ask about."""
+    return _asked(reply.model) | _told(reply)
 
 
 def _asked(model: str) -> dict[str, Any]:

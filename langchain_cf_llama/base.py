@@ -1,0 +1,86 @@
+"""What the chat model and the text model have in common: settings, identity, secrets, token counts."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
+from pydantic import ConfigDict, model_validator
+
+from cf_llama import model as facts
+from cf_llama import tokens
+from cf_llama.settings import Settings
+from cf_llama.version import __version__
+
+_DUMP = "_serialized"
+"""Where LangChain keeps the dump that is part of its cache key. It never forgets it, so a model that was changed, or
+copied with a change, would be given the answers of the old one."""
+
+
+class CloudflareModel(Settings, BaseLanguageModel[Any]):
+    """The settings as a model of LangChain. It is plain data: it pickles, copies, dumps and can be configured."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        protected_namespaces=(),
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
+    )
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Token ids of Llama 3.
+
+        Raises:
+            ImportError: the extra `tokens` is not installed.
+        """
+        return self.custom_get_token_ids(text) if self.custom_get_token_ids else tokens.encode(text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Tokens of a text: exact with the extra `tokens`, an estimate without (`cf_llama.tokens.is_exact`)."""
+        return len(self.get_token_ids(text)) if self.custom_get_token_ids else tokens.count_text(text)
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return self.request_fields() | {"stop": list(self.stop)}
+
+    def _traced(self, params: LangSmithParams) -> LangSmithParams:
+        """LangSmith's parameters under the provider that answers name too: middleware compares the two."""
+        if self.stop:
+            params.setdefault("ls_stop", list(self.stop))
+        params["ls_provider"] = facts.PROVIDER
+        return params
+
+    @model_validator(mode="after")
+    def _set_cf_llama_version(self) -> Self:
+        self._add_version("cf-llama", __version__)
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__.pop(_DUMP, None)
+        super().__setattr__(name, value)
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.__dict__.pop(_DUMP, None)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = super().__deepcopy__(memo)
+        copied.__dict__.pop(_DUMP, None)
+        return copied
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether `dumps` writes this model so that `load` can make it again."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Fields that are dumped as references to the environment."""
+        return {"account_id": "CLOUDFLARE_ACCOUNT_ID", "api_token": "CLOUDFLARE_API_TOKEN"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """Fields in a form that is JSON."""
+        return {"timeout": vars(self.timeout), "stop": list(self.stop)}

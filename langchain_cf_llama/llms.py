@@ -1,0 +1,152 @@
+"""Llama 3.3 70B as LangChain's text model: prompts in, text out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseLLM, LanguageModelInput
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.outputs import Generation, GenerationChunk, LLMResult
+from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from langchain_core.runnables.config import ContextThreadPoolExecutor
+
+from cf_llama import template
+from cf_llama.reply import Delta, Reply
+from langchain_cf_llama.asking import Asking, asking
+from langchain_cf_llama.base import CloudflareModel
+from langchain_cf_llama.errors import langchain_errors
+from langchain_cf_llama.messages import to_wire
+from langchain_cf_llama.replies import metadata, token_usage
+
+_BEGIN_OF_TEXT = "<|begin_of_text|>"
+_MOST_THREADS = 32
+
+
+class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
+    """Llama 3.3 70B on Cloudflare Workers AI, for plain prompts, raw prompts and LoRA fine-tunes.
+
+    Messages are rendered with the template of Llama 3.3 and sent raw. Several prompts are asked at the same time.
+
+    Example:
+        >>> llm = CloudflareLlamaLLM(lora="my-fine-tune")
+        >>> llm.invoke("Once upon a time")
+    """
+
+    raw: bool | None = None
+    """Send prompts without the service's own template; None does so for those that bring the whole template."""
+
+    def _generate(
+        self,
+        prompts: list[str],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - a whole answer has no tokens to report
+        **kwargs: Any,
+    ) -> LLMResult:
+        with langchain_errors():
+            askings = [self._asking(prompt, stop, kwargs) for prompt in prompts]
+            replies = _in_threads(askings)
+        return _result(replies)
+
+    async def _agenerate(
+        self,
+        prompts: list[str],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - as above
+        **kwargs: Any,
+    ) -> LLMResult:
+        with langchain_errors():
+            askings = [self._asking(prompt, stop, kwargs) for prompt in prompts]
+            replies = await _in_tasks(askings)
+        return _result(replies)
+
+    def _stream(
+        self,
+        prompt: str,
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[GenerationChunk]:
+        with langchain_errors():
+            transport, request = self._asking(prompt, stop, kwargs)
+            with closing(transport.stream(request)) as deltas:
+                for delta in deltas:
+                    chunk = _chunk(delta)
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+
+    async def _astream(
+        self,
+        prompt: str,
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[GenerationChunk]:
+        with langchain_errors():
+            transport, request = self._asking(prompt, stop, kwargs)
+            async with aclosing(transport.astream(request)) as deltas:
+                async for delta in deltas:
+                    chunk = _chunk(delta)
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+
+    def _asking(self, prompt: str, stop: list[str] | None, options: Mapping[str, Any]) -> Asking:
+        whole = prompt.startswith(_BEGIN_OF_TEXT)
+        return asking(self, stop, options, prompt=prompt, raw=(whole or None) if self.raw is None else self.raw)
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        """The prompt; messages in the model's own template rather than as `Human: ...`."""
+        prompt = super()._convert_input(model_input)
+        if not isinstance(prompt, ChatPromptValue):
+            return prompt
+        with langchain_errors():
+            return StringPromptValue(text=template.render(to_wire(prompt.messages)))
+
+    @property
+    def _llm_type(self) -> str:
+        return "cloudflare-workers-ai"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return super()._identifying_params | {"raw": self.raw}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return self._traced(super()._get_ls_params(stop=stop, **kwargs))
+
+
+def _in_threads(askings: Sequence[Asking]) -> list[Reply]:
+    with ContextThreadPoolExecutor(max_workers=_MOST_THREADS) as threads:
+        return list(threads.map(lambda asked: asked.transport.run(asked.request), askings))
+
+
+async def _in_tasks(askings: Sequence[Asking]) -> list[Reply]:
+    tasks = [asyncio.ensure_future(asked.transport.arun(asked.request)) for asked in askings]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:  # one failure fails them all: nothing goes on behind the caller's back
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _result(replies: Sequence[Reply]) -> LLMResult:
+    usages = [token_usage(reply.usage) for reply in replies if reply.usage]
+    total = {name: sum(usage[name] for usage in usages) for name in usages[0]} if usages else {}
+    return LLMResult(
+        generations=[[Generation(text=reply.text, generation_info=_information(reply))] for reply in replies],
+        llm_output={"token_usage": total, "model_name": replies[0].model if replies else ""},
+    )
+
+
+def _chunk(delta: Delta) -> GenerationChunk:
+    return GenerationChunk(text=delta.text, generation_info=_information(delta.reply) if delta.reply else None)
+
+
+def _information(reply: Reply) -> dict[str, Any]:
+    usage = {"token_usage": token_usage(reply.usage)} if reply.usage else {}
+    return metadata(reply) | usage
