@@ -1,1 +1,16 @@
-"""Placeholder."""
+"""Llama 3.3 70B on Cloudflare Workers AI as an LLM for LlamaIndex.
+
+from llama_index_cf_llama import CloudflareLlama
+
+llm = CloudflareLlama()  # account and token from the environment
+print(llm.complete("Say hello"))
+"""
+
+from importlib.util import find_spec
+
+if find_spec("llama_index") is None or find_spec("llama_index.core") is None:
+    raise ImportError("llama_index_cf_llama needs LlamaIndex: pip install 'cf-llama[llama-index]'")
+
+from llama_index_cf_llama.base import CloudflareLlama
+
+__all__ = ["CloudflareLlama"]

@@ -1,0 +1,227 @@
+"""`CloudflareLlama`: the model as a `FunctionCallingLLM`.
+
+The decorated methods are LlamaIndex's; each makes one request and reports one event. Sync and async stand side by side
+and differ in colour only: what is asked is decided by `_question`, what an answer becomes by `responses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Literal, TypeVar, cast
+
+from llama_index.core.base.llms.generic_utils import (
+    astream_chat_response_to_completion_response,
+    chat_response_to_completion_response,
+    stream_chat_response_to_completion_response,
+)
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+)
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection, default_completion_to_prompt
+from llama_index.core.tools import BaseTool
+from pydantic import Field
+
+from cf_llama import CONTEXT_WINDOW, ChatRequest, Delta, Settings, Transport
+from llama_index_cf_llama.messages import to_wire
+from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
+from llama_index_cf_llama.structured import StructuredOutput
+
+USER_AGENT = "llama_index_cf_llama"
+_OF_A_REQUEST = ("tools", "tool_choice", "parallel_tool_calls", "functions", "response_format", "raw")
+"""What a call may say besides the settings."""
+
+_KEPT_OUT = {name for name, field in Settings.model_fields.items() if field.exclude}
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _chat_event(method: _Method) -> _Method:
+    """LlamaIndex's decorator, which tells callbacks, events and the rate limiter, with the method's own type."""
+    return cast("_Method", llm_chat_callback()(method))
+
+
+def _completion_event(method: _Method) -> _Method:
+    return cast("_Method", llm_completion_callback()(method))
+
+
+class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
+    """Llama 3.3 70B on Cloudflare Workers AI.
+
+    All fields of `cf_llama.Settings` can be given here and per call; a call wins over `additional_kwargs`, which win
+    over the fields. A call may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`,
+    `response_format` and `raw`. Unknown names are refused.
+
+    Every method raises a `cf_llama.WorkersAIError` when the call fails.
+    """
+
+    complete_as: Literal["chat", "prompt"] | None = Field(
+        default=None,
+        description="What `complete` sends: a user message, or the plain prompt for the service to wrap (as it is with "
+        "raw=True). Not set: the prompt where `raw` or `lora` is, for which the model's page has only that; else chat.",
+    )
+    additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Sent with every call.")
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name under which LlamaIndex stores it."""
+        return "CloudflareLlama"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle holds: no secret and no client. Whoever loads it takes the account from the environment."""
+        state = super().__getstate__()
+        return {
+            **state,
+            "__dict__": {name: value for name, value in state["__dict__"].items() if name not in _KEPT_OUT},
+        }
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """The window is for input and answer together; the answer's share of it is `max_tokens`."""
+        return LLMMetadata(
+            context_window=CONTEXT_WINDOW,
+            num_output=self.max_tokens,
+            is_chat_model=True,
+            is_function_calling_model=True,
+            model_name=self.model,
+        )
+
+    @_chat_event
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a conversation."""
+        return self._run(self._conversation(messages, kwargs))
+
+    @_chat_event
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a conversation."""
+        return await self._arun(self._conversation(messages, kwargs))
+
+    @_chat_event
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answer a conversation in pieces; each response's message holds all that has come so far."""
+        return self._stream(self._conversation(messages, kwargs))
+
+    @_chat_event
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """Answer a conversation in pieces; each response's message holds all that has come so far."""
+        return self._astream(self._conversation(messages, kwargs))
+
+    @_completion_event
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Complete a prompt; `formatted` says that it needs no `completion_to_prompt` any more."""
+        return chat_response_to_completion_response(self._run(self._completion(prompt, formatted, kwargs)))
+
+    @_completion_event
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Complete a prompt; `formatted` says that it needs no `completion_to_prompt` any more."""
+        return chat_response_to_completion_response(await self._arun(self._completion(prompt, formatted, kwargs)))
+
+    @_completion_event
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """Complete a prompt in pieces; each response's text is all that has come so far."""
+        return stream_chat_response_to_completion_response(self._stream(self._completion(prompt, formatted, kwargs)))
+
+    @_completion_event
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """Complete a prompt in pieces; each response's text is all that has come so far."""
+        return astream_chat_response_to_completion_response(self._astream(self._completion(prompt, formatted, kwargs)))
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
+    ) -> list[ToolSelection]:
+        """The calls that an answer, or a part of a streamed one, asks for.
+
+        Raises:
+            ValueError: there are none, and `error_on_no_tool_call` is set. (This is LlamaIndex's convention.)
+        """
+        calls = tool_selections(response.message)
+        if error_on_no_tool_call and not calls:
+            raise ValueError(f"Expected at least one tool call, but got {len(calls)} tool calls.")
+        return calls
+
+    def _prepare_chat_with_tools(  # noqa: PLR0917 - LlamaIndex's own signature
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002 - LlamaIndex passes it to every model; there is nothing to print
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The arguments of `chat` for LlamaIndex's `chat_with_tools` and its siblings."""
+        last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        offer = {
+            "tools": [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools],
+            "tool_choice": tool_choice or ("required" if tool_required else None),
+            "parallel_tool_calls": allow_parallel_tool_calls,
+        }
+        messages = [*(chat_history or ()), *([last] if last else ())]
+        return {"messages": messages, **(offer if tools else {}), **kwargs}
+
+    def _conversation(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> _Question:
+        return self._question(self._given(kwargs), messages=to_wire(messages))
+
+    def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> _Question:
+        given = self._given(kwargs)
+        form = given.pop("complete_as", self.complete_as)
+        if form is None:
+            form = "prompt" if given.get("raw") or given.get("lora", self.lora) else "chat"
+        if form == "chat":
+            return self._question(given, messages=[{"role": "user", "content": prompt}])
+        template = self.completion_to_prompt or default_completion_to_prompt
+        return self._question(given, prompt=prompt if formatted else template(prompt))
+
+    def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in {**self.additional_kwargs, **kwargs}.items() if value is not None}
+
+    def _question(self, given: Mapping[str, Any], **content: Any) -> _Question:
+        """Where to ask and what, with the settings of this call."""
+        of_request = {name: value for name, value in given.items() if name in _OF_A_REQUEST}
+        call = self.for_call({name: value for name, value in given.items() if name not in _OF_A_REQUEST})
+        transport = Transport(call.connection(USER_AGENT), call.http_client, call.http_async_client)
+        return transport, ChatRequest(**call.request_fields(), **of_request, **content)
+
+    def _run(self, question: _Question) -> ChatResponse:
+        transport, request = question
+        return chat_response(transport.run(request))
+
+    async def _arun(self, question: _Question) -> ChatResponse:
+        transport, request = question
+        return chat_response(await transport.arun(request))
+
+    def _stream(self, question: _Question) -> ChatResponseGen:
+        transport, request = question
+        return _growing(transport.stream(request))
+
+    def _astream(self, question: _Question) -> ChatResponseAsyncGen:
+        transport, request = question
+        return _agrowing(transport.astream(request))
+
+
+_Question = tuple[Transport, ChatRequest]
+
+
+def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
+    answer = GrowingAnswer()
+    with closing(deltas):
+        for delta in deltas:
+            yield answer.add(delta)
+
+
+async def _agrowing(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen:
+    answer = GrowingAnswer()
+    async with aclosing(deltas):
+        async for delta in deltas:
+            yield answer.add(delta)

@@ -1,0 +1,100 @@
+"""LlamaIndex's messages as the wire takes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+from cf_llama.arguments import object_of
+from cf_llama.errors import InvalidRequestError
+
+_ROLES = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "system",
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
+}
+
+
+def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
+    """Messages as objects with `role` and `content`, which is always a string.
+
+    Calls go in OpenAI's form with their arguments as JSON text; a result names the tool whose call it answers.
+
+    Raises:
+        InvalidRequestError: a message holds anything but text and calls; the model reads nothing else.
+    """
+    wire: list[dict[str, Any]] = []
+    called: dict[str, str] = {}
+    for number, message in enumerate(messages):
+        role = _ROLES[message.role]
+        turn: dict[str, Any] = {"role": role, "content": "\n".join(_texts(message.blocks, f"messages[{number}]"))}
+        if role == "assistant" and (calls := _calls(message)):
+            turn["tool_calls"] = calls
+            called |= {call["id"]: call["function"]["name"] for call in calls if "id" in call}
+        if role == "tool":
+            turn |= _answered(message.additional_kwargs, called)
+        wire.append(turn)
+    return wire
+
+
+def _texts(blocks: Iterable[Any], where: str) -> Iterator[str]:
+    for block in blocks:
+        match block:
+            case TextBlock():
+                yield block.text
+            case CitableBlock():
+                yield from _texts(block.content, where)
+            case CachePoint() | CitationBlock() | ThinkingBlock() | ToolCallBlock():
+                pass  # hints, notes on a text that stands beside them, and calls, which have a place of their own
+            case _:
+                raise InvalidRequestError(
+                    f"{where} holds a block of type {block.block_type!r}; the model takes text only"
+                )
+
+
+def _calls(message: ChatMessage) -> list[dict[str, Any]]:
+    """The calls of a turn: its blocks, or what other integrations keep in `additional_kwargs`, never both."""
+    if blocks := [block for block in message.blocks if isinstance(block, ToolCallBlock)]:
+        return [_call(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
+    kept = (_plain(call) for call in message.additional_kwargs.get("tool_calls") or ())
+    return [_call(call.get("id"), **_named(call.get("function", call))) for call in kept]
+
+
+def _plain(call: Any) -> Mapping[str, Any]:
+    """A call that may be an object of an SDK."""
+    plain: Mapping[str, Any] = call if isinstance(call, Mapping) else call.model_dump()
+    return plain
+
+
+def _named(function: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": function["name"], "arguments": function.get("arguments") or {}}
+
+
+def _call(call_id: str | None, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
+    values = object_of(arguments) if isinstance(arguments, str) else arguments
+    function = {"name": name, "arguments": json.dumps(values, ensure_ascii=False, default=str)}
+    return {**({"id": call_id} if call_id else {}), "type": "function", "function": function}
+
+
+def _answered(kept: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, str]:
+    """Which call a result answers; the tool's name is that of the call unless the message brings one."""
+    call_id = str(kept.get("tool_call_id") or "")
+    known = {"tool_call_id": call_id, "name": kept.get("name") or called.get(call_id)}
+    return {key: str(value) for key, value in known.items() if value}

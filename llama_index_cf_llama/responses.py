@@ -1,0 +1,117 @@
+"""Replies as LlamaIndex's responses, whole or growing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ContentBlock,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+)
+from llama_index.core.llms.llm import ToolSelection
+
+from cf_llama import model as facts
+from cf_llama.arguments import object_of
+from cf_llama.reply import Delta, Reply, ToolCall, Usage
+
+
+def chat_response(reply: Reply) -> ChatResponse:
+    """A whole answer. `raw` is a dictionary, see `raw`."""
+    return _response(reply.text, reply.tool_calls, reply)
+
+
+@dataclass(slots=True)
+class GrowingAnswer:
+    """Deltas in, responses out; the message of each holds all that has come so far, its `delta` what is new."""
+
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+    def add(self, delta: Delta) -> ChatResponse:
+        """The answer with one delta more; the last one brings `raw` and the token counts."""
+        self.text += delta.text
+        self.calls += delta.tool_calls
+        return _response(self.text, self.calls, delta.reply, delta.text)
+
+
+def _response(text: str, calls: Sequence[ToolCall], reply: Reply | None, delta: str | None = None) -> ChatResponse:
+    message = _message(text, calls)
+    if reply is None:
+        return ChatResponse(message=message, delta=delta)
+    counts = _counts(reply.usage) if reply.usage else {}
+    return ChatResponse(message=message, delta=delta, raw=raw(reply), additional_kwargs=counts)
+
+
+def _message(text: str, calls: Sequence[ToolCall]) -> ChatMessage:
+    """One text block, even if it is empty, then the calls.
+
+    The calls stand in `additional_kwargs` as well: streamed structured output and the chat engines look only there.
+    """
+    blocks: list[ContentBlock] = [TextBlock(text=text), *map(_block, calls)]
+    kept = {"tool_calls": list(map(_kept, calls))} if calls else {}
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kept)
+
+
+def _block(call: ToolCall) -> ToolCallBlock:
+    arguments = call.text if call.error else dict(call.arguments)
+    return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
+
+
+def _kept(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
+
+
+def raw(reply: Reply) -> dict[str, Any]:
+    """What is known of an answer besides its content, as plain JSON; what the service did not say is left out.
+
+    Keys: `model_name`, `model_provider`, `finish_reason`, `usage` (token counts under OpenAI's names, where
+    LlamaIndex's `TokenCountingHandler` reads them), `neurons`, `cost_usd` at the published price, `request_id`,
+    `ray_id`, `cache_status`, `gateway_log_id`.
+    """
+    exchange, usage = reply.exchange, reply.usage
+    known = {
+        "model_name": reply.model,
+        "model_provider": facts.PROVIDER,
+        "finish_reason": reply.finish_reason,
+        "usage": _counts(usage) | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else None,
+        "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
+        "cost_usd": usage.cost if usage and reply.model == facts.MODEL else None,
+        "request_id": exchange.request_id,
+        "ray_id": exchange.ray_id,
+        "cache_status": exchange.cache_status,
+        "gateway_log_id": exchange.gateway_log_id,
+    }
+    return {name: value for name, value in known.items() if value not in (None, "")}
+
+
+def _counts(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+
+
+def tool_selections(message: ChatMessage) -> list[ToolSelection]:
+    """The calls of a message as LlamaIndex's agents run them.
+
+    Arguments that are no JSON object become a single one that no tool takes, so that the tool reports them to the
+    model instead of running with less than was meant.
+    """
+    calls = (block for block in message.blocks if isinstance(block, ToolCallBlock))
+    return [
+        ToolSelection(
+            tool_id=call.tool_call_id or "", tool_name=call.tool_name, tool_kwargs=_arguments(call.tool_kwargs)
+        )
+        for call in calls
+    ]
+
+
+def _arguments(given: Mapping[str, Any] | str) -> dict[str, Any]:
+    return object_of(given) if isinstance(given, str) else dict(given)
