@@ -53,7 +53,7 @@ class Call:
             self._connection.url(self._request.model),
             content=_encoded(self._request.body(stream=self._stream)),
             headers=self._connection.http_headers(),
-            timeout=httpx.Timeout(read, connect=timeouts.connect, pool=timeouts.read),
+            timeout=(timeouts.connect, read, read, timeouts.read),  # connect, read, write, pool: in either library
         )
 
     def reading(self, response: Any) -> Reading:

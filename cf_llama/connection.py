@@ -148,11 +148,11 @@ def check_header(name: str, value: str) -> str:
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of the user's own, none of which may take the place of those that a request needs."""
+    """Headers of the user's own, in lower case, none of which may take the place of those that a request needs."""
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             raise ValueError(f"default_headers: {name!r} is no header name")
         if name.lower() in _RESERVED_HEADERS:
             raise ValueError(f"default_headers must not set {name.lower()}")
         check_header(f"default_headers[{name!r}]", value)
-    return dict(headers)
+    return {name.lower(): value for name, value in headers.items()}

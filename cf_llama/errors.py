@@ -163,6 +163,8 @@ class JSONModeError(ServiceError):
 class ToolChoiceError(ServiceError):
     """A tool call was forced, and after asking again the model still made none; `partial` is what it answered."""
 
+    retryable = False
+
 
 class ConnectionFailedError(WorkersAIError):
     """No connection could be made, or it broke before an answer came."""

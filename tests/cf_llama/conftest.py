@@ -53,6 +53,7 @@ class Service(ThreadingHTTPServer):
         self.script: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self.seen: list[Seen] = []
         self.connections = set()
+        self.arrived = threading.Event()  # a request has come
         self.left = threading.Event()  # a client went away in the middle of an answer
 
     @property
@@ -86,12 +87,14 @@ class Service(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Service
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.connections.add(self.client_address)
         self.server.seen.append(Seen(self.path, httpx.Headers(self.headers.items()), json.loads(body)))
+        self.server.arrived.set()
         answer = self.server.script.get_nowait()
         self.send_response(answer.status)
         for name, value in {"content-type": "application/json", **answer.headers}.items():
