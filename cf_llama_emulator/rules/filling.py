@@ -11,12 +11,11 @@ DEEPEST = 8
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
 _QUOTED = re.compile(
-    r"(?<!\w)'([^'\n]{1,200})'(?!\w)|\"([^\"\n]{1,200})\"|`([^`\n]{1,200})`|“([^”\n]{1,200})”|「([^」\n]{1,200})」"
+    r"(?<!\w)'([^'\n]{1,200})'(?!\w)|\"([^\"\n]{1,200})\"|`([^`\n]{1,200})`|“([^“”\n]{1,200})”|「([^「」\n]{1,200})」"
 )
-_NAME = re.compile(r"(?<=[a-z0-9,;:] )(?!I\b)[A-Z][\w'-]*(?:,? (?!I\b)[A-Z][\w'-]*)*")
-_PLACE = re.compile(
-    r"\b(?:in|at|for|near|about|named|called)\s+(?:the\s+|a\s+|an\s+)?([^.,;:!?\n]{1,200})", re.IGNORECASE
-)
+_NAME = r"(?<=[a-z0-9,;:] )(?!I\b)[A-Z][\w'-]*(?:,? (?!I\b)[A-Z][\w'-]*)*"
+_INTRODUCED = r"\b(?:in|at|for|near|about|named|called) +(?:(?:the|an?) +)?([^.,;:!?\n]{1,200})"
+_NAMED = re.compile(rf"\b(?:in|at|for|near|about|named|called) +({_NAME})|({_NAME})|{_INTRODUCED}")
 _DENIAL = re.compile(r"\b(?:no|not|false|never|without|don't)\b", re.IGNORECASE)
 _WHOLE_TEXT = frozenset({"query", "question", "text", "input", "prompt", "q", "search", "request", "message", "topic"})
 _LONGEST = 200
@@ -45,7 +44,8 @@ class _Filler:
         self._text = text
         self._numbers = [match.group() for match in _NUMBER.finditer(text)]
         self._strings: list[str] = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
-        self._strings += [name for name in _NAME.findall(text) if not any(name in known for known in self._strings)]
+        rest = _QUOTED.sub(" ", text)
+        self._strings += [next(filter(None, groups)).strip() for groups in _NAMED.findall(rest)]
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
         """Return a value for the property `name`."""
@@ -135,9 +135,6 @@ class _Filler:
             return self._text
         if self._strings:
             return self._strings.pop(0)
-        place = _PLACE.search(self._text)
-        if place:
-            return place[1].strip()
         return f"{name.replace('_', ' ')}: {self._text}"
 
 

@@ -13,11 +13,13 @@ from cf_llama_emulator.rules.words import stems
 NOT_FOUND = "The context does not say."
 
 _LABELLED = re.compile(
-    r"^[ \t]*(?:(?:original |user )?query|question)(?: is as follows)?: *(\S.*)$", re.IGNORECASE | re.MULTILINE
+    r"^[ \t]*(?:the )?(?:original |user )?(?:query|question)(?: is as follows)?: *(\S.*)$", re.IGNORECASE | re.MULTILINE
 )
 _EXISTING = re.compile(r"\b(?:existing|original) answer: *(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_CONTEXT = re.compile(r"\bcontext\b", re.IGNORECASE)
+_CONTEXT_LABEL = re.compile(r"\bcontext\b[^\n:]{0,80}:", re.IGNORECASE)
 _FENCED = re.compile(r"^[-=]{5,}[ \t]*\n(.*?)\n[-=]{5,}[ \t]*$", re.MULTILINE | re.DOTALL)
-_FOLLOW_UP = re.compile(r"follow[ -]up (?:input|question|message)>?:?\s*(\S.*)\s+<?standalone question", re.IGNORECASE)
+_FOLLOW_UP = re.compile(r"follow[ -]up (?:input|question|message)[>:]\s*(\S.*)\s+<?standalone question", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -54,10 +56,7 @@ def _context(text: str) -> str | None:
     fenced = _FENCED.search(text)
     if fenced:
         return fenced[1]
-    mark = re.search(r"\bcontext\b", text, re.IGNORECASE)
+    mark = _CONTEXT_LABEL.search(text) or _CONTEXT.search(text)
     if mark is None:
         return None
-    line_end = text.find("\n", mark.end())
-    colon = text.find(":", mark.end(), len(text) if line_end < 0 else line_end)
-    start = colon + 1 if colon >= 0 else mark.end()
-    return _EXISTING.sub("", _LABELLED.sub("", text[start:]))
+    return _EXISTING.sub("", _LABELLED.sub("", text[mark.end() :]))

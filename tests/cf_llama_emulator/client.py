@@ -1,0 +1,55 @@
+"""A client that speaks plain HTTP to an emulator, and the bodies it sends."""
+
+import json
+
+import httpx
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+
+
+class Client:
+    """Plain httpx against one emulator."""
+
+    def __init__(self, emulator):
+        self.emulator = emulator
+        self.account = f"{emulator.base_url}/accounts/{emulator.account_id}"
+        self.http = httpx.Client(headers={"authorization": f"Bearer {emulator.api_token}"}, timeout=10)
+
+    def run(self, body, *, model=MODEL, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.http.post(f"{self.account}/ai/run/{model}", json=body, headers=headers)
+
+    def v1(self, body, **headers):
+        return self.http.post(f"{self.account}/ai/v1/chat/completions", json={"model": MODEL} | body, headers=headers)
+
+    def result(self, body, **headers):
+        answer = self.run(body, **headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
+    def events(self, body, **headers):
+        answer = self.run(body | {"stream": True}, **headers)
+        assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
+        return events_of(answer.text)
+
+
+def events_of(text):
+    """Return the payloads of a stream that ends as it should."""
+    *payloads, done = [part.removeprefix("data: ") for part in text.split("\n\n") if part]
+    assert done == "[DONE]"
+    return [json.loads(payload) for payload in payloads]
+
+
+def ask_user(text, **body):
+    return {"messages": [{"role": "user", "content": text}], **body}
+
+
+def tool(name, description="a tool", /, **properties):
+    """Return a tool as it goes over the wire; each property is given by its type, or by its whole schema."""
+    described = {
+        key: {"description": key} | ({"type": value} if isinstance(value, str) else value)
+        for key, value in properties.items()
+    }
+    parameters = {"type": "object", "properties": described, "required": list(properties)}
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}

@@ -1,0 +1,68 @@
+"""The script engine: turn by turn what the test says."""
+
+import pytest
+
+from cf_llama_emulator.engines.base import Ask, Call, End, Raw, Text
+from cf_llama_emulator.engines.script import ScriptEngine
+from cf_llama_emulator.errors import ServiceError
+from tests.cf_llama_emulator.client import ask_user
+
+ASK = Ask(model="m", prompt="Hi")
+CALL = Call("add", {"a": 1})
+RAW = Raw(500, {}, [b"x"])
+
+
+async def answer(engine, ask=ASK):
+    return [piece async for piece in engine.answer(ask)]
+
+
+@pytest.mark.parametrize(
+    ("turn", "pieces"),
+    [
+        ("Hello you 12", [Text("Hello"), Text(" you"), Text(" "), Text("12"), End(completion_tokens=5)]),
+        ("", [End(completion_tokens=0)]),
+        (["Hello you", " 12"], [Text("Hello you"), Text(" 12"), End(completion_tokens=4)]),
+        (CALL, [CALL, End(completion_tokens=3)]),
+        (["Wait.", CALL], [Text("Wait."), CALL, End(completion_tokens=5)]),
+        (["One", End("length", 3, 4)], [Text("One"), End("length", 3, 4)]),
+        (RAW, [RAW]),
+        ([], [End(completion_tokens=0)]),
+        (lambda ask: ask.prompt, [Text("Hi"), End(completion_tokens=1)]),
+        (lambda ask: [CALL], [CALL, End(completion_tokens=3)]),
+    ],
+)
+async def test_a_turn_is(turn, pieces):
+    assert await answer(ScriptEngine([turn])) == pieces
+
+
+async def test_turns_come_in_order_and_can_be_added():
+    engine = ScriptEngine(["one", "two"])
+    engine.say("three")
+    assert engine.remaining == 3
+    assert [(await answer(engine))[0].text for _ in range(3)] == ["one", "two", "three"]
+    assert engine.remaining == 0
+    assert engine.asks == [ASK, ASK, ASK]
+
+
+async def test_max_tokens_cuts_a_turn_without_an_end_of_its_own():
+    ask = Ask(model="m", prompt="Hi", max_tokens=1)
+    assert await answer(ScriptEngine(["Hello"]), ask) == [Text("Hell"), End("length", completion_tokens=1)]
+    assert await answer(ScriptEngine([["Hello", End()]]), ask) == [Text("Hello"), End()]
+
+
+async def test_exceptions_are_raised_in_their_turn():
+    with pytest.raises(ServiceError, match="3040"):
+        await answer(ScriptEngine([ServiceError(429, 3040, "busy")]))
+    pieces = ScriptEngine([["One", KeyError("oh")]]).answer(ASK)
+    assert await anext(pieces) == Text("One")
+    with pytest.raises(KeyError):
+        await anext(pieces)
+
+
+def test_an_empty_script_says_so_and_is_never_worth_a_retry(script):
+    client = script("only one")
+    assert client.run(ask_user("Hello")).status_code == 200
+    answer = client.run(ask_user("Hello"))
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["code"]) == (400, 99_999)
+    assert "the script has no turn left for request 2" in error["message"]
