@@ -44,7 +44,7 @@ class TextFilter:
         while not self.stopped:
             match = self._match.search(text)
             undecided = len(text) if final else self._undecided(text)
-            if not match or match.start() > undecided:
+            if not match or undecided < match.start() or (undecided == match.start() and match[0] not in self._stop):
                 shown.append(text[:undecided])
                 self._held = text[undecided:]
                 break
@@ -54,10 +54,11 @@ class TextFilter:
         return _whole("".join(shown))
 
     def _undecided(self, text: str) -> int:
-        """Where the longest ending starts that may be the beginning of a pattern."""
+        """Where the longest ending starts that may become a pattern."""
         longest = max(map(len, self._patterns)) - 1
         for start in range(max(0, len(text) - longest), len(text)):
-            if any(pattern.startswith(text[start:]) for pattern in self._patterns):
+            ending = text[start:]
+            if any(pattern.startswith(ending) and pattern != ending for pattern in self._patterns):
                 return start
         return len(text) - _ends_in_half(text)
 

@@ -8,6 +8,7 @@ of a stream only in saying `message` for `delta`, so the same function reads bot
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -119,7 +120,8 @@ def _has_parsed_text(payload: Any) -> bool:
     _, message = _choice(payload)
     texts = [message.get("content"), payload.get("response")]
     for calls in (message.get("tool_calls"), payload.get("tool_calls")):
-        texts += [_function(call).get("arguments") for call in calls or () if isinstance(call, dict)]
+        listed = calls if isinstance(calls, list) else ()
+        texts += [_function(call).get("arguments") for call in listed if isinstance(call, dict)]
     return "streamed_data" in payload or any(not isinstance(text, str | None) for text in texts)
 
 
@@ -131,9 +133,9 @@ def _fragments(calls: Any) -> tuple[Fragment, ...]:
 
 def _fragment(call: Mapping[str, Any]) -> Fragment:
     function = _function(call)
-    index = call.get("index")
+    index = _number(call.get("index"))
     return Fragment(
-        position=int(index) if index is not None else None,
+        position=None if index is None else int(index),
         id=str(call.get("id") or ""),  # native calls have none; a closing fragment has null
         name=str(function.get("name") or ""),
         arguments=json_text.text_of(function.get("arguments")),  # an object natively, a string in OpenAI's form
@@ -150,16 +152,23 @@ def _usage(usage: Any) -> Usage | None:
         return None
     prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     details = usage.get("prompt_tokens_details")
-    neurons = usage.get("neurons")
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=_count(usage.get("total_tokens")) or prompt + completion,
         cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-        neurons=None if neurons is None else float(neurons),
+        neurons=_number(usage.get("neurons")),
     )
 
 
 def _count(value: Any) -> int:
     """A count; the page's schema calls it a number, so 12.0 would be one too."""
-    return int(float(value)) if value else 0
+    return int(_number(value) or 0)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
