@@ -18,6 +18,8 @@ help:
 	@echo "make clean      remove what make made"
 
 demo: $(VENV)/ready
+	@[ -n "$${CLOUDFLARE_ACCOUNT_ID:-$$CF_ACCOUNT_ID}" ] || $(BIN)/cf-llama model pull \
+		|| echo "No local model can be had here: going on with the rule engine."
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/ready

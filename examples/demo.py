@@ -12,7 +12,8 @@ from contextlib import nullcontext
 from langchain.agents import create_agent
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from llama_index.core import Document, SimpleKeywordTableIndex
+from llama_index.core import Document, VectorStoreIndex
+from word_counts import WordCounts
 
 from cf_llama_emulator.stand_in import emulator_unless_account
 from langchain_cf_llama import ChatCloudflareLlama
@@ -46,7 +47,7 @@ def chain() -> None:
 def agent() -> None:
     """LangChain: an agent that needs a tool to know the answer."""
     workers = create_agent(ChatCloudflareLlama(max_tokens=200, temperature=0), [order_status])
-    question = "Where is order 1042? Look it up with order_status."
+    question = 'Where is order "1042"? Look it up with order_status.'
     for message in workers.invoke({"messages": [("user", question)]})["messages"]:
         for call in getattr(message, "tool_calls", ()):
             print(f"{message.type:>6}: calls {call['name']}({call['args']})")
@@ -57,10 +58,11 @@ def agent() -> None:
 def documents() -> None:
     """LlamaIndex: an answer out of documents, with the one it came from."""
     llm = CloudflareLlama(max_tokens=100, temperature=0)
-    index = SimpleKeywordTableIndex.from_documents(
-        [Document(text=text, metadata={"file": name}) for name, text in HANDBOOK.items()], llm=llm
+    pages = [Document(text=text, metadata={"file": name}) for name, text in HANDBOOK.items()]
+    index = VectorStoreIndex.from_documents(pages, embed_model=WordCounts())
+    answer = index.as_query_engine(llm=llm, similarity_top_k=1).query(
+        "How many days of paid leave does an employee have?"
     )
-    answer = index.as_query_engine(llm=llm).query("How many days of paid leave does an employee have?")
     print(answer)
     for node in answer.source_nodes:
         print(f"source: {node.metadata['file']}: {node.text}")
