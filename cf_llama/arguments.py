@@ -50,7 +50,7 @@ def object_of(text: str) -> dict[str, Any]:
     written. So text that is no object becomes the one argument `INVALID`, which no tool takes.
     """
     call = tool_call("", "", text, None)
-    return {INVALID: text} if call.error else dict(call.arguments)
+    return {INVALID: text, "error": call.error} if call.error else dict(call.arguments)
 
 
 def _object(written: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from llama_index.core.instrumentation.events.llm import (
 )
 
 from cf_llama import MODEL, InvalidRequestError, StreamInterruptedError
-from cf_llama_emulator.engines.base import Call, End, Raw, Text
+from cf_llama_emulator.engines.base import End, Raw, Text
 from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.server import serve
 from llama_index_cf_llama.responses import tool_selections
@@ -305,11 +305,3 @@ async def test_recorded_calls_keep_one_id_through_a_stream(script, colour, recor
     ids = [[call.tool_id for call in calls] for calls in selected if calls]
     assert ids
     assert all(found == ids[0] for found in ids)
-
-
-async def test_broken_arguments_reach_the_agent_as_what_they_are(script, colour):
-    tool = {"name": "add", "description": "d", "parameters": {"type": "object", "properties": {}}}
-    talk = script([Call("add", '{"a": 1'), End("length")], shape="hybrid")
-    answer = await colour.call(talk.llm, "chat", HELLO, tools=[tool])
-    [call] = talk.llm.get_tool_calls_from_response(answer)
-    assert call.tool_kwargs == {"invalid_json": '{"a": 1'}

@@ -80,4 +80,5 @@ def test_a_stream_grows_to_the_whole_answer():
 def test_calls_are_selected_as_they_were_meant_or_not_at_all():
     selected, broken = tool_selections(chat_response(REPLY).message)
     assert (selected.tool_id, selected.tool_name, selected.tool_kwargs) == ("call_1", "add", {"a": 1})
-    assert (broken.tool_id, broken.tool_kwargs) == ("call_2", {"invalid_json": '{"a": '})
+    assert (broken.tool_id, broken.tool_kwargs["invalid_json"]) == ("call_2", '{"a": ')
+    assert len(broken.tool_kwargs) > 1  # LlamaIndex would hand a single one to a tool that takes one
