@@ -99,6 +99,11 @@ async def _check(response: httpx.Response) -> None:
     raise ServiceError(400, 8007, f"Upstream bad request (status {status}): {said}")
 
 
+def _text(content: Any) -> str:
+    """Return a text field as text: some servers send digits as a number."""
+    return content if isinstance(content, str) else "" if content is None else json.dumps(content)
+
+
 @dataclass
 class _Fragments:
     """One call as it grows."""
@@ -132,7 +137,7 @@ class _Reader:
         text = ""
         for choice in event.get("choices") or ():
             delta = choice.get("delta") or choice
-            text += delta.get("content") or delta.get("text") or ""
+            text += _text(delta.get("content", delta.get("text")))
             for fragment in delta.get("tool_calls") or ():
                 self._add(fragment)
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
@@ -175,4 +180,14 @@ async def _events(chunks: AsyncIterator[bytes]) -> AsyncGenerator[Mapping[str, A
             if payload == b"[DONE]":
                 return
             if payload:
-                yield json.loads(payload)
+                yield _parsed(payload)
+
+
+def _parsed(payload: bytes) -> Mapping[str, Any]:
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict):
+        raise ServiceError(500, 3043, "Internal server error: an event of the engine's server is no JSON object")
+    return event
