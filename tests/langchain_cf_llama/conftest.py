@@ -3,21 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from cf_llama_emulator.server import RunningEmulator, serve
-
 from langchain_cf_llama import ChatCloudflareLlama
-
-
-def model(emulator: RunningEmulator, **settings) -> ChatCloudflareLlama:
-    return ChatCloudflareLlama(
-        **{
-            "base_url": emulator.base_url,
-            "account_id": emulator.account_id,
-            "api_token": emulator.api_token,
-            "max_retries": 0,
-            **settings,
-        }
-    )
+from tests.langchain_cf_llama.support import Async, Stage, Sync, settings_for
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +19,38 @@ def native() -> Iterator[RunningEmulator]:
 def hybrid() -> Iterator[RunningEmulator]:
     with serve(shape="hybrid") as emulator:
         yield emulator
+
+
+@pytest.fixture
+def llm(native: RunningEmulator) -> ChatCloudflareLlama:
+    """A model that answers by rule."""
+    return ChatCloudflareLlama(**settings_for(native))
+
+
+@pytest.fixture(params=["native", "hybrid"])
+def shape(request) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def stages() -> Iterator[dict[str, Stage]]:
+    """Emulators are started once: a start and a stop take longer than most tests."""
+    stages = {shape: Stage(shape) for shape in ("native", "hybrid")}
+    yield stages
+    for stage in stages.values():
+        stage.emulator.close()
+
+
+@pytest.fixture
+def stage(stages: dict[str, Stage], shape: str) -> Stage:
+    return stages[shape].cleared()
+
+
+@pytest.fixture
+def native_stage(stages: dict[str, Stage]) -> Stage:
+    return stages["native"].cleared()
+
+
+@pytest.fixture(params=[Sync(), Async()], ids=["sync", "async"])
+def colour(request) -> Sync:
+    return request.param

@@ -66,6 +66,10 @@ class Integration(ChatModelIntegrationTests):
         return True
 
     @property
+    def supports_anthropic_inputs(self):
+        return True
+
+    @property
     def model_override_value(self):
         return OTHER_MODEL
 

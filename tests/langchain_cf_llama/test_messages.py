@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from cf_llama.errors import InvalidRequestError
+from langchain_cf_llama.messages import to_wire
+
+
+def wire_call(call_id: str, name: str, arguments: str) -> dict:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+PLAIN = [
+    (SystemMessage("be good"), {"role": "system", "content": "be good"}),
+    (HumanMessage("hi", name="ann"), {"role": "user", "content": "hi", "name": "ann"}),
+    (AIMessage("hello"), {"role": "assistant", "content": "hello"}),
+    (ToolMessage("4", tool_call_id="a", name="f"), {"role": "tool", "tool_call_id": "a", "content": "4", "name": "f"}),
+    (ToolMessage("no", tool_call_id="a", status="error"), {"role": "tool", "tool_call_id": "a", "content": "no"}),
+    (ChatMessage("hi", role="assistant"), {"role": "assistant", "content": "hi"}),
+    (ChatMessage("hi", role="developer"), {"role": "system", "content": "hi"}),
+]  # fmt: skip
+
+BLOCKS = [
+    (HumanMessage(["a", {"type": "text", "text": "b"}]), "ab"),
+    (SystemMessage([{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]), "a"),
+    (HumanMessage([{"type": "text-plain", "text": "notes", "mime_type": "text/plain"}]), "notes"),
+    (AIMessage([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "yes"}]), "yes"),
+    (AIMessage([{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "yes"}]), "yes"),
+    (AIMessage([{"type": "refusal", "refusal": "I will not"}]), "I will not"),
+    (AIMessage([{"type": "non_standard", "value": {"x": 1}}]), ""),
+    (ToolMessage([{"type": "text", "text": "a"}, "b"], tool_call_id="t"), "ab"),
+    (ToolMessage([{"sum": 4, "von": "Bø"}], tool_call_id="t"), '[{"sum": 4, "von": "Bø"}]'),
+    (ToolMessage([], tool_call_id="t"), ""),
+]
+
+
+@pytest.mark.parametrize(("message", "wire"), PLAIN)
+def test_a_message_becomes_a_role_and_a_string(message, wire):
+    assert to_wire([message]) == [wire]
+
+
+@pytest.mark.parametrize(("message", "text"), BLOCKS)
+def test_blocks_become_one_string(message, text):
+    assert [wire["content"] for wire in to_wire([message])] == [text]
+
+
+def test_all_calls_of_a_turn_are_kept_beside_its_text():
+    calls = [
+        {"name": "add", "args": {"a": 1}, "id": "x", "type": "tool_call"},
+        {"name": "greet", "args": {"who": "Bø"}, "id": "y", "type": "tool_call"},
+    ]
+
+    assert to_wire([AIMessage("one moment", tool_calls=calls)]) == [
+        {
+            "role": "assistant",
+            "content": "one moment",
+            "tool_calls": [wire_call("x", "add", '{"a": 1}'), wire_call("y", "greet", '{"who": "Bø"}')],
+        }
+    ]
+
+
+def test_a_turn_of_calls_alone_has_an_empty_string_for_content():
+    message = AIMessage("", tool_calls=[{"name": "f", "args": {}, "id": None, "type": "tool_call"}])
+
+    assert to_wire([message]) == [{"role": "assistant", "content": "", "tool_calls": [wire_call("call_0", "f", "{}")]}]
+
+
+def test_invalid_calls_are_kept_as_valid_json():
+    message = AIMessage("", invalid_tool_calls=[{"name": "f", "args": '{"a": ', "id": "x", "error": None}])
+
+    (wire,) = to_wire([message])
+
+    assert json.loads(wire["tool_calls"][0]["function"]["arguments"]) == {"invalid_json": '{"a": '}
+
+
+CALL = {"name": "f", "args": {"a": 1}, "id": "x", "type": "tool_call"}
+FOREIGN = [
+    AIMessage([{"type": "text", "text": "ok"}, {"type": "tool_use", "id": "x", "name": "f", "input": {"a": 1}}]),
+    AIMessage([{"type": "text", "text": "ok"}, {"type": "tool_use", "id": "x", "name": "f"}], tool_calls=[CALL]),
+    AIMessage(content_blocks=[{"type": "text", "text": "ok"}, CALL]),
+    AIMessage(
+        [{"type": "text", "text": "ok", "index": 0}, {**CALL, "index": 1}],
+        tool_calls=[CALL],
+        response_metadata={"output_version": "v1", "model_provider": "openai"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message", FOREIGN)
+def test_calls_in_blocks_of_other_providers_are_sent_once(message):
+    assert to_wire([message]) == [
+        {"role": "assistant", "content": "ok", "tool_calls": [wire_call("x", "f", '{"a": 1}')]}
+    ]
+
+
+def test_results_within_a_human_turn_become_turns_of_their_own():
+    message = HumanMessage(
+        [
+            {"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text", "text": "4"}]},
+            {"type": "tool_result", "tool_use_id": "y", "content": "5"},
+            {"type": "text", "text": "and now?"},
+        ]
+    )
+
+    assert to_wire([message]) == [
+        {"role": "tool", "tool_call_id": "x", "content": "4"},
+        {"role": "tool", "tool_call_id": "y", "content": "5"},
+        {"role": "user", "content": "and now?"},
+    ]
+
+
+REFUSED = [
+    (HumanMessage([{"type": "image_url", "image_url": {"url": "data:"}}]), r"messages\[0\].content\[0\].*image_url"),
+    (HumanMessage(["x", {"type": "image", "url": "u"}]), r"messages\[0\].content\[1\].*image"),
+    (AIMessage([{"type": "image", "url": "u"}]), "image"),
+    (ToolMessage([{"type": "image", "base64": "AA=="}], tool_call_id="t"), r"content\[0\].*image"),
+    (FunctionMessage("4", name="f"), "messages.0. is a FunctionMessage"),
+    (RemoveMessage("id"), "RemoveMessage"),
+]
+
+
+@pytest.mark.parametrize(("message", "words"), REFUSED)
+def test_what_the_model_cannot_read_is_refused(message, words):
+    with pytest.raises(InvalidRequestError, match=words):
+        to_wire([message])
+
+
+def test_messages_are_left_as_they_are():
+    messages = [message for message, _ in PLAIN + BLOCKS] + FOREIGN
+    before = copy.deepcopy(messages)
+
+    to_wire(messages)
+
+    assert messages == before
