@@ -28,12 +28,13 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.llm import ToolSelection, default_completion_to_prompt
+from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, default_completion_to_prompt
 from llama_index.core.tools import BaseTool
 from pydantic import Field
 
 from cf_llama import CONTEXT_WINDOW, ChatRequest, Delta, Settings, Transport
 from llama_index_cf_llama.messages import to_wire
+from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
 from llama_index_cf_llama.structured import StructuredOutput
 
@@ -67,9 +68,11 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
 
     complete_as: Literal["chat", "prompt"] | None = Field(
         default=None,
-        description="What `complete` sends: a user message, or the plain prompt for the service to wrap (as it is with "
-        "raw=True). Not set: the prompt where `raw` or `lora` is, for which the model's page has only that; else chat.",
+        description="What `complete` sends: a user message, or a prompt, which the service wraps in a template of its "
+        "own unless `raw` is set. Not set: a prompt where `raw` or `lora` is, which the model's page has only beside "
+        "prompts; else a user message.",
     )
+    messages_to_prompt: MessagesToPromptCallable = Field(default=messages_to_prompt, exclude=True)
     additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Sent with every call.")
 
     @classmethod
@@ -118,22 +121,25 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
 
     @_completion_event
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Complete a prompt; `formatted` says that it needs no `completion_to_prompt` any more."""
+        """Complete a prompt. Unless it is `formatted`, `completion_to_prompt` is applied where it goes as a prompt.
+
+        The default leaves a prompt to the service's template, and writes that of Llama 3.3 where `raw` is set.
+        """
         return chat_response_to_completion_response(self._run(self._completion(prompt, formatted, kwargs)))
 
     @_completion_event
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Complete a prompt; `formatted` says that it needs no `completion_to_prompt` any more."""
+        """Complete a prompt; see `complete`."""
         return chat_response_to_completion_response(await self._arun(self._completion(prompt, formatted, kwargs)))
 
     @_completion_event
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Complete a prompt in pieces; each response's text is all that has come so far."""
+        """Complete a prompt in pieces, see `complete`; each response's text is all that has come so far."""
         return stream_chat_response_to_completion_response(self._stream(self._completion(prompt, formatted, kwargs)))
 
     @_completion_event
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """Complete a prompt in pieces; each response's text is all that has come so far."""
+        """Complete a prompt in pieces, see `complete`; each response's text is all that has come so far."""
         return astream_chat_response_to_completion_response(self._astream(self._completion(prompt, formatted, kwargs)))
 
     def get_tool_calls_from_response(
@@ -180,8 +186,15 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
             form = "prompt" if given.get("raw") or given.get("lora", self.lora) else "chat"
         if form == "chat":
             return self._question(given, messages=[{"role": "user", "content": prompt}])
-        template = self.completion_to_prompt or default_completion_to_prompt
-        return self._question(given, prompt=prompt if formatted else template(prompt))
+        if not formatted:
+            prompt = self._template(raw=bool(given.get("raw")))(prompt)
+        return self._question(given, prompt=prompt)
+
+    def _template(self, *, raw: bool) -> Callable[[str], str]:
+        """The user's own template, else that of Llama 3.3 where nobody else would apply it."""
+        if self.completion_to_prompt not in (None, default_completion_to_prompt):
+            return cast("Callable[[str], str]", self.completion_to_prompt)
+        return completion_to_prompt if raw else default_completion_to_prompt
 
     def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in {**self.additional_kwargs, **kwargs}.items() if value is not None}

@@ -160,7 +160,7 @@ class TestComplete:
         ("given", "sent"),
         [
             ({"complete_as": "prompt"}, {"prompt": "Hello"}),
-            ({"raw": True}, {"prompt": "Hello", "raw": True}),
+            ({"raw": True, "formatted": True}, {"prompt": "Hello", "raw": True}),
             ({"lora": "my-tune"}, {"prompt": "Hello", "lora": "my-tune"}),
             ({"lora": "t", "complete_as": "chat"}, {"messages": [{"role": "user", "content": "Hello"}], "lora": "t"}),
         ],
