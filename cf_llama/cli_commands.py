@@ -1,0 +1,135 @@
+"""The commands: `serve` an emulator, `model pull` and `model list`."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cf_llama.cli_progress import Bar
+from cf_llama.version import __version__
+from cf_llama_emulator.auth import LOOPBACK_HOSTS
+from cf_llama_emulator.engines.choose import FORMS, Choice, File, Pulled, Rules, Server, choose_here, start
+from cf_llama_emulator.server import RunningEmulator
+from cf_llama_emulator.server import serve as serve_emulator
+from cf_llama_emulator.weights import CATALOGUE, DEFAULT, PullError
+from cf_llama_emulator.weights import pull as pull_weights
+from cf_llama_emulator.wire import WRITERS
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cf-llama")
+def root() -> None:
+    """Llama 3.3 70B on Cloudflare Workers AI, and an emulator of it to work offline."""
+
+
+@root.command(context_settings={"show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on; anything but loopback lets others in.")
+@click.option("--port", default=8799, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@click.option("--engine", default="auto", help=f"What thinks: {FORMS}.")
+@click.option("--engine-model", help="Name of the model on the server of an http:// engine.")
+@click.option("--engine-key", envvar="CF_LLAMA_ENGINE_KEY", show_envvar=True, help="Key of that server, if it has one.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
+@click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
+@click.option("--any-credentials", is_flag=True, help="Take every account and every token.")
+@click.option("--allow-host", multiple=True, metavar="NAME", help="Answer under this host name too; repeatable.")
+def serve(
+    *,
+    host: str,
+    port: int,
+    engine: str,
+    engine_model: str | None,
+    engine_key: str | None,
+    threads: int | None,
+    shape: str,
+    any_credentials: bool,
+    allow_host: tuple[str, ...],
+) -> None:
+    """Start an emulator of Workers AI and say how to reach it."""
+    settings: dict[str, Any] = {"shape": shape, "hosts": LOOPBACK_HOSTS | {host, *allow_host}}
+    if any_credentials:
+        settings |= {"account_id": None, "api_token": None}
+    try:
+        choice = choose_here(engine, engine_model)
+        click.echo(f"engine    {describe(choice)}")
+        thinking = start(choice, api_key=engine_key, threads=threads)
+        running = serve_emulator(thinking, host=host, port=port, **settings)
+    except (ValueError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; try another --port") from error
+    with running:
+        click.echo(how_to_reach(running))
+        _until_interrupted()
+    click.echo("stopped")
+
+
+@root.group()
+def model() -> None:
+    """The small models that the emulator can think with."""
+
+
+@model.command(name="list")
+def list_models() -> None:
+    """List the models, their sizes and licences, and which are on this machine."""
+    table = Table("model", "MB", "licence", "from", "on this machine", box=None)
+    for weights in CATALOGUE.values():
+        here = str(weights.path) if weights.in_cache else f"no: cf-llama model pull {weights.name}"
+        table.add_row(weights.name, f"{weights.size / 1e6:,.0f}", weights.licence, weights.repository, here)
+    Console(soft_wrap=True).print(table)
+
+
+@model.command()
+@click.argument("name", default=DEFAULT, type=click.Choice(list(CATALOGUE)))
+def pull(name: str) -> None:
+    """Fetch a model into the cache folder: resumable, verified, from its publisher first."""
+    weights = CATALOGUE[name]
+    click.echo(f"{name}: {weights.size / 1e6:,.0f} MB, licence {weights.licence} ({weights.repository})")
+    try:
+        with Bar(Console(), weights.size) as bar:
+            path = pull_weights(weights, bar)
+    except KeyboardInterrupt:
+        raise click.ClickException("stopped; what has come is kept, the same command goes on from there") from None
+    except (PullError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"SHA-256 {weights.sha256} verified\n{path}")
+
+
+def describe(choice: Choice) -> str:
+    """Say what thinks, and plainly what it is not."""
+    match choice:
+        case Rules():
+            return (
+                "fixed rules, no model: fit for tests, not for conversation.\n"
+                "          A small real model: pip install 'cf-llama[local]' and cf-llama model pull"
+            )
+        case Pulled(name):
+            thinks = f"{name} on this machine"
+        case File(path):
+            thinks = f"{path} on this machine"
+        case Server(url, model_there):
+            thinks = f"{model_there} at {url}"
+    return f"{thinks}. This is not Llama 3.3 70B:\n          quality, speed and token counts are its own."
+
+
+def how_to_reach(running: RunningEmulator) -> str:
+    """Return what to export, to be copied into a shell, and how to stop."""
+    return (
+        f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
+        f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
+        f"export CLOUDFLARE_API_TOKEN={running.api_token}\n"
+        "ready     Ctrl-C stops"
+    )
+
+
+def _until_interrupted() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as Ctrl-C does
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        click.echo()

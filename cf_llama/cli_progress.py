@@ -1,0 +1,44 @@
+"""How a pull looks in a terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from cf_llama_emulator.weights.sources import Source
+
+
+class Bar:
+    """A watcher of a pull: where the bytes come from, how many are there, how fast, how long yet."""
+
+    def __init__(self, console: Console, size: int) -> None:
+        """Draw on `console` a bar of `size` bytes."""
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console)
+        self._size = size
+        self._task = self._progress.add_task("", total=size, visible=False)
+
+    def trying(self, source: Source) -> None:
+        """Say where the bytes come from."""
+        self._progress.console.print(f"from {source}", soft_wrap=True, highlight=False, markup=False)
+
+    def received(self, done: int) -> None:
+        """Move the bar. What was there before the start says nothing about the speed."""
+        if not self._progress.tasks[0].visible:
+            self._progress.reset(self._task, total=self._size, completed=done, visible=True)
+        self._progress.update(self._task, completed=done)
+
+    def failed(self, source: Source, reason: str) -> None:
+        """Say why the source is given up."""
+        del source  # named a line above
+        self._progress.console.print(f"  failed: {reason}", soft_wrap=True, highlight=False, markup=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.stop()
