@@ -29,7 +29,7 @@ class _Slot:
 
     def is_continued_by(self, fragment: Fragment) -> bool:
         """Whether a fragment belongs to this call; a new id, or a name after a finished call, begins another."""
-        if fragment.position is not None and fragment.position != self.position:
+        if fragment.position not in {None, self.position or 0}:  # a missing index is 0
             return False
         if fragment.id and self.id:
             return fragment.id == self.id

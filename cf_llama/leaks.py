@@ -42,7 +42,7 @@ def calls_in(text: str, names: Collection[str]) -> list[Leak]:
     text = text.strip()
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1]
-    leaks = list(_json_calls(text) if text.startswith(("{", "[{")) else _python_calls(text))
+    leaks = list(_json_calls(text)) or list(_python_calls(text))
     return [leak for leak in leaks if leak] if all(leak and leak.name in names for leak in leaks) else []
 
 
@@ -79,11 +79,11 @@ def _python_calls(text: str) -> Iterator[Leak | None]:
 
 
 def _python_call(node: ast.expr) -> Leak | None:
-    if not isinstance(node, ast.Call) or node.args:
+    if not isinstance(node, ast.Call) or node.args or not all(keyword.arg for keyword in node.keywords):
         return None
     function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
     try:
-        arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
+        arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
         return Leak(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
     except (ValueError, TypeError, RecursionError):
         return None

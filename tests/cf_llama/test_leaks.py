@@ -1,0 +1,68 @@
+"""Calls written as text: recovered when the whole text is nothing else, and only then."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cf_llama.leaks import calls_in, could_become_call
+
+NAMES = ("f", "get_status")
+
+LEAKS = {
+    '{"name": "f", "parameters": {"n": 1}}': [("f", {"n": 1})],
+    '{"type": "function", "name": "f", "parameters": {"n": 1}}': [("f", {"n": 1})],
+    '{"type": "function", "function": {"name": "f", "arguments": "{\\"n\\": 1}"}}': [("f", {"n": 1})],
+    '{"name": "f", "n": 1}': [("f", {"n": 1})],
+    '{"name": "f"}': [("f", {})],
+    ' [{"name": "f", "arguments": {}}, {"name": "get_status", "arguments": {}}] ': [("f", {}), ("get_status", {})],
+    '[\n  {"name": "f", "parameters": {}}\n]': [("f", {})],
+    "f(n=1)": [("f", {"n": 1})],
+    '[f(n=1), get_status(host="a")]': [("f", {"n": 1}), ("get_status", {"host": "a"})],
+    "f.call(n=-1.5, on=True, none=None, many=[1])": [("f", {"n": -1.5, "on": True, "none": None, "many": [1]})],
+    '```json\n{"name": "f", "parameters": {}}\n```': [("f", {})],
+    "```\n[f()]\n```": [("f", {})],
+}
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_recovers_calls(text):
+    assert [(leak.name, json.loads(leak.arguments)) for leak in calls_in(text, NAMES)] == LEAKS[text]
+
+
+@pytest.mark.parametrize("text", LEAKS)
+def test_no_beginning_of_a_call_is_shown_too_early(text):
+    assert all(could_become_call(text[:end], NAMES) is not False for end in range(1, len(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "f",
+        "Call f(n=1)",
+        'Sure: {"name": "f", "parameters": {}}',
+        '{"name": "unknown", "parameters": {}}',
+        '[{"name": "f"}, {"name": "unknown"}]',
+        '{"name": 4}',
+        '{"n": 1}',
+        "[]",
+        "[1, 2]",
+        "unknown(n=1)",
+        "f(1)",
+        "f(n=x)",
+        "f(n=__import__('os'))",
+        "f(**{})",
+        "f(n=1) + 1",
+        '{"name": "f"',
+        "(" * 1000,
+    ],
+)
+def test_anything_else_is_no_call(text):
+    assert calls_in(text, NAMES) == []
+
+
+@pytest.mark.parametrize("text", ["Hello", "g(", "<b>", "```sql", "`f`", "get_state"])
+def test_other_text_need_not_be_held_back(text):
+    assert could_become_call(text, NAMES) is False
