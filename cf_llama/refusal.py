@@ -108,6 +108,7 @@ _STATUSES: Mapping[int, type[WorkersAIError]] = {
 
 _PREFIX = re.compile(r"^(?:AiError: |Ai: |Bad input: |Error: |InferenceUpstreamError: )+")
 _SUFFIX = re.compile(r" \([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\)$")
+_ACCOUNT = re.compile(r"(?<=/accounts/)[0-9a-fA-F]{32}")
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}):")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -216,7 +217,8 @@ def _number(value: Any) -> int | None:
 
 
 def _clean(text: str) -> str:
-    return _SUFFIX.sub("", _PREFIX.sub("", text.strip())).strip()
+    """What the service says without its frame, and without the account: an error's text ends up in logs."""
+    return _ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip()
 
 
 def _page_text(body: bytes) -> str:

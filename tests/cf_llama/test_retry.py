@@ -1,0 +1,47 @@
+"""How long to wait, and when not to come back at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from cf_llama import CapacityError, JSONModeError, QuotaExceededError, ServiceError, ToolChoiceError
+from cf_llama.retry import Backoff
+
+
+def longest(low, high):
+    assert low == 0
+    return high
+
+
+def test_the_longest_wait_doubles_up_to_a_cap():
+    backoff = Backoff(max_retries=10, uniform=longest)
+    assert [backoff.pause(attempt, ServiceError("x")) for attempt in range(1, 8)] == [0.5, 1, 2, 4, 8, 8, 8]
+
+
+def test_the_wait_is_anything_from_nothing_to_the_longest():
+    pauses = [Backoff().pause(1, ServiceError("x")) for _ in range(200)]
+    assert 0 <= min(pauses) < 0.1 < 0.4 < max(pauses) <= 0.5
+
+
+@pytest.mark.parametrize(("wish", "pause"), [(0, 0), (7.5, 7.5), (3600, 60)])
+def test_a_wish_of_the_service_is_honoured_up_to_a_minute(wish, pause):
+    assert Backoff().pause(1, CapacityError("x", retry_after=wish)) == pause
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (ServiceError("x"), 3),
+        (JSONModeError("x"), 1),
+        (ToolChoiceError("x"), 0),
+        (QuotaExceededError("x", retry_after=1), 0),
+        (ServiceError("x", is_retryable=False), 0),
+    ],
+)
+def test_how_often_each_failure_is_tried_again(error, attempts):
+    pauses = [Backoff(max_retries=3).pause(attempt, error) for attempt in range(1, 6)]
+    assert [pause is not None for pause in pauses] == [attempt <= attempts for attempt in range(1, 6)]
+
+
+def test_no_retries_means_none():
+    assert Backoff(max_retries=0).pause(1, JSONModeError("x")) is None
