@@ -22,13 +22,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from cf_llama_emulator.answers import envelope, json_response, stream, while_connected, whole
 from cf_llama_emulator.asking import check_json_stream, read_ask
 from cf_llama_emulator.auth import check_account_form, check_credentials, refusal_of_origin
-from cf_llama_emulator.engines.base import Engine
+from cf_llama_emulator.engines.base import Ask, Engine
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint, no_route, wrong_method
 from cf_llama_emulator.models import catalogue_entry
 from cf_llama_emulator.pieces import accounted
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.tokens import estimate_input
-from cf_llama_emulator.validation import FORMS, check_context, check_schema, parse_body
+from cf_llama_emulator.validation import check_context, check_schema, parse_body
 from cf_llama_emulator.wire import WRITERS
 
 BODY_LIMIT = 10_000_000
@@ -76,8 +76,8 @@ class Emulator:
             raise complaint(f"x-emulator-shape must be one of {', '.join(WRITERS)}, not {shape!r}")
         body, model = parse_body(content), request.path_params["model"]
         self._check_model(model)
-        check_schema(body)
-        return await self._answer(request, model, body, shape, bare=False)
+        ask = read_ask(model, body, check_schema(body))
+        return await self._answer(request, ask, body, shape, bare=False)
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
@@ -85,8 +85,10 @@ class Emulator:
         if not isinstance(body.get("model"), str):
             raise bad_input("required properties at '/' are 'model'")
         self._check_model(body["model"])
-        check_schema(body, FORMS[1:])
-        return await self._answer(request, body["model"], body, "openai", bare=True)
+        if "max_completion_tokens" in body:  # OpenAI's newer name, known to this route alone
+            body.setdefault("max_tokens", body["max_completion_tokens"])
+        ask = read_ask(body["model"], body, check_schema(body, ["messages"]))
+        return await self._answer(request, ask, body, "openai", bare=True)
 
     async def search(self, request: Request) -> Response:
         """Answer `GET …/ai/models/search`: checks account and token at no cost."""
@@ -134,16 +136,13 @@ class Emulator:
         if model not in self.settings.models:
             raise ServiceError(400, 5007, f"No such model {model} or task")
 
-    async def _answer(
-        self, request: Request, model: str, body: Mapping[str, Any], shape: str, *, bare: bool
-    ) -> Response:
+    async def _answer(self, request: Request, ask: Ask, body: Mapping[str, Any], shape: str, *, bare: bool) -> Response:
         """Ask the engine, and answer whole or as a stream."""
-        ask = read_ask(model, body)
         check_context(ask)
         if not self.settings.json_streams:
             check_json_stream(body)
         prompt_tokens = estimate_input(ask)
-        writer = WRITERS[shape](model, prompt_tokens, self.settings.coerce, self.settings.padding)
+        writer = WRITERS[shape](ask.model, prompt_tokens, self.settings.coerce, self.settings.padding)
         pieces = accounted(self.engine.answer(ask), prompt_tokens)
         headers = self._headers(request)
         if body.get("stream"):

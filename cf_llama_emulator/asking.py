@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Tool
@@ -23,25 +24,27 @@ SAMPLING_KEYS = (
 )
 
 
-def read_ask(model: str, body: Mapping[str, Any]) -> Ask:
-    """Return what `body` asks of `model`. Keys outside the model's schema are ignored, as on the service.
+def read_ask(model: str, body: Mapping[str, Any], form: str = "messages") -> Ask:
+    """Return what `body` asks of `model`, in the form that it was found to meet.
+
+    Keys outside that form's schema are ignored, as on the service.
 
     Raises:
         ServiceError: 400/8001 for a tool choice or a call in the history that the model's backend refuses.
     """
-    tools = tuple(map(_tool, body.get("tools", ()))) if "messages" in body else ()
-    _check_history(body.get("messages", ()))
-    return Ask(
+    common = Ask(
         model=model,
-        messages=tuple(body.get("messages", ())),
-        prompt=body.get("prompt"),
         raw=body.get("raw", False),
-        tools=tools,
-        tool_choice=_tool_choice(body.get("tool_choice"), tools),
         response_format=_response_format(body.get("response_format")),
-        max_tokens=body.get("max_tokens", body.get("max_completion_tokens", DEFAULT_MAX_TOKENS)),
+        max_tokens=body.get("max_tokens", DEFAULT_MAX_TOKENS),
         sampling={key: body[key] for key in SAMPLING_KEYS if key in body},
     )
+    if form == "prompt":
+        return replace(common, prompt=body["prompt"])
+    _check_history(body["messages"])
+    tools = tuple(map(_tool, body.get("tools", ())))
+    choice = _tool_choice(body.get("tool_choice"), tools) if tools else None
+    return replace(common, messages=tuple(body["messages"]), tools=tools, tool_choice=choice)
 
 
 def check_json_stream(body: Mapping[str, Any]) -> None:

@@ -47,16 +47,16 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS) -> None:
-    """Refuse with 400/5006 a body that meets none of `forms`, or several, in the service's own wording.
+def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS) -> str:
+    """Return which of `forms` the body meets; refuse with 400/5006 one that meets none or several.
 
-    The service reports the first failure of each form, properties before required keys, equal texts once.
+    The wording is the service's: the first failure of each form, properties before required keys, equal texts once.
     """
-    failures = [_first_failure(form, body) for form in forms]
-    matches = failures.count(None)
-    if matches == 1:
-        return
-    raise bad_input(_one_of("/", matches, [text for text in failures if text is not None]))
+    failures = {form: _first_failure(form, body) for form in forms}
+    matches = [form for form, failure in failures.items() if failure is None]
+    if len(matches) == 1:
+        return matches[0]
+    raise bad_input(_one_of("/", len(matches), filter(None, failures.values())))
 
 
 def check_context(ask: Ask) -> None:

@@ -8,9 +8,11 @@ otherwise repeats what was said.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Call, Piece, Text
+from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.pieces import bounded, split
 from cf_llama_emulator.rules.conversation import Conversation, read_conversation
 from cf_llama_emulator.rules.filling import fill
@@ -44,10 +46,17 @@ def _text(ask: Ask, talk: Conversation) -> str:
         return step
     wanted = requested_schema(ask, talk)
     if wanted is not None:
-        return json.dumps(fill(*wanted), ensure_ascii=False)
+        return _filled(*wanted)
     if talk.results:
         return "\n".join(f"The result of {name} is: {content}" for name, content in talk.results)
     question = read_question(talk)
     if question is not None:
         return best_sentence(*question)
     return standalone_question(talk) or f"You said: {talk.last_user}"
+
+
+def _filled(schema: Mapping[str, Any], words: str) -> str:
+    try:
+        return json.dumps(fill(schema, words), ensure_ascii=False)
+    except ValueError as error:
+        raise ServiceError(400, 5024, "JSON Mode couldn't be met") from error

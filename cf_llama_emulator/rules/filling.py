@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
+from math import ceil
 from typing import Any
+
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # the package ships no type information
+from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped] # as above
 
 DEEPEST = 8
 """Levels of a schema that are filled; a recursive one ends here."""
@@ -20,6 +26,8 @@ _DENIAL = re.compile(r"\b(?:no|not|false|never|without|don't)\b", re.IGNORECASE)
 _WHOLE_TEXT = frozenset({"query", "question", "text", "input", "prompt", "q", "search", "request", "message", "topic"})
 _LONGEST = 200
 _MOST_ITEMS = 100
+_MOST_VALUES = 1_000
+_MOST_CHARACTERS = 10_000
 _MOST_DIGITS = 18
 _FORMATS = {
     "date": (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "2026-01-01"),
@@ -32,8 +40,25 @@ _FORMATS = {
 
 
 def fill(schema: Mapping[str, Any], text: str) -> Any:
-    """Return a value that meets `schema`, made of what `text` offers. Optional properties are left out."""
+    """Return a value that meets `schema`, made of what `text` offers. Optional properties are left out.
+
+    Not met are `pattern`, `multipleOf`, `not`, `if` and sizes beyond any sense.
+
+    Raises:
+        ValueError: when `schema` is no JSON schema.
+    """
+    if not _is_schema(json.dumps(schema, default=dict)):
+        raise ValueError("this is no JSON schema")
     return _Filler(schema, text).value(schema, "answer", 0)
+
+
+@lru_cache
+def _is_schema(text: str) -> bool:
+    try:
+        Draft202012Validator.check_schema(json.loads(text))
+    except (SchemaError, RecursionError):
+        return False
+    return True
 
 
 class _Filler:
@@ -42,6 +67,7 @@ class _Filler:
     def __init__(self, root: Mapping[str, Any], text: str) -> None:
         self._root = root
         self._text = text
+        self._left = _MOST_VALUES
         self._numbers = [match.group() for match in _NUMBER.finditer(text)]
         self._strings: list[str] = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
         rest = _QUOTED.sub(" ", text)
@@ -49,6 +75,7 @@ class _Filler:
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
         """Return a value for the property `name`."""
+        self._left -= 1
         schema = self._resolved(schema, at_end=depth >= DEEPEST)
         if "const" in schema:
             return schema["const"]
@@ -60,7 +87,7 @@ class _Filler:
             case "array":
                 return self._array(schema, name, depth)
             case "integer":
-                return int(self._number(schema, step=1))
+                return ceil(self._number(schema, step=1))
             case "number":
                 return self._number(schema, step=1e-6)
             case "boolean":
@@ -97,7 +124,7 @@ class _Filler:
         return {name: self.value(properties.get(name, {}), name, depth + 1) for name in names}
 
     def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
-        if depth >= DEEPEST:
+        if depth >= DEEPEST or self._left <= 0:
             return []
         items = schema.get("items", {})
         kind = kind_of(self._resolved(items, at_end=False))
@@ -128,7 +155,7 @@ class _Filler:
             match = pattern.search(self._text)
             return match.group() if match else sample
         shortest, longest = schema.get("minLength", 1), schema.get("maxLength", _LONGEST)
-        return self._words(name).ljust(shortest, ".")[:longest]
+        return self._words(name).ljust(min(shortest, _MOST_CHARACTERS), ".")[:longest]
 
     def _words(self, name: str) -> str:
         if name.lower() in _WHOLE_TEXT and self._text:

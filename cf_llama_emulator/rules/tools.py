@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Call, Tool
+from cf_llama_emulator.errors import invalid_input
 from cf_llama_emulator.rules.conversation import Conversation
 from cf_llama_emulator.rules.filling import fill
 from cf_llama_emulator.rules.words import stems
@@ -62,7 +63,12 @@ def _fit(tool: Tool, text: str) -> tuple[int, int]:
 
 def _call(tool: Tool, talk: Conversation) -> Call:
     written = _written_arguments(tool, talk.last_user)
-    return Call(tool.name, fill(tool.parameters, talk.last_user) if written is None else written)
+    if written is not None:
+        return Call(tool.name, written)
+    try:
+        return Call(tool.name, fill(tool.parameters, talk.last_user))
+    except ValueError as error:
+        raise invalid_input(f"the parameters of {tool.name}: {error}") from error
 
 
 def _written_arguments(tool: Tool, text: str) -> Mapping[str, Any] | None:

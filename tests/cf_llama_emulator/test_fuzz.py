@@ -1,0 +1,80 @@
+"""Whatever is asked, the answer is one that the service could give: never a broken emulator."""
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.cf_llama_emulator.client import ask_user, events_of, tool
+
+TEXT = st.text(max_size=20)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-10, 10_000_000_000)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+SCHEMA_KEYS = [
+    *("type", "properties", "required", "items", "enum", "const", "minimum", "maximum", "minLength", "maxLength"),
+    *("minItems", "maxItems", "anyOf", "allOf", "$ref", "$defs", "format", "description", "default"),
+]
+SCHEMA = st.dictionaries(st.sampled_from(SCHEMA_KEYS), JSON, max_size=4)
+CALL = st.fixed_dictionaries({}, optional={"id": JSON, "name": TEXT, "arguments": JSON, "function": JSON})
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(["user", "assistant", "system", "tool"]) | TEXT, "content": TEXT},
+    optional={"name": JSON, "tool_call_id": JSON, "tool_calls": JSON | st.lists(CALL, max_size=2)},
+)
+BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "messages": st.lists(MESSAGE, max_size=4) | JSON,
+        "prompt": TEXT | JSON,
+        "tools": st.lists(SCHEMA.map(lambda schema: tool("f", a=schema)) | JSON, max_size=2) | JSON,
+        "tool_choice": st.sampled_from(["auto", "none", "required", {"function": {"name": "f"}}]) | JSON,
+        "response_format": st.builds(lambda schema: {"type": "json_schema", "json_schema": schema}, SCHEMA | JSON)
+        | JSON,
+        "max_tokens": st.integers(-5, 100) | JSON,
+        "max_completion_tokens": JSON,
+        "stream": st.booleans() | JSON,
+        "raw": JSON,
+        "stop": JSON,
+        "options": JSON,
+    },
+)
+EXPECTED = (200, 400, 413)
+
+
+@pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODY)
+def test_any_body_has_a_proper_answer(rules, shape, body):
+    for answer in (rules.run(body, x_emulator_shape=shape), rules.v1(body)):
+        assert answer.status_code in EXPECTED, answer.text
+        if answer.headers["content-type"].startswith("text/event-stream"):
+            assert events_of(answer.text)
+        else:
+            assert isinstance(answer.json(), dict)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(schema=SCHEMA)
+def test_any_schema_is_filled_or_refused(rules, schema):
+    wanted = {"type": "json_schema", "json_schema": schema}
+    offered = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}} | schema}
+    asked = rules.run(ask_user("Take 3 'apples'", response_format=wanted))
+    called = rules.run(ask_user("Take 3 'apples'", tools=[offered], tool_choice="required"))
+    for answer in (asked, called):
+        assert answer.status_code in EXPECTED, answer.text
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200), account=TEXT, path=TEXT)
+def test_any_bytes_and_paths_are_refused_properly(rules, content, account, path):
+    answer = rules.http.post(f"{rules.account}/ai/run/@cf/meta/llama-3.1-8b-instruct", content=content)
+    assert answer.status_code in EXPECTED
+    odd = f"{rules.emulator.base_url}/accounts/{quote(account, safe='')}/ai/run/{quote(path, safe='')}"
+    assert rules.http.post(odd, content=content).status_code in (400, 403, 404, 405)
