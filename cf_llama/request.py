@@ -136,7 +136,7 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
 def _tool_choice(choice: str | bool | Mapping[str, Any] | None, names: tuple[str, ...]) -> Any:
     """The choice in one of four forms: None, "auto"/"none"/"required", or OpenAI's object with a known name."""
     if choice is None or choice is False or not names:
-        if isinstance(choice, str) and choice not in {"auto", "none"}:
+        if choice not in (None, False, "auto", "none"):
             raise InvalidRequestError(f"tool_choice is {choice!r}, but no tools are offered")
         return None
     if choice in ("auto", "none"):

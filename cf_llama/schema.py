@@ -29,7 +29,8 @@ def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
         raise InvalidRequestError(f"tools: a tool's name must be 1 to 64 of A-Z a-z 0-9 _ . -, not {name!r}")
     parameters = function.get("parameters") or {}
-    if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+    is_schema = isinstance(parameters, Mapping) and isinstance(parameters.get("properties", {}), Mapping)
+    if not is_schema or parameters.get("type", "object") != "object":
         raise InvalidRequestError(f'tools: the parameters of {name} must be a JSON schema of type "object"')
     description = function.get("description")
     return {

@@ -1,0 +1,134 @@
+"""Schemas in the form that the service takes, meaning what they meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from cf_llama import InvalidRequestError
+from cf_llama.schema import inline, response_format, tool_definition
+
+
+def parameter(schema, **rest):
+    tool = {"name": "f", "parameters": {"type": "object", "properties": {"some_name": schema}, **rest}}
+    return tool_definition(tool)["function"]["parameters"]["properties"]["some_name"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ({"type": "integer", "description": "How many"}, {"type": "integer", "description": "How many"}),
+        ({"type": "integer"}, {"type": "integer", "description": "some name"}),
+        ({"type": "integer", "description": False}, {"type": "integer", "description": "some name"}),
+        ({}, {"type": "string", "description": "some name"}),
+        (True, {"type": "string", "description": "some name"}),
+        ({"enum": [1, 2]}, {"type": "integer", "enum": [1, 2], "description": "some name"}),
+        ({"items": {}}, {"type": "array", "items": {}, "description": "some name"}),
+        ({"type": ["string", "null"]}, {"type": "string", "nullable": True, "description": "some name"}),
+        (
+            {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "Some Name"},
+            {"type": "integer", "nullable": True, "description": "some name"},
+        ),
+        (
+            {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+            {"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}], "description": "some name"},
+        ),
+    ],
+)
+def test_every_parameter_has_a_type_and_a_description(schema, sent):
+    assert parameter(schema) == sent
+
+
+def test_a_reference_is_written_out():
+    town = {"type": "object", "title": "Town", "properties": {"name": {"type": "string", "title": "Name"}}}
+    assert parameter({"$ref": "#/$defs/Town", "description": "Where"}, **{"$defs": {"Town": town}}) == {
+        "type": "object",
+        "properties": {"name": {"type": "string"}},
+        "description": "Where",
+    }
+
+
+def test_a_type_that_holds_itself_comes_to_an_end():
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    assert inline({"$ref": "#/$defs/Node", "$defs": {"Node": node}}) == {
+        "type": "object",
+        "properties": {"next": {"type": "object"}},
+    }
+
+
+def test_properties_may_be_named_like_keywords():
+    properties = {"title": {"type": "string"}, "$defs": {"type": "string"}, "definitions": {"type": "string"}}
+    assert inline({"type": "object", "properties": properties, "title": "T"})["properties"] == properties
+
+
+def test_values_are_no_schemas():
+    schema = {"enum": [{"title": "x"}], "default": {"title": "x"}, "const": {"title": "x"}}
+    assert inline(schema) == schema
+
+
+def test_the_schema_that_was_given_is_left_as_it_is():
+    given = {"type": "object", "title": "T", "properties": {"a": {"type": ["string", "null"], "title": "A"}}}
+    before = repr(given)
+    inline(given)
+    assert repr(given) == before
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda bare: bare, lambda bare: {"type": "function", "function": bare}], ids=["bare", "wrapped"]
+)
+def test_both_forms_of_a_tool_are_one(wrap):
+    parameters = {"type": "object", "properties": {"a": {"type": "string", "description": "A"}}, "required": ["a", "b"]}
+    sent = tool_definition(wrap({"name": "f", "description": "Does", "parameters": parameters}))
+    parameters["required"] = ["a"]
+    assert sent == {"type": "function", "function": {"name": "f", "description": "Does", "parameters": parameters}}
+
+
+def test_a_tool_needs_only_a_name():
+    assert tool_definition({"name": "f"})["function"] == {
+        "name": "f",
+        "description": "f",
+        "parameters": {"type": "object", "properties": {}},
+    }
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {},
+        {"name": ""},
+        {"name": None},
+        {"name": "a b"},
+        {"name": "x" * 65},
+        {"function": "f"},
+        {"name": "f", "parameters": [1]},
+        {"name": "f", "parameters": {"type": "string"}},
+        {"name": "f", "parameters": {"type": "object", "properties": []}},
+    ],
+)
+def test_a_tool_that_cannot_be_right_is_refused(tool):
+    with pytest.raises(InvalidRequestError, match="tools"):
+        tool_definition(tool)
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"type": "json_object"}, {"type": "json_object"}),
+        ({"type": "json_schema", "json_schema": SCHEMA}, {"type": "json_schema", "json_schema": SCHEMA}),
+        (
+            {"type": "json_schema", "json_schema": {"name": "A", "strict": True, "schema": SCHEMA}},
+            {"type": "json_schema", "json_schema": SCHEMA},
+        ),
+    ],
+)
+def test_json_mode_is_sent_with_the_bare_schema(given, sent):
+    assert response_format(given) == sent
+    assert response_format(sent) == sent
+
+
+@pytest.mark.parametrize("given", [{}, {"type": "text"}, {"type": "json_schema"}])
+def test_any_other_format_is_refused(given):
+    with pytest.raises(InvalidRequestError, match="response_format must be"):
+        response_format(given)
