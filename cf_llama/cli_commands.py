@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from cf_llama.cli_progress import Bar
 from cf_llama.version import __version__
@@ -75,12 +74,10 @@ def model() -> None:
 
 @model.command(name="list")
 def list_models() -> None:
-    """List the models, their sizes and licences, and which are on this machine."""
-    table = Table("model", "MB", "licence", "from", "on this machine", box=None)
+    """List the models, their sizes, licences and homes, and which are on this machine."""
     for weights in CATALOGUE.values():
-        here = str(weights.path) if weights.in_cache else f"no: cf-llama model pull {weights.name}"
-        table.add_row(weights.name, f"{weights.size / 1e6:,.0f}", weights.licence, weights.repository, here)
-    Console(soft_wrap=True).print(table)
+        click.echo(f"{weights.name}  {weights.size / 1e6:,.0f} MB  {weights.licence}  {weights.repository}")
+        click.echo(f"    {weights.path if weights.in_cache else f'not here yet: cf-llama model pull {weights.name}'}")
 
 
 @model.command()

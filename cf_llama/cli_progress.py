@@ -23,6 +23,7 @@ class Bar:
 
     def trying(self, source: Source) -> None:
         """Say where the bytes come from."""
+        self._progress.start()
         self._progress.console.print(f"from {source}", soft_wrap=True, highlight=False, markup=False)
 
     def received(self, done: int) -> None:
@@ -37,7 +38,6 @@ class Bar:
         self._progress.console.print(f"  failed: {reason}", soft_wrap=True, highlight=False, markup=False)
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

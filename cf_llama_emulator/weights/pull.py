@@ -117,12 +117,12 @@ def _room_for(missing: int, folder: Path) -> None:
 
 
 def _no_source(weights: Weights, reasons: list[str]) -> str:
-    return "\n".join(
-        (
-            f"could not get {weights.name} ({weights.file}, {weights.size:,} bytes):",
-            *reasons,
-            f"Get the file with SHA-256 {weights.sha256} anywhere else ({weights.repository} on Hugging Face is its",
-            f"home) and put it at {weights.path};",
-            "or use any other GGUF file with `cf-llama serve --engine gguf:/path/to/file.gguf`.",
-        )
+    lines = (
+        f"could not get {weights.name} ({weights.file}, {weights.size:,} bytes):",
+        *reasons,
+        f"It is at home at {weights.repository} on Hugging Face. Wherever you get it, its SHA-256 is",
+        f"  {weights.sha256}",
+        f"and its place is {weights.path}",
+        "Any other GGUF file will do too: cf-llama serve --engine gguf:/path/to/file.gguf",
     )
+    return "\n".join(lines)

@@ -56,7 +56,7 @@ class Hub:
                 if response.status_code not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
                     raise SourceError(f"answered {response.status_code} {response.reason_phrase}".rstrip())
                 partial = response.status_code == httpx.codes.PARTIAL_CONTENT
-                yield from _from(start if partial else 0, start, response.iter_bytes(CHUNK))
+                yield from _from(start if partial else 0, start, response.iter_raw())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceError(str(error) or type(error).__name__) from error
 
