@@ -47,12 +47,14 @@ def encode(value: Any) -> bytes:
 def coerce(text: str) -> Any:
     """Return what the service makes of a text field: the parsed value where the text is JSON, else the text.
 
-    Seen in recorded streams: a token of digits arrives as a number, `3e50` as `3e+50`, as JavaScript prints it.
+    Seen in recorded answers: a token of digits arrives as a number, `3e50` as `3e+50`, as JavaScript prints it, a
+    whole answer as an object. No record shows a JSON string without its quotes, so those stay.
     """
     try:
-        return json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+        value = json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
+    return text if isinstance(value, str) else value
 
 
 def _number(lexeme: str) -> int | float:

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cf_llama_emulator.engines.base import Call, End, Text
-from cf_llama_emulator.wire import coerce, encode
+from cf_llama_emulator.pieces import split
+from cf_llama_emulator.wire import WRITERS, coerce, encode
 from tests.cf_llama_emulator.client import MODEL, ask_user, events_of, tool
 
 ALIAS = "@cf/meta/llama-3.3-70b-instruct-sd"
@@ -42,7 +45,7 @@ def without(event, *keys):
         ("true", True),
         ("null", None),
         ('{"a": [1.50]}', {"a": [1.5]}),
-        ('"quoted"', "quoted"),
+        ('"quoted"', '"quoted"'),
         ("", ""),
         ("007", "007"),
         ("NaN", "NaN"),
@@ -231,3 +234,23 @@ def test_increments_sum_to_the_closing_usage(rules, shape):
         # The OpenAI shape's last event is cumulative and is not among the increments.
         assert summed == last["usage"]["completion_tokens"] == 9
     assert last["usage"]["completion_tokens"] == 9
+
+
+@pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
+@given(text=st.text(), arguments=st.dictionaries(st.text(), st.text() | st.integers(), max_size=3))
+def test_a_stream_says_what_the_whole_answer_says(shape, text, arguments):
+    call, end = Call("add", arguments, "id"), End("stop", 1, 1)
+    whole = WRITERS[shape](MODEL, 1, coerces=False).whole(text, [call], end)
+    writer = WRITERS[shape](MODEL, 1, coerces=False)
+    events = [*writer.start(), *(event for piece in split(text) for event in writer.text(piece)), *writer.call(call)]
+    if shape != "openai":
+        assert "".join(event["response"] for event in events) == (whole["response"] or "")
+    if shape == "native":
+        assert [made for event in events for made in event["tool_calls"]] == whole["tool_calls"]
+        return
+    deltas = [event["choices"][0]["delta"] for event in events]
+    assert "".join(delta.get("content", "") for delta in deltas) == (whole["choices"][0]["message"]["content"] or "")
+    fragments = [fragment["function"] for delta in deltas for fragment in delta.get("tool_calls", ())]
+    [made] = whole["choices"][0]["message"]["tool_calls"]
+    assert "".join(fragment.get("arguments", "") for fragment in fragments) == made["function"]["arguments"]
+    assert json.loads(made["function"]["arguments"]) == arguments
