@@ -46,7 +46,7 @@ class Connection:
     """
 
     base_url: str
-    account_id: str | None
+    account_id: str | None = field(repr=False)
     api_token: SecretStr | None = field(repr=False)
     allow_insecure_base_url: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -67,7 +67,7 @@ class Connection:
         try:  # values from the environment have not been checked before
             check_account_id(self.account_id)
             check_token(self.api_token.get_secret_value())
-            check_base_url(self.base_url)
+            object.__setattr__(self, "base_url", check_base_url(self.base_url))
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
         if not (self.allow_insecure_base_url or _is_safe(httpx.URL(self.base_url))):

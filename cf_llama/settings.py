@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from pydantic import (
     AliasChoices,
@@ -156,7 +156,9 @@ class Settings(BaseModel):
         kind = "Client" if info.field_name == "http_client" else "AsyncClient"
         if value is None or any(base.__name__ == kind for base in type(value).__mro__):  # httpx's and httpx2's alike
             return value
-        raise TypeError(f"{info.field_name} must be an httpx.{kind} or httpx2.{kind}, not {type(value).__name__}")
+        raise ValueError(  # not TypeError: pydantic would let it through without the field
+            f"{info.field_name} must be an httpx.{kind} or httpx2.{kind}, not {type(value).__name__}"
+        )
 
     _check_default_headers = field_validator("default_headers")(check_headers)
 
@@ -181,6 +183,17 @@ class Settings(BaseModel):
     @classmethod
     def _default_max_tokens(cls, value: Any) -> Any:
         return facts.DEFAULT_MAX_TOKENS if value is None else value
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Without clients of one's own: a socket cannot travel, and the shared ones take their place."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy that uses the same clients of one's own."""
+        memo = {} if memo is None else memo
+        memo |= {id(client): client for client in (self.http_client, self.http_async_client) if client is not None}
+        return super().__deepcopy__(memo)
 
     def for_call(self, overrides: Mapping[str, Any]) -> Settings:
         """These settings with some of them changed for one call.

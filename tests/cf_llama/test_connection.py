@@ -1,0 +1,59 @@
+"""Where a request goes: never in the clear to another machine, and never with a header of someone else's."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from cf_llama import Connection, InvalidRequestError, MissingCredentialsError
+from cf_llama.connection import is_loopback
+
+ACCOUNT = "0123456789abcdef0123456789abcdef"
+
+
+def connection(**fields):
+    given = {"base_url": "https://api.cloudflare.com/client/v4", "account_id": ACCOUNT, "api_token": SecretStr("token")}
+    return Connection(**given | fields)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example", "http://localhost:8799", "http://127.0.0.1", "http://[::1]:8799", "http://a.localhost"]
+)
+def test_the_token_goes_over_https_or_to_this_machine(url):
+    assert connection(base_url=url).url("@cf/m/x") == f"{url}/accounts/{ACCOUNT}/ai/run/@cf/m/x"
+
+
+@pytest.mark.parametrize("url", ["http://x.example", "http://localhost.x.example", "http://10.0.0.1"])
+def test_the_token_goes_nowhere_else_without_a_switch(url):
+    with pytest.raises(InvalidRequestError, match="allow_insecure_base_url"):
+        connection(base_url=url)
+    assert connection(base_url=url, allow_insecure_base_url=True).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "name"),
+    [
+        ({"account_id": ""}, MissingCredentialsError, "CLOUDFLARE_ACCOUNT_ID"),
+        ({"account_id": "abc"}, InvalidRequestError, "32 hexadecimal"),
+        ({"api_token": None}, MissingCredentialsError, "CLOUDFLARE_API_TOKEN"),
+        ({"api_token": SecretStr("")}, MissingCredentialsError, "CLOUDFLARE_API_TOKEN"),
+        ({"api_token": SecretStr("a b")}, InvalidRequestError, "api_token"),
+        ({"api_token": SecretStr("cfk_x")}, InvalidRequestError, "global API key"),
+        ({"base_url": "nowhere"}, InvalidRequestError, "base_url"),
+    ],
+)
+def test_what_cannot_work_is_refused(fields, kind, name):
+    with pytest.raises(kind, match=name):
+        connection(**fields)
+
+
+def test_headers_of_a_request():
+    made = connection(headers={"x-team": "a"}, user_agent="face")
+    headers = made.http_headers()
+    assert headers.pop("user-agent").startswith("face/")
+    assert headers == {"x-team": "a", "authorization": "Bearer token", "content-type": "application/json"}
+
+
+@pytest.mark.parametrize(("host", "loopback"), [("127.9.9.9", True), ("::1", True), ("128.0.0.1", False), ("", False)])
+def test_knows_this_machine(host, loopback):
+    assert is_loopback(host) is loopback
