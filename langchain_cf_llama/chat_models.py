@@ -41,6 +41,8 @@ class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
         >>> llm.invoke("Where does the name of Bergen come from?").content
     """
 
+    model_config = CloudflareModel.model_config  # pydantic would take that of the last base
+
     streaming: bool = False
     """Whether `invoke` streams too; unset, it streams where a callback asks for it."""
 

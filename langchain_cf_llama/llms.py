@@ -36,6 +36,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         >>> llm.invoke("Once upon a time")
     """
 
+    model_config = CloudflareModel.model_config  # pydantic would take that of the last base
+
     raw: bool | None = None
     """Send prompts without the service's own template; None does so for those that bring the whole template."""
 

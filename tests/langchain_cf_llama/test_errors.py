@@ -78,7 +78,7 @@ def test_an_instance_says_whether_it_may_be_retried():
 
 
 def test_an_error_pickles():
-    error = pickle.loads(pickle.dumps(errors.translated(ours.RateLimitError("slow down", status=429))))  # noqa: S301 - our own bytes
+    error = pickle.loads(pickle.dumps(errors.translated(ours.RateLimitError("slow down", status=429))))
 
     assert type(error) is errors.RateLimitError
     assert (error.message, error.status) == ("slow down", 429)
