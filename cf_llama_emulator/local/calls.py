@@ -53,7 +53,7 @@ class CallReader:
         while self.calls and not self.finished:
             self._held = self._held[_AFTER_CALL.match(self._held).end() :]  # type: ignore[union-attr] # matches always
             self.finished = not may_be_call(self._held)
-            if not self._take_call():
+            if self.finished or not self._take_call():
                 break
         return prose
 
