@@ -36,7 +36,7 @@ def llm():
 
 
 def through_pickle(llm):
-    return pickle.loads(pickle.dumps(llm))  # noqa: S301 - just written
+    return pickle.loads(pickle.dumps(llm))
 
 
 @pytest.mark.parametrize(
