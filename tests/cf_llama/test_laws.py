@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -18,33 +19,13 @@ from cf_llama.reading import Reading
 SHAPES = ("native", "hybrid", "openai")
 TOOL = {"name": "look", "description": "Look", "parameters": {"type": "object", "properties": {}}}
 
-WORDS = [
-    "Hello",
-    " world",
-    " ",
-    "\n",
-    "4",
-    "0",
-    "007",
-    "3e50",
-    "true",
-    "null",
-    "{}",
-    "END",
-    "EN",
-    "D",
-    "<|eot_id|>",
-    "<",
-    "ü",
-]
-ODD = ["\u2028", "\u0085", "\u2029", "\x0b", "\x1c", "😀", "🏔️", "日本", "\\", '"', "\r", "data: ", "[DONE]"]
-TOKENS = st.lists(
-    st.sampled_from(WORDS + ODD) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4), max_size=8
-)
+WORDS = ["Hello", " world", " ", "\n", "4", "0", "007", "3e50", "true", "null", "{}", "END", "EN", "D", "<|eot_id|>"]
+ODD = ["\u2028", "\u0085", "\u2029", "\x0b", "\x1c", "😀", "🏔️", "日本", "\\", '"', "\r", "data: ", "[DONE]", "<"]
+ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+TOKENS = st.lists(st.sampled_from(WORDS + ODD) | ANYTHING, max_size=8)
 VALUES = st.none() | st.booleans() | st.integers(-9, 10**9) | st.text(max_size=6) | st.just("\u2028😀")
-ARGUMENTS = st.dictionaries(
-    st.sampled_from(["host", "port", "größe", "x y"]), VALUES | st.lists(VALUES, max_size=2), max_size=3
-)
+NAMES = st.sampled_from(["host", "port", "größe", "x y"])
+ARGUMENTS = st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=2), max_size=3)
 
 
 @dataclass(frozen=True)
@@ -79,15 +60,9 @@ def as_number(token):
 
 
 def openai_calls(said):
-    return [
-        {
-            "index": i,
-            "id": f"chatcmpl-tool-{i}",
-            "type": "function",
-            "function": {"name": "look", "arguments": dumped(call)},
-        }
-        for i, call in enumerate(said.calls)
-    ]
+    functions = [{"name": "look", "arguments": dumped(call)} for call in said.calls]
+    kind = {"type": "function"}
+    return [{"index": i, "id": f"chatcmpl-tool-{i}", **kind, "function": each} for i, each in enumerate(functions)]
 
 
 def native_calls(said):
@@ -152,7 +127,7 @@ def streamed(said, shape):
 def deltas_of(body, request, cuts=()):
     reading = Reading(request, 200, httpx.Headers())
     edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
-    chunks = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    chunks = [body[start:end] for start, end in pairwise(edges)]
     return [*(delta for chunk in chunks for delta in reading.feed(chunk)), *reading.finish()]
 
 
