@@ -12,7 +12,7 @@ from typing import Any
 from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text, Tool
 from cf_llama_emulator.errors import ServiceError, invalid_input
 from cf_llama_emulator.local.calls import Anew, CallReader, Calls, judge, schema_of_call
-from cf_llama_emulator.local.prompts import bound_schema, chat_body, completion_body
+from cf_llama_emulator.local.prompts import answer_body, completion_body, tools_body
 from cf_llama_emulator.local.runtime import LocalModelError, Runtime
 
 __all__ = ["LocalEngine", "LocalModelError"]
@@ -52,7 +52,7 @@ class LocalEngine:
 
     def _words(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Answer in words, or in the JSON that the request asks for."""
-        return self._text(chat_body(ask, schema=bound_schema(ask)))
+        return self._text(answer_body(ask))
 
     async def _text(self, body: Mapping[str, Any]) -> AsyncGenerator[Piece]:
         progress = Progress()
@@ -64,7 +64,7 @@ class LocalEngine:
     async def _call(self, ask: Ask, tools: Sequence[Tool]) -> AsyncGenerator[Piece]:
         """Call one of `tools`: the model can write nothing else."""
         progress = Progress()
-        async with aclosing(self._decode(chat_body(ask, tools=tools, schema=schema_of_call(tools)), progress)) as texts:
+        async with aclosing(self._decode(tools_body(ask, tools, schema_of_call(tools)), progress)) as texts:
             text = "".join([text async for text in texts])
         if progress.finish_reason == "length":
             raise ServiceError(400, 8006, "The forced tool call does not fit into max_tokens")
@@ -75,7 +75,7 @@ class LocalEngine:
     async def _words_or_calls(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Let the model choose: what it writes in the form of a call becomes one if it stands up to judgement."""
         progress, reader = Progress(), CallReader()
-        async with aclosing(self._decode(chat_body(ask, tools=ask.tools), progress)) as texts:
+        async with aclosing(self._decode(tools_body(ask, ask.tools), progress)) as texts:
             async for text in texts:
                 prose = reader.feed(text)
                 if prose and ask.response_format is None:

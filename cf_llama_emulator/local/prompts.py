@@ -31,19 +31,24 @@ class PastCall:
 
 def completion_body(ask: Ask) -> dict[str, Any]:
     """Return the body that continues a raw prompt."""
-    return {"prompt": ask.prompt, **_common(ask)}
+    bound = {} if ask.response_format is None else {"json_schema": _answer_schema(ask.response_format)}
+    return {"prompt": ask.prompt, **bound, **_common(ask)}
 
 
-def chat_body(ask: Ask, *, tools: Sequence[Tool] = (), schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the body that asks for the next turn, with `tools` in the model's own template, bound to `schema`."""
-    body = {"messages": turns(ask), **_common(ask)}
-    if tools:
-        # "none" still shows the tools to the model but leaves its text alone: it is read here, not by llama.cpp,
-        # which finds no calls in what these models write.
-        body |= {"tools": [_wire_tool(tool) for tool in tools], "tool_choice": "none"}
-    if schema is not None:
-        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-    return body
+def answer_body(ask: Ask) -> dict[str, Any]:
+    """Return the body that asks for words, or for JSON where the request has a response format."""
+    if ask.response_format is None:
+        return {"messages": turns(ask), **_common(ask)}
+    schema = _answer_schema(ask.response_format)
+    return _bound({"messages": _told(turns(ask), schema), **_common(ask)}, schema)
+
+
+def tools_body(ask: Ask, tools: Sequence[Tool], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the body that shows `tools` in the model's own template; `schema` binds what it writes."""
+    # "none" still shows the tools to the model but leaves its text alone: it is read here, not by llama.cpp,
+    # which finds no calls in what these models write.
+    shown = {"tools": [_wire_tool(tool) for tool in tools], "tool_choice": "none"}
+    return _bound({"messages": turns(ask), **shown, **_common(ask)}, schema)
 
 
 def turns(ask: Ask) -> list[dict[str, str]]:
@@ -76,11 +81,22 @@ def calls_since_question(messages: Iterable[Mapping[str, Any]]) -> list[PastCall
     return calls
 
 
-def bound_schema(ask: Ask) -> Mapping[str, Any] | None:
-    """Return the schema that the answer is bound to, if the request has a response format."""
-    if ask.response_format is None:
-        return None
-    return ask.response_format.get("json_schema") or {"type": "object"}
+def _answer_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any]:
+    return response_format.get("json_schema") or {"type": "object"}
+
+
+def _told(turns: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """Say the schema in words too: bound to it but not told, small models fill its first field and do not stop."""
+    said = f"Answer with JSON of this schema: {json.dumps(schema, ensure_ascii=False)}"
+    if turns and turns[0]["role"] == "system":
+        return [{"role": "system", "content": f"{turns[0]['content']}\n\n{said}"}, *turns[1:]]
+    return [{"role": "system", "content": said}, *turns]
+
+
+def _bound(body: dict[str, Any], schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    if schema is None:
+        return body
+    return body | {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}}
 
 
 def _exchanges(messages: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Mapping[str, Any], list[PastCall]]]:

@@ -3,7 +3,7 @@
 import pytest
 
 from cf_llama_emulator.engines.base import Ask, Tool
-from cf_llama_emulator.local.prompts import bound_schema, calls_since_question, chat_body, completion_body, turns
+from cf_llama_emulator.local.prompts import answer_body, calls_since_question, completion_body, tools_body, turns
 
 USER = {"role": "user", "content": "Weather in Rome and Oslo?"}
 ANSWER = {"role": "assistant", "content": "Warm and cold."}
@@ -111,26 +111,47 @@ def test_sampling_is_passed_on_in_llama_cpps_words():
 
 
 def test_the_services_temperature_holds_where_none_is_asked_for():
-    assert chat_body(Ask(model="m", prompt="Hi"))["temperature"] == 0.6
+    assert answer_body(Ask(model="m", prompt="Hi"))["temperature"] == 0.6
 
 
-def test_tools_and_a_schema_are_shown():
-    body = chat_body(Ask(model="m", prompt="Hi"), tools=[Tool("now", "the time", {})], schema={"type": "object"})
-    assert body["tools"] == [
-        {"type": "function", "function": {"name": "now", "description": "the time", "parameters": {}}}
-    ]
+def bound(schema):
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+
+def test_tools_are_shown_and_left_to_be_read_here():
+    body = tools_body(Ask(model="m", prompt="Hi"), [Tool("now", "the time", {})])
+    function = {"name": "now", "description": "the time", "parameters": {}}
+    assert body["tools"] == [{"type": "function", "function": function}]
     assert body["tool_choice"] == "none"
-    assert body["response_format"]["json_schema"]["schema"] == {"type": "object"}
-    assert {"tools", "tool_choice", "response_format"}.isdisjoint(chat_body(Ask(model="m", prompt="Hi")))
+    assert "response_format" not in body
+
+
+def test_a_call_can_be_bound():
+    body = tools_body(Ask(model="m", prompt="Hi"), [Tool("now", "the time", {})], {"type": "object"})
+    assert body["response_format"] == bound({"type": "object"})
+
+
+def test_words_are_neither_told_nor_bound():
+    body = answer_body(Ask(model="m", prompt="Hi"))
+    assert body["messages"] == [{"role": "user", "content": "Hi"}]
+    assert {"tools", "tool_choice", "response_format"}.isdisjoint(body)
 
 
 @pytest.mark.parametrize(
     ("given", "schema"),
     [
-        (None, None),
         ({"type": "json_object"}, {"type": "object"}),
         ({"type": "json_schema", "json_schema": {"type": "array"}}, {"type": "array"}),
     ],
 )
-def test_a_response_format_binds_the_answer(given, schema):
-    assert bound_schema(Ask(model="m", prompt="Hi", response_format=given)) == schema
+def test_a_response_format_is_told_and_bound(given, schema):
+    said = f'Answer with JSON of this schema: {{"type": "{schema["type"]}"}}'
+    body = answer_body(Ask(model="m", prompt="Hi", response_format=given))
+    assert body["messages"] == [{"role": "system", "content": said}, {"role": "user", "content": "Hi"}]
+    assert body["response_format"] == bound(schema)
+
+    system = {"role": "system", "content": "Be brief."}
+    body = answer_body(Ask(model="m", messages=[system, USER], response_format=given))
+    assert body["messages"] == [{"role": "system", "content": f"Be brief.\n\n{said}"}, USER]
+
+    assert completion_body(Ask(model="m", prompt="Hi", raw=True, response_format=given))["json_schema"] == schema
