@@ -39,7 +39,7 @@ live: $(VENV)/ready
 
 notebooks: $(VENV)/ready
 	$(BIN)/cf-llama model pull
-	$(BIN)/jupyter execute --inplace notebooks/*.ipynb
+	$(BIN)/jupyter execute --inplace --NotebookClient.coalesce_streams=True notebooks/*.ipynb
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .

@@ -251,5 +251,6 @@ _ALIASES = {"api_key": "api_token"}
 def _in_words(error: ValidationError) -> str:
     """Each finding with the field it is about, and without the value, which may be a secret."""
     return "; ".join(
-        f"{'.'.join(map(str, finding['loc']))}: {finding['msg']}" for finding in error.errors(include_input=False)
+        f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
+        for finding in error.errors(include_input=False)
     )

@@ -1,0 +1,61 @@
+"""What the documents show is run: the notebooks, the README's code and the demonstration."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from cf_llama_emulator.server import serve
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CREDENTIALS = re.compile(r"(CLOUDFLARE|CF)_\w+")
+
+
+@pytest.fixture
+def no_account(tmp_path, monkeypatch):
+    """An environment with neither an account nor a model: the emulator answers by rules."""
+    for name in [name for name in os.environ if CREDENTIALS.fullmatch(name)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CF_LLAMA_CACHE", str(tmp_path))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, no_account):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
+    streams = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if output.get("name") == "stdout"
+    ]
+    assert any("fixed rules" in output["text"] for output in streams)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_saved_with_the_output_of_a_local_model(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in cells)
+    assert "thinking with qwen2.5-coder" in str(cells[0].outputs)
+    assert not any(output.output_type == "error" for cell in cells for output in cell.outputs)
+
+
+def test_demonstration_runs_without_account_and_model(no_account):
+    run = subprocess.run([sys.executable, ROOT / "examples/demo.py"], capture_output=True, text=True, check=True)  # noqa: S603 - our own script
+    assert "calls order_status({'order_id': '1042'})" in run.stdout
+    assert "27 days of paid leave" in run.stdout
+    assert "source: leave.md" in run.stdout
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+def test_readme_code_runs(code, monkeypatch, capsys):
+    with serve() as emulator:
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own document
+    assert capsys.readouterr().out.strip()
