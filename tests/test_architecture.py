@@ -1,0 +1,215 @@
+"""The arrows and the twins: who may import whom, and that both colours of a method do the same."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from graphlib import TopologicalSorter
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORKS = {"langchain", "langchain_core", "langgraph", "llama_index"}
+FACES = {"langchain_cf_llama", "llama_index_cf_llama"}
+PACKAGES = {"cf_llama", *FACES, "cf_llama_emulator"}
+FORBIDDEN = {
+    "cf_llama": FRAMEWORKS | FACES | {"starlette", "uvicorn", "xllamacpp"},
+    "langchain_cf_llama": {"llama_index_cf_llama", "llama_index", "cf_llama_emulator"},
+    "llama_index_cf_llama": {"langchain_cf_llama", "langchain", "langchain_core", "cf_llama_emulator"},
+    "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
+}
+LEAVES = {"json_text", "model", "text_filter", "version"}
+SOCKETS = {"transport", "clients"}
+COMMAND_LINE = re.compile(r"cli(_\w+)?")
+DATA = {"Headers", "HTTPError", "InvalidURL", "Response", "Timeout", "URL", "codes"}
+"""What of httpx is no socket."""
+
+
+def sources(package):
+    return {path: ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / package).rglob("*.py"))}
+
+
+def imported(tree):
+    """Full names of modules, and of names out of modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_modules(tree, names):
+    """Modules of cf_llama that a module imports."""
+    parts = (name.split(".") for name in imported(tree))
+    return {part[1] for part in parts if part[0] == "cf_llama" and len(part) > 1 and part[1] in names}
+
+
+CORE = {path.stem: tree for path, tree in sources("cf_llama").items()}
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_package_imports_what_is_not_below_it(package):
+    for path, tree in sources(package).items():
+        roots = {name.split(".")[0] for name in imported(tree)}
+        assert not roots & FORBIDDEN[package], path
+
+
+def at_the_top(tree):
+    return ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+
+
+def test_only_the_command_line_knows_the_emulator_and_only_when_it_runs():
+    for name, tree in CORE.items():
+        if not COMMAND_LINE.fullmatch(name):
+            assert not any(re.match(r"cf_llama_emulator|cf_llama\.cli\b|cf_llama\.cli_", n) for n in imported(tree)), (
+                name
+            )
+    assert not any("cf_llama" in module for module in imported(at_the_top(CORE["cli"])))
+
+
+def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
+    graph = {name: own_modules(tree, CORE.keys()) for name, tree in CORE.items() if name != "__init__"}
+    assert list(TopologicalSorter(graph).static_order())
+    assert {name: graph[name] for name in LEAVES} == {name: set() for name in LEAVES}
+    above = {name for name, below in graph.items() if below & {"transport"}}
+    assert all(name == "batch" or COMMAND_LINE.fullmatch(name) for name in above), above
+
+
+def test_only_transport_and_clients_touch_a_socket():
+    for name, tree in CORE.items():
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        of_httpx = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "httpx"}
+        called = {node.attr for node in attributes} & {"send", "aread", "iter_bytes", "aiter_bytes", "aclose"}
+        if name not in SOCKETS and not COMMAND_LINE.fullmatch(name):
+            assert not of_httpx - DATA, name
+            assert not called, name
+
+
+# the twins
+
+
+class Colourless(ast.NodeTransformer):
+    """A function without its colour: no async and await, and names as its synchronous twin writes them."""
+
+    def __init__(self, known):
+        self.known = known
+
+    def name(self, name):
+        if name in self.known:
+            return name
+        candidates = (name.replace("async_", "").replace("Async", ""), re.sub(r"^(_*)a", r"\1", name))
+        return next((new for new in candidates if new in self.known), {"asyncio": "time"}.get(name, name))
+
+    def visit(self, node):
+        for field in ("id", "attr", "arg", "name"):
+            if isinstance(getattr(node, field, None), str):
+                setattr(node, field, self.name(getattr(node, field)))
+        return super().visit(node)
+
+    def visit_Await(self, node):
+        return self.visit(node.value)
+
+    def visit_AsyncFor(self, node):
+        return self.visit(ast.copy_location(ast.For(node.target, node.iter, node.body, node.orelse), node))
+
+    def visit_AsyncWith(self, node):
+        return self.visit(ast.copy_location(ast.With(node.items, node.body), node))
+
+    def visit_AsyncFunctionDef(self, node):
+        plain = ast.FunctionDef(node.name, node.args, node.body, node.decorator_list, node.returns)
+        return self.visit(ast.copy_location(plain, node))
+
+    def visit_FunctionDef(self, node):
+        node.returns = node.type_comment = None
+        self.generic_visit(node)
+        return node
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_comprehension(self, node):
+        node.is_async = 0
+        self.generic_visit(node)
+        return node
+
+
+def names_in(tree):
+    fields = chain.from_iterable((getattr(n, field, None) for field in ("id", "attr", "arg")) for n in ast.walk(tree))
+    return {name for name in fields if isinstance(name, str)} | {tree.name}
+
+
+def body_of(function, known):
+    statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return [ast.unparse(Colourless(known).visit(statement)) for statement in statements]
+
+
+def twins(tree):
+    """Pairs of methods in one class, or functions in one module: `run` and `arun`, `_client` and `_async_client`."""
+    for scope in (node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef)):
+        functions = {each.name: each for each in scope.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for name, function in functions.items():
+            for twin in (re.sub(r"^(_*)a", r"\1", name), name.replace("async_", "")):
+                if twin != name and twin in functions:
+                    yield functions[twin], function
+
+
+UNLIKE = {
+    "shared_async_client": "one client for each event loop, where the process has one for all its threads",
+    "_agenerate": "LangChain's completions wait for many answers: in tasks, where the other colour needs threads",
+    "astructured_predict": "LlamaIndex's own asynchronous base class leaves the system prompt out",
+}
+"""Pairs that are no twins, and why."""
+
+PAIRS = [
+    pytest.param(*pair, id=f"{path.relative_to(ROOT)}:{pair[1].name}:{pair[1].lineno}")
+    for package in sorted(PACKAGES)
+    for path, tree in sources(package).items()
+    for pair in twins(tree)
+    if pair[1].name not in UNLIKE or "chat_models" in path.stem
+]
+
+
+def test_there_are_twins_to_compare():
+    assert len(PAIRS) >= 3
+
+
+@pytest.mark.parametrize(("plain", "coloured"), PAIRS)
+def test_twins_differ_only_in_colour(plain, coloured):
+    known = names_in(plain)
+    assert body_of(coloured, known) == body_of(plain, known)
+
+
+# what is shipped
+
+
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_a_package_is_typed_and_says_what_is_public(package):
+    module = importlib.import_module(package)
+    assert (ROOT / package / "py.typed").exists()
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    assert all(hasattr(module, name) for name in names)
+    tree = ast.parse((ROOT / package / "__init__.py").read_text("utf-8"))
+    own = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith(package)]
+    public = {alias.asname or alias.name for node in own for alias in node.names}
+    assert {name for name in public if not name.startswith("_")} <= set(names)
+
+
+TEXT = {".py", ".md", ".toml", ".txt", ".ipynb", ".json", ".sse", ".html", ".yml", ".yaml", ".sh", ""}
+SKIPPED = {".venv", ".ci-venv", ".git", "build", "dist", "node_modules"}
+WORDS = ["py" + r"pi\.org", "python" + "hosted", "artif" + "actory", r"/wor" + r"k/", r"/roo" + r"t/\."]
+PRIVATE = re.compile("|".join(WORDS))  # in pieces, or this file would be found
+
+
+def test_no_registry_address_and_no_path_of_a_machine_is_in_the_tree():
+    for path in ROOT.rglob("*"):
+        parts = path.relative_to(ROOT).parts
+        if SKIPPED & set(parts) or any(part.startswith(".") and part != ".ci" for part in parts[:-1]):
+            continue
+        if path.is_file() and path.suffix in TEXT:
+            assert not PRIVATE.search(path.read_text("utf-8", "replace")), path
