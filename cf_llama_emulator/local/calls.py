@@ -45,15 +45,14 @@ class CallReader:
         prose = ""
         while self._held and not self.calls:
             prose += self._pass_on(_OPENING)
-            if may_be_call(self._held):
-                if not self._take_call():
-                    break
-            else:
-                prose += self._pass_on(_FIRST_CHARACTER, through=True)
+            decided = self._decide() if may_be_call(self._held) else self._pass_on(_FIRST_CHARACTER, through=True)
+            if decided is None:
+                break
+            prose += decided
         while self.calls and not self.finished:
             self._held = self._held[_AFTER_CALL.match(self._held).end() :]  # type: ignore[union-attr] # matches always
             self.finished = not may_be_call(self._held)
-            if self.finished or not self._take_call():
+            if self.finished or self._decide() is None:
                 break
         return prose
 
@@ -73,20 +72,21 @@ class CallReader:
         passed, self._held = self._held[:end], self._held[end:]
         return passed
 
-    def _take_call(self) -> bool:
-        """Turn the object that is held into a call, if it is whole and one."""
+    def _decide(self) -> str | None:
+        """Take the object that is held as a call, or let go of it as prose; None as long as it is not whole."""
         start = _OBJECT.search(self._held)
         if start is None:
-            return False
+            return None
         try:
             value, end = _DECODER.raw_decode(self._held, start.start())
         except (ValueError, RecursionError):
-            return False
+            return None
+        whole, self._held = self._held[:end], self._held[end:]
         call = read_call(value)
-        if call is not None:
-            self.calls.append(call)
-            self._held = self._held[end:]
-        return call is not None
+        if call is None:
+            return whole
+        self.calls.append(call)
+        return ""
 
 
 def may_be_call(text: str) -> bool:
