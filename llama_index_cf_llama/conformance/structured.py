@@ -1,0 +1,62 @@
+"""Objects as answers."""
+# ruff: noqa: S101 - assert is how a test speaks
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from llama_index.core.instrumentation.events.llm import LLMChatStartEvent
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel, Field
+
+from llama_index_cf_llama.conformance.base import Colour, Conformance
+
+
+class Name(BaseModel):
+    """What somebody is called."""
+
+    first: str
+    last: str | None = None
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: Name = Field(description="How the person is called")
+    age: int
+
+
+class StructuredConformance(Conformance):
+    """`structured_predict` and its siblings, on which selectors, extractors and `output_cls` are built."""
+
+    def prompt(self) -> PromptTemplate:
+        """What is asked."""
+        return PromptTemplate(self.structured_prompt)
+
+    def test_predicts_objects(self, llm: Any, colour: Colour) -> None:
+        """Programs, selectors, query engines with `output_cls`."""
+        found = colour.call(llm, "structured_predict", Person, self.prompt(), hint="")
+        assert isinstance(found, Person)
+        assert found.age == 36  # noqa: PLR2004 - as the prompt says
+
+    def test_streams_objects(self, llm: Any, colour: Colour) -> None:
+        """User interfaces that fill in; the last object is whole."""
+        objects = colour.items(llm, "stream_structured_predict", Person, self.prompt(), hint="")
+        assert isinstance(objects[-1], Person)
+        assert objects[-1].age == 36  # noqa: PLR2004 - as the prompt says
+
+    def test_structured_models(self, llm: Any, colour: Colour) -> None:
+        """Query engines and agents that are given `as_structured_llm`."""
+        response = colour.call(llm.as_structured_llm(Person), "complete", self.structured_prompt)
+        assert isinstance(response.raw, Person)
+        assert Person.model_validate_json(response.text) == response.raw
+
+    @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
+    def test_the_system_prompt_is_kept(self, llm: Any, colour: Colour, events: list[Any], method: str) -> None:
+        """Whoever sets a system prompt once."""
+        llm.system_prompt = "You read carefully."
+        ask = colour.items if method.startswith("stream") else colour.call
+        ask(llm, method, Person, self.prompt(), hint="")
+        asked = next(event.messages for event in events if isinstance(event, LLMChatStartEvent))
+        assert [message.content for message in asked][:1] == ["You read carefully."]
