@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
@@ -15,6 +16,14 @@ from cf_llama.version import __version__
 _DUMP = "_serialized"
 """Where LangChain keeps the dump that is part of its cache key. It never forgets it, so a model that was changed, or
 copied with a change, would be given the answers of the old one."""
+
+
+_SECRETS = {"account_id", "api_key", "api_token", "default_headers"}
+
+
+def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given for one call, as traces and cache keys may see it."""
+    return {name: "**********" if name in _SECRETS else value for name, value in options.items()}
 
 
 class CloudflareModel(Settings, BaseLanguageModel[Any]):

@@ -20,7 +20,7 @@ from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Asking, asking
-from langchain_cf_llama.base import CloudflareModel
+from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.replies import ChunkWriter, to_message
@@ -168,6 +168,12 @@ class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return self._traced(super()._get_ls_params(stop=stop, **kwargs))
+
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **hidden(kwargs))
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        return super()._get_llm_string(stop=stop, **hidden(kwargs))
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return _profile(self.max_tokens) if self.model == facts.MODEL else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LanguageModelInput
@@ -16,6 +16,7 @@ from langchain_core.runnables.config import ContextThreadPoolExecutor
 
 from cf_llama import template
 from cf_llama.reply import Delta, Reply
+from cf_llama.settings import Settings
 from langchain_cf_llama.asking import Asking, asking
 from langchain_cf_llama.base import CloudflareModel
 from langchain_cf_llama.errors import langchain_errors
@@ -96,6 +97,40 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+
+    def generate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
+        """Answer several prompts at the same time."""
+        model, options = self._changed(kwargs)
+        return super(CloudflareLlamaLLM, model).generate(prompts, *args, **options)
+
+    async def agenerate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
+        """Answer several prompts at the same time."""
+        model, options = self._changed(kwargs)
+        return await super(CloudflareLlamaLLM, model).agenerate(prompts, *args, **options)
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[str]:
+        """Answer a prompt piece by piece."""
+        model, options = self._changed(kwargs)
+        return super(CloudflareLlamaLLM, model).stream(*args, **options)
+
+    def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[str]:
+        """Answer a prompt piece by piece."""
+        model, options = self._changed(kwargs)
+        return super(CloudflareLlamaLLM, model).astream(*args, **options)
+
+    def _changed(self, options: Mapping[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """This model with the settings among the options of a call, and the other options.
+
+        LangChain's cache does not look at the options of a text model, and its traces show them as they are.
+        """
+        names = options.keys() & {*Settings.model_fields, "api_key"}
+        with langchain_errors():
+            call = self.for_call({name: options[name] for name in names})
+        changed = {name: getattr(call, name) for name in Settings.model_fields} if names else {}
+        if "raw" in options:
+            changed["raw"] = options["raw"]
+        rest = {name: value for name, value in options.items() if name not in {*names, "raw"}}
+        return self.model_copy(update=changed) if changed else self, rest
 
     def _asking(self, prompt: str, stop: list[str] | None, options: Mapping[str, Any]) -> Asking:
         whole = prompt.startswith(_BEGIN_OF_TEXT)

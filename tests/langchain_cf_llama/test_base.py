@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps, load
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, trim_messages
 from langchain_core.rate_limiters import InMemoryRateLimiter
@@ -90,6 +91,29 @@ def test_no_secret_is_printed(llm):
     assert ACCOUNT_ID not in shown
 
 
+class Trace(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.seen = ""
+
+    def on_chat_model_start(self, *args, **kwargs):
+        self.seen += repr((args, kwargs))
+
+    on_llm_start = on_chat_model_start
+
+
+@pytest.mark.parametrize("name", ["api_token", "api_key"])
+def test_a_token_for_one_call_is_used_and_not_traced(native_stage, kind, colour, name):
+    trace, cache = Trace(), InMemoryCache()
+    llm = native_stage.model("Yes.", "Yes.", kind=kind, api_token="wrong", cache=cache)
+    config, right = {"callbacks": [trace]}, {name: native_stage.emulator.api_token}
+
+    colour.invoke(llm, "hi", config, **right)
+    colour.stream(llm, "hi", config, **right)
+
+    assert trace.seen.count("Cloudflare") > 1
+    assert native_stage.emulator.api_token not in trace.seen + repr(cache._cache)
+
+
 def test_unknown_names_and_bad_values_are_refused_without_repeating_them(kind):
     with pytest.raises(ValidationError, match="temprature") as unknown:
         kind(account_id=ACCOUNT_ID, api_token=TOKEN, temprature=TOKEN)
@@ -152,10 +176,12 @@ def test_an_answer_from_the_cache_is_that_of_the_same_model(native_stage, colour
 
 def test_text_models_are_cached_apart_too(native_stage, colour):
     cache = InMemoryCache()
-    llm = native_stage.model("first", "second", kind=CloudflareLlamaLLM, cache=cache)
+    llm = native_stage.model("first", "second", "third", kind=CloudflareLlamaLLM, cache=cache)
     raw = llm.model_copy(update={"raw": True})
 
     assert [colour.invoke(model, "hi") for model in (llm, llm, raw, raw)] == ["first", "first", "second", "second"]
+    assert [colour.invoke(llm, "hi", temperature=2.0) for _ in range(2)] == ["third"] * 2
+    assert colour.invoke(llm, "hi", raw=True) == "second"
 
 
 def test_fields_can_be_configured(native_stage, colour):

@@ -128,5 +128,19 @@ def test_failures_are_langchains(stage, llm, colour, method):
         getattr(colour, method)(llm(Raw(403, {}, [b"{}"])), "hi")
 
 
+def test_settings_can_be_changed_for_one_call(stage, llm, colour):
+    asked = llm("yes", "yes", "yes")
+
+    colour.invoke(asked, "hi", temperature=1.5, session_id="s1")
+    colour.stream(asked, "hi", seed=3)
+    colour.invoke(asked, "hi")
+
+    first, second, third = stage.bodies
+    assert (first["temperature"], second["seed"]) == (1.5, 3)
+    assert third == {"prompt": "hi", "max_tokens": 2048}
+    with pytest.raises(errors.InvalidRequestError, match="tempreature"):
+        colour.invoke(asked, "hi", tempreature=1)
+
+
 def test_an_answer_ends_where_it_is_told_to(stage, llm, colour):
     assert colour.invoke(llm("one two three"), "count", stop=["two"]) == "one "
