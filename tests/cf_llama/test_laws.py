@@ -22,7 +22,8 @@ TOOL = {"name": "look", "description": "Look", "parameters": {"type": "object", 
 WORDS = ["Hello", " world", " ", "\n", "4", "0", "007", "3e50", "true", "null", "{}", "END", "EN", "D", "<|eot_id|>"]
 ODD = ["\u2028", "\u0085", "\u2029", "\x0b", "\x1c", "😀", "🏔️", "日本", "\\", '"', "\r", "data: ", "[DONE]", "<"]
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-TOKENS = st.lists(st.sampled_from(WORDS + ODD) | ANYTHING, max_size=8)
+STOPPING = st.lists(st.sampled_from(["E", "N", "D", "EN", "ND", "END"]), min_size=2, max_size=4)
+TOKENS = st.lists(st.sampled_from(WORDS + ODD) | ANYTHING, max_size=8) | STOPPING
 VALUES = st.none() | st.booleans() | st.integers(-9, 10**9) | st.text(max_size=6) | st.just("\u2028😀")
 NAMES = st.sampled_from(["host", "port", "größe", "x y"])
 ARGUMENTS = st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=2), max_size=3)
