@@ -16,15 +16,15 @@ from llama_index_cf_llama.conformance.base import Colour, Conformance
 class Name(BaseModel):
     """What somebody is called."""
 
-    first: str
-    last: str | None = None
+    first: str = Field(description="The first name")
+    last: str | None = Field(default=None, description="The last name, if known")
 
 
 class Person(BaseModel):
     """Somebody."""
 
     name: Name = Field(description="How the person is called")
-    age: int
+    age: int = Field(description="How many years old the person is")
 
 
 class StructuredConformance(Conformance):

@@ -12,10 +12,18 @@ from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, Field
 
 from llama_index_cf_llama.conformance.base import Colour, Conformance, text_of
 
 METHODS = pytest.mark.parametrize("method", ["chat_with_tools", "stream_chat_with_tools"])
+
+
+class Factors(BaseModel):
+    """The arguments of `multiply`."""
+
+    a: int = Field(default=6, description="The first number")
+    b: int = Field(default=7, description="The second number")
 
 
 def multiply(a: int = 6, b: int = 7) -> int:
@@ -44,7 +52,7 @@ class ToolConformance(Conformance):
     @pytest.fixture
     def tool(self) -> FunctionTool:
         """The tool to call."""
-        return FunctionTool.from_defaults(multiply)
+        return FunctionTool.from_defaults(multiply, fn_schema=Factors)
 
     @METHODS
     def test_a_tool_is_called(self, caller: Any, colour: Colour, method: str, tool: FunctionTool) -> None:
@@ -113,7 +121,7 @@ class ToolConformance(Conformance):
 
     def test_one_call_where_one_is_allowed(self, caller: Any, colour: Colour, tool: FunctionTool) -> None:
         """`predict_and_call`, which raises where it gets two."""
-        again = FunctionTool.from_defaults(multiply, name="multiply_again")
+        again = FunctionTool.from_defaults(multiply, name="multiply_again", fn_schema=Factors)
         answer = ask(colour, caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
         assert len(caller.get_tool_calls_from_response(answer)) == 1
 

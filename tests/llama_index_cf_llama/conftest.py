@@ -50,9 +50,9 @@ def shape(request):
     return request.param
 
 
-def model(emulator: RunningEmulator, **fields: Any) -> CloudflareLlama:
+def model(emulator: RunningEmulator, kind: type[CloudflareLlama] = CloudflareLlama, **fields: Any) -> CloudflareLlama:
     account = {"account_id": emulator.account_id, "api_token": emulator.api_token}
-    return CloudflareLlama(**{"base_url": emulator.base_url, "max_retries": 0, **account, **fields})
+    return kind(**{"base_url": emulator.base_url, "max_retries": 0, **account, **fields})
 
 
 class Talk:
