@@ -1,0 +1,100 @@
+"""The two faces say the same of the same bytes, and send the same bytes for the same question."""
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
+
+from cf_llama_emulator.engines.base import Raw
+from cf_llama_emulator.engines.script import ScriptEngine
+from cf_llama_emulator.server import serve
+from langchain_cf_llama import ChatCloudflareLlama
+from llama_index_cf_llama import CloudflareLlama
+from llama_index_cf_llama.responses import tool_selections
+
+TOOLS = [
+    {
+        "name": name,
+        "description": "Looks.",
+        "parameters": {"type": "object", "properties": {"port": {"type": "integer", "description": "A port"}}},
+    }
+    for name in ("get_status", "look", "add")
+]
+CONVERSATION = [
+    (SystemMessage("Be brief."), ChatMessage(role="system", content="Be brief.")),
+    (HumanMessage("Zürich?"), ChatMessage(role="user", content="Zürich?")),
+    (
+        AIMessage("Let me see.", tool_calls=[{"name": "look", "args": {"ort": "Zürich", "n": 1}, "id": "call_1"}]),
+        ChatMessage(
+            role="assistant",
+            blocks=[
+                TextBlock(text="Let me see."),
+                ToolCallBlock(tool_call_id="call_1", tool_name="look", tool_kwargs={"ort": "Zürich", "n": 1}),
+            ],
+        ),
+    ),
+    (
+        ToolMessage("Rain.", tool_call_id="call_1", name="look"),
+        ChatMessage(role="tool", content="Rain.", additional_kwargs={"tool_call_id": "call_1"}),
+    ),
+]
+
+
+def faces(emulator, **settings):
+    account = {"base_url": emulator.base_url, "account_id": emulator.account_id, "api_token": emulator.api_token}
+    return (kind(**account, max_retries=0, **settings) for kind in (ChatCloudflareLlama, CloudflareLlama))
+
+
+def test_the_same_bytes_are_the_same_answer(recorded):
+    names = [path.name for path in recorded.iterdir() if not path.name.startswith(("error-", "failure-", "README"))]
+    names.remove("end-truncated.sse")
+    answers = [Raw(200, {"content-type": _type(name)}, [(recorded / name).read_bytes()]) for name in names]
+    with serve(ScriptEngine([answer for answer in answers for _ in range(2)])) as emulator:
+        chain, index = faces(emulator)
+        for name in names:
+            assert _by_langchain(chain, name) == _by_llama_index(index, name), name
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_the_same_question_is_the_same_body(streamed):
+    with serve(ScriptEngine(["Wet.", "Wet."])) as emulator:
+        chain, index = faces(emulator, temperature=0.5, seed=7, stop=["END"])
+        langchain, llama_index = zip(*CONVERSATION, strict=True)
+        bound = chain.bind_tools(TOOLS, tool_choice="auto")
+        asked = {"tools": TOOLS, "tool_choice": "auto"}
+        if streamed:
+            list(bound.stream(list(langchain)))
+            list(index.stream_chat(list(llama_index), **asked))
+        else:
+            bound.invoke(list(langchain))
+            index.chat(list(llama_index), **asked)
+        first, second = (seen.body for seen in emulator.requests)
+    assert first == second
+
+
+def _type(name):
+    return "text/event-stream" if name.endswith(".sse") else "application/json"
+
+
+def _by_langchain(chain, name):
+    bound = chain.bind_tools(TOOLS)
+    if name.endswith(".sse"):
+        chunks = list(bound.stream("?"))
+        message = sum(chunks[1:], chunks[0])
+    else:
+        message = bound.invoke("?")
+    usage = message.usage_metadata
+    counts = (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) if usage else None
+    calls = [(call["name"], call["args"]) for call in message.tool_calls]
+    return message.content, calls, counts, message.response_metadata["finish_reason"]
+
+
+def _by_llama_index(index, name):
+    question = [ChatMessage(role="user", content="?")]
+    if name.endswith(".sse"):
+        response = list(index.stream_chat(question, tools=TOOLS))[-1]
+    else:
+        response = index.chat(question, tools=TOOLS)
+    usage = response.raw.get("usage")
+    counts = (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) if usage else None
+    calls = [(call.tool_name, call.tool_kwargs) for call in tool_selections(response.message)]
+    return response.message.content, calls, counts, response.raw["finish_reason"]
