@@ -1,7 +1,7 @@
 """Arguments of a tool call that are no JSON object, in forms that pass through LangChain and back to the service.
 
 LangChain completes half an object to a whole one whenever it adds up chunks of a stream, so that a call cut off at
-the token limit would run with whatever had come. What it would mend is marked, in whole answers as in streams.
+the token limit would run with whatever had come. What it would mend is marked.
 """
 
 from __future__ import annotations

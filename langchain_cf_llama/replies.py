@@ -1,4 +1,7 @@
-"""What the model answered, as LangChain's messages: whole, or chunk by chunk, with the same outcome."""
+"""What the model answered, as LangChain's messages: whole, or chunk by chunk, with the same outcome.
+
+Only broken arguments differ: chunks cannot say what is wrong with them, and mark them (see `broken`).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ FIRST_CALL_INDEX = 100
 
 
 def to_message(reply: Reply) -> AIMessage:
-    """The message of a whole answer. Broken arguments are reported without LangChain's `error`, as in streams."""
+    """The message of a whole answer."""
     return AIMessage(
         content=reply.text,
         tool_calls=[
@@ -27,7 +30,7 @@ def to_message(reply: Reply) -> AIMessage:
             if not call.error
         ],
         invalid_tool_calls=[
-            invalid_tool_call(id=call.id, name=call.name, args=unmendable(call.text))
+            invalid_tool_call(id=call.id, name=call.name, args=call.text, error=call.error)
             for call in reply.tool_calls
             if call.error
         ],

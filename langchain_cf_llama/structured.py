@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 from langchain_core.exceptions import OutputParserException
@@ -30,6 +31,7 @@ from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.replies import to_message
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
+_Model = Runnable[LanguageModelInput, AIMessage]
 
 _IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
@@ -68,21 +70,29 @@ def structured_output(
     if schema is None and method != "json_mode":
         raise ValueError(f"schema must be given with method={method!r}")
     form = _titled(schema)
-    traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": form}}
-    asked: Runnable[LanguageModelInput, AIMessage]
-    if method == "function_calling" and form is not None:
-        name = form["title"]
-        tool = {"name": name, "description": form.get("description", ""), "parameters": _untitled(form)}
-        asked = llm.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **traced)
-        found: Callable[[AIMessage], Any] = lambda message: _arguments(message, name)  # noqa: E731 - one line, used once
-    else:
-        response_format: dict[str, Any] = {"type": "json_object"}
-        if method == "json_schema":
-            response_format = {"type": "json_schema", "json_schema": form}
-        asked, found = llm.bind(response_format=response_format, **traced), _json
-    instructions = [SystemMessage(_IN_JSON.format(schema=json.dumps(form)))] if form and method == "json_mode" else []
-    asking = _Structured(asked, found, _checker(schema, form), instructions, include_raw=include_raw)
+    asked, found = _way(llm, form, method)
+    asking = _Structured(asked, found, _checker(schema, form), _instructions(form, method), include_raw)
     return RunnableLambda(asking.ask, afunc=asking.aask, name="structured_output")
+
+
+def _way(llm: BaseChatModel, form: dict[str, Any] | None, method: Method) -> tuple[_Model, Callable[[AIMessage], Any]]:
+    """The model, asked in one of the three ways, and what finds the value in its answer."""
+    traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": form}}
+    if method == "function_calling" and form is not None:
+        name, parameters = form["title"], {key: form[key] for key in form if key not in {"title", "description"}}
+        tool = {"name": name, "description": form.get("description", ""), "parameters": parameters}
+        return llm.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **traced), partial(_arguments, name)
+    response_format = (
+        {"type": "json_schema", "json_schema": form} if method == "json_schema" else {"type": "json_object"}
+    )
+    return llm.bind(response_format=response_format, **traced), _json
+
+
+def _instructions(form: dict[str, Any] | None, method: Method) -> list[BaseMessage]:
+    """The schema in words, where the service does not hold the answer to it."""
+    if form is None or method != "json_mode":
+        return []
+    return [SystemMessage(_IN_JSON.format(schema=json.dumps(form, ensure_ascii=False)))]
 
 
 @dataclass(frozen=True)
@@ -94,28 +104,28 @@ class _Reading:
 
 @dataclass(frozen=True)
 class _Structured:
-    asked: Runnable[LanguageModelInput, AIMessage]
+    asked: _Model
     found: Callable[[AIMessage], Any]
     checked: Callable[[Any], Any]
     instructions: Sequence[BaseMessage]
     include_raw: bool
 
-    def ask(self, question: LanguageModelInput, config: RunnableConfig) -> Any:
+    def ask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         messages = [*self.instructions, *_messages(question)]
         try:
-            reading = self.read(self.asked.invoke(messages, config))
+            reading = self.read(self.asked.invoke(messages, config, **options))
             if reading.error:
-                reading = self.read(self.asked.invoke([*messages, *_complaint(reading)], config))
+                reading = self.read(self.asked.invoke([*messages, *_complaint(reading)], config, **options))
         except ToolChoiceError as error:
             reading = _uncalled(error)
         return self.outcome(reading)
 
-    async def aask(self, question: LanguageModelInput, config: RunnableConfig) -> Any:
+    async def aask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         messages = [*self.instructions, *_messages(question)]
         try:
-            reading = self.read(await self.asked.ainvoke(messages, config))
+            reading = self.read(await self.asked.ainvoke(messages, config, **options))
             if reading.error:
-                reading = self.read(await self.asked.ainvoke([*messages, *_complaint(reading)], config))
+                reading = self.read(await self.asked.ainvoke([*messages, *_complaint(reading)], config, **options))
         except ToolChoiceError as error:
             reading = _uncalled(error)
         return self.outcome(reading)
@@ -154,7 +164,7 @@ def _uncalled(error: ToolChoiceError) -> _Reading:
     return _Reading(to_message(error.partial) if error.partial else AIMessage(""), error=error)
 
 
-def _arguments(message: AIMessage, name: str) -> Any:
+def _arguments(name: str, message: AIMessage) -> Any:
     for call in message.tool_calls:
         if call["name"] == name:
             return call["args"]
@@ -200,7 +210,3 @@ def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
         schema = dict(schema) if schema.keys() & {"title", "name", "function"} else {"title": "answer", **schema}
     form = convert_to_json_schema(schema)
     return form | {"title": _NOT_IN_NAMES.sub("_", form["title"])[:_LONGEST_NAME]}
-
-
-def _untitled(form: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in form.items() if key not in {"title", "description"}}

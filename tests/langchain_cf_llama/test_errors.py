@@ -5,6 +5,7 @@ import pickle
 import httpx
 import pytest
 from langchain_core import exceptions
+from langchain_core.callbacks import BaseCallbackHandler
 
 from cf_llama import errors as ours
 from cf_llama_emulator.engines.base import Raw
@@ -113,6 +114,26 @@ def test_a_failure_is_raised_in_both_colours_without_the_request(stage, colour, 
     for error in chain(caught.value):
         assert not any(isinstance(value, httpx.Request) for value in vars(error).values())
         assert stage.emulator.api_token not in repr(vars(error)) + str(error)
+
+
+class Trace(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.told: dict = {}
+
+    def on_llm_error(self, error, *, response, **kwargs):
+        self.told = response.generations[-1][0].message.response_metadata
+
+
+@pytest.mark.parametrize("method", ["invoke", "stream"])
+def test_a_trace_is_told_what_the_service_said(stage, colour, method):
+    trace = Trace()
+
+    with pytest.raises(errors.AuthenticationError):
+        getattr(colour, method)(stage.model(REFUSAL), "hello", {"callbacks": [trace]})
+
+    assert trace.told["status_code"] == 401
+    assert trace.told["body"]["errors"][0]["code"] == 10000
+    assert stage.emulator.api_token not in repr(trace.told)
 
 
 def test_bad_input_is_refused_before_a_request(native_stage, colour):

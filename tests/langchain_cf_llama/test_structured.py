@@ -140,6 +140,13 @@ def test_a_prompt_may_lead_to_it(native_stage, colour):
     assert [turn["content"] for turn in native_stage.asked["messages"]] == ["be good", "a cat"]
 
 
+def test_settings_can_be_changed_for_one_call(native_stage, colour):
+    chain = native_stage.model(Call("Cat", {}), Call("Cat", CAT)).with_structured_output(Cat)
+
+    assert colour.invoke(chain, "a cat", temperature=1.5) == Cat(**CAT)
+    assert [body["temperature"] for body in native_stage.bodies] == [1.5, 1.5]
+
+
 # --- when the answer does not fit
 
 MISFITS = {
