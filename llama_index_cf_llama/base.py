@@ -37,6 +37,7 @@ from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
 from llama_index_cf_llama.structured import StructuredOutput
+from llama_index_cf_llama.tools import definition
 
 USER_AGENT = "llama_index_cf_llama"
 _OF_A_REQUEST = ("tools", "tool_choice", "parallel_tool_calls", "functions", "response_format", "raw")
@@ -169,7 +170,7 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
         """The arguments of `chat` for LlamaIndex's `chat_with_tools` and its siblings."""
         last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
         offer = {
-            "tools": [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools],
+            "tools": [definition(tool) for tool in tools],
             "tool_choice": tool_choice or ("required" if tool_required else None),
             "parallel_tool_calls": allow_parallel_tool_calls,
         }
@@ -202,7 +203,8 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
     def _question(self, given: Mapping[str, Any], **content: Any) -> _Question:
         """Where to ask and what, with the settings of this call."""
         of_request = {name: value for name, value in given.items() if name in _OF_A_REQUEST}
-        call = self.for_call({name: value for name, value in given.items() if name not in _OF_A_REQUEST})
+        changed = {name: value for name, value in given.items() if name not in _OF_A_REQUEST}
+        call = self.for_call(changed) if changed else self
         transport = Transport(call.connection(USER_AGENT), call.http_client, call.http_async_client)
         return transport, ChatRequest(**call.request_fields(), **of_request, **content)
 

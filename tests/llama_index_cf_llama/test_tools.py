@@ -2,7 +2,7 @@
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
-from llama_index.core.tools import FunctionTool
+from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel, Field
 
 from cf_llama import InvalidRequestError, ToolChoiceError
@@ -172,6 +172,28 @@ def test_a_long_description_is_no_error(script):
     tool = FunctionTool.from_defaults(multiply, description="many words " * 200)
     talk.llm.chat_with_tools([tool], "Go")
     assert talk.bodies[0]["tools"][0]["function"]["description"] == "many words " * 200
+
+
+def test_what_changes_in_a_tool_is_sent(script):
+    talk = script("Hi", "Hi", "Hi")
+    tool = FunctionTool.from_defaults(multiply, description="First.")
+    for description in ("First.", "Second."):
+        tool.metadata.description = description
+        talk.llm.chat_with_tools([tool], "Go")
+    talk.llm.chat_with_tools([FunctionTool.from_defaults(shout, name="multiply", description="Second.")], "Go")
+    sent = [body["tools"][0]["function"] for body in talk.bodies]
+    assert [tool["description"] for tool in sent] == ["First.", "Second.", "Second."]
+    assert [list(tool["parameters"]["properties"]) for tool in sent] == [["a", "b"], ["a", "b"], ["text"]]
+
+
+def test_a_tool_may_define_itself(script):
+    class Metadata(ToolMetadata):
+        def get_parameters_dict(self):
+            return {"type": "object", "properties": {"z": {"type": "string", "description": "Zed"}}}
+
+    talk = script("Hi")
+    talk.llm.chat_with_tools([FunctionTool(multiply, metadata=Metadata("Mine.", "mine"))], "Go")
+    assert list(talk.bodies[0]["tools"][0]["function"]["parameters"]["properties"]) == ["z"]
 
 
 async def test_arguments_are_brought_to_their_type(script, colour):

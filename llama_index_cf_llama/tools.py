@@ -1,0 +1,26 @@
+"""LlamaIndex's tools as definitions for the wire."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from llama_index.core.tools import BaseTool, ToolMetadata
+from pydantic import BaseModel
+
+
+def definition(tool: BaseTool) -> dict[str, Any]:
+    """A tool in OpenAI's form, whatever the length of its description.
+
+    LlamaIndex works the schema out anew each time, which takes longer than all else that is done for a call; so the
+    definitions of plain tools are kept.
+    """
+    metadata = tool.metadata
+    if type(metadata) is ToolMetadata:
+        return _definition(metadata.name, metadata.description, metadata.fn_schema)
+    return metadata.to_openai_tool(skip_length_check=True)
+
+
+@lru_cache(maxsize=512)
+def _definition(name: str | None, description: str, fn_schema: type[BaseModel] | None) -> dict[str, Any]:
+    return ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True)
