@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from cf_llama.errors import InvalidRequestError
 from cf_llama.request import ChatRequest
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
@@ -20,6 +24,26 @@ class Asking(NamedTuple):
 
     transport: Transport
     request: ChatRequest
+
+
+Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+"""Whatever LangChain can make a definition of."""
+
+
+def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """Tools in OpenAI's form.
+
+    Raises:
+        InvalidRequestError: LangChain can make no definition of one of them.
+    """
+    return [_definition(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
+
+
+def _definition(tool: Tool, where: str) -> dict[str, Any]:
+    try:
+        return convert_to_openai_tool(tool)
+    except (ValueError, TypeError) as error:
+        raise InvalidRequestError(f"{where} is no tool: {error}") from error
 
 
 def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **question: Any) -> Asking:
@@ -38,6 +62,8 @@ def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str,
     changed = {name: value for name, value in options.items() if name not in {*QUESTION_FIELDS, *_LANGCHAIN_OWN}}
     if stop is not None:
         changed["stop"] = stop
+    if "tools" in asked:
+        asked["tools"] = definitions(asked["tools"])
     call = settings.for_call(changed) if changed else settings
     transport = Transport(call.connection("langchain_cf_llama"), call.http_client, call.http_async_client)
     return Asking(transport, ChatRequest(**(question | asked), **call.request_fields()))

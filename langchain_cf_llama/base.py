@@ -27,7 +27,10 @@ def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
-    """The settings as a model of LangChain. It is plain data: it pickles, copies, dumps and can be configured."""
+    """The settings as a model of LangChain.
+
+    It is plain data: it pickles, copies, dumps and can be configured. A pickle holds the token, a dump does not.
+    """
 
     model_config = ConfigDict(
         extra="forbid",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
@@ -13,20 +13,16 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.request import ChatRequest
-from langchain_cf_llama.asking import Asking, asking
+from langchain_cf_llama.asking import Asking, Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.replies import ChunkWriter, to_message
 from langchain_cf_llama.structured import Method, structured_output
-
-Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
@@ -134,7 +130,7 @@ class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
         with langchain_errors():
             offer = ChatRequest(
                 messages=_NO_QUESTION,
-                tools=[convert_to_openai_tool(tool) for tool in tools],
+                tools=definitions(tools),
                 tool_choice=tool_choice,
             )
         bound = {
@@ -159,8 +155,7 @@ class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""
         with langchain_errors():
-            definitions = [convert_to_openai_tool(tool) for tool in tools or ()]
-            return tokens.count_messages(to_wire(messages), definitions)
+            return tokens.count_messages(to_wire(messages), definitions(tools or ()))
 
     @property
     def _llm_type(self) -> str:

@@ -21,13 +21,19 @@ def hybrid() -> Iterator[RunningEmulator]:
         yield emulator
 
 
+@pytest.fixture(scope="session")
+def openai() -> Iterator[RunningEmulator]:
+    with serve(shape="openai") as emulator:
+        yield emulator
+
+
 @pytest.fixture
 def llm(native: RunningEmulator) -> ChatCloudflareLlama:
     """A model that answers by rule."""
     return ChatCloudflareLlama(**settings_for(native))
 
 
-@pytest.fixture(params=["native", "hybrid"])
+@pytest.fixture(params=["native", "hybrid", "openai"])
 def shape(request) -> str:
     return request.param
 
@@ -35,7 +41,7 @@ def shape(request) -> str:
 @pytest.fixture(scope="session")
 def stages() -> Iterator[dict[str, Stage]]:
     """Emulators are started once: a start and a stop take longer than most tests."""
-    stages = {shape: Stage(shape) for shape in ("native", "hybrid")}
+    stages = {shape: Stage(shape) for shape in ("native", "hybrid", "openai")}
     yield stages
     for stage in stages.values():
         stage.emulator.close()

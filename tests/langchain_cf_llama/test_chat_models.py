@@ -5,6 +5,7 @@ import json
 from typing import Annotated, TypedDict
 
 import httpx
+import httpx2
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, message_chunk_to_message
@@ -149,6 +150,18 @@ def test_every_form_of_a_tool_becomes_the_one_of_the_service(native_stage, colou
         "type": "function",
         "function": {"name": name, "description": "Add two numbers.", "parameters": PARAMETERS},
     }
+
+
+def test_tools_can_be_given_without_binding_them(native_stage, colour):
+    colour.invoke(native_stage.model("Yes."), "hello", tools=[add, FLAT])
+
+    assert [sent["function"]["name"] for sent in native_stage.asked["tools"]] == ["add", "adding"]
+
+
+@pytest.mark.parametrize("thing", [7, {"type": "object"}, {"type": "web_search"}])
+def test_what_is_no_tool_is_refused(native_stage, thing):
+    with pytest.raises(errors.InvalidRequestError, match="tool"):
+        native_stage.model().bind_tools([add, thing])
 
 
 def test_a_schema_keeps_its_meaning_in_the_form_of_the_service(native_stage, colour):
@@ -468,14 +481,15 @@ def test_json_asked_for_in_a_stream_comes_whole(stage, colour):
     assert "stream" not in stage.asked
 
 
-def test_own_clients_are_used_and_left_open(native_stage, colour):
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_own_clients_are_used_and_left_open(native_stage, library):
     seen: list[str] = []
 
     async def note(request) -> None:
         seen.append("async")
 
-    with httpx.Client(event_hooks={"request": [lambda request: seen.append("sync")]}) as client:
-        own = httpx.AsyncClient(event_hooks={"request": [note]})
+    with library.Client(event_hooks={"request": [lambda request: seen.append("sync")]}) as client:
+        own = library.AsyncClient(event_hooks={"request": [note]})
         llm = native_stage.model("Yes.", "Yes.", http_client=client, http_async_client=own)
 
         llm.invoke("hi")
