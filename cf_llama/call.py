@@ -6,6 +6,9 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from math import inf
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -20,18 +23,19 @@ from cf_llama.errors import (
     ToolChoiceError,
     WorkersAIError,
 )
-from cf_llama.reading import Reading
-from cf_llama.refusal import error_from
-from cf_llama.reply import Reply
+from cf_llama.reading import Reading, Refusal
+from cf_llama.reply import Delta, Usage
 from cf_llama.request import ChatRequest
 from cf_llama.retry import Backoff
+
+_SHORTEST_WAIT = 0.001  # seconds
 
 
 class Call:
     """The state of one call, driven by a transport in either colour.
 
-    A driver loops over ``with call.attempt(): send, read, return`` and, when that did not return, waits for
-    ``call.pause()`` seconds.
+    A driver loops over ``with call.attempt(): send, open, feed …, finish, return`` and, when that did not return,
+    waits for ``call.pause()`` seconds.
     """
 
     def __init__(self, connection: Connection, request: ChatRequest, *, stream: bool) -> None:
@@ -39,33 +43,60 @@ class Call:
         self._request = request
         self._stream = stream
         self._backoff = Backoff(connection.max_retries)
+        total = connection.timeouts.total
+        self._deadline = inf if total is None else monotonic() + total
         self._attempts = 0
         self._insisted = False
-        self._reading: Reading | None = None
+        self._spent: Usage | None = None  # by an answer that was not taken
+        self._reading: Reading | Refusal = Reading(request, 0, httpx.Headers())
         self._error: WorkersAIError | None = None
 
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
         timeouts = self._connection.timeouts
-        read = timeouts.stall if self._stream else timeouts.read
+        rest = self._deadline - monotonic()
+        read = _earlier(timeouts.stall if self._stream else timeouts.read, rest)
         return client.build_request(
             "POST",
             self._connection.url(self._request.model),
             content=_encoded(self._request.body(stream=self._stream)),
             headers=self._connection.http_headers(),
-            timeout=(timeouts.connect, read, read, timeouts.read),  # connect, read, write, pool: in either library
+            # connect, read, write, pool: a tuple means the same to either library
+            timeout=(_earlier(timeouts.connect, rest), read, read, _earlier(timeouts.read, rest)),
         )
 
-    def reading(self, response: Any) -> Reading:
-        """The reader for an answer.
+    def open(self, response: Any) -> None:
+        """The head of an answer has come."""
+        headers = httpx.Headers(response.headers.multi_items())
+        kind = Refusal if not response.is_success else Reading
+        self._reading = kind(self._request, response.status_code, headers)
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes of the answer as they come.
 
         Raises:
-            WorkersAIError: the status is not 2xx; the body must have been read by then.
+            WorkersAIError: they report a failure, or the time for the whole call is over.
         """
-        if not response.is_success:
-            raise error_from(response.status_code, httpx.Headers(response.headers.multi_items()), response.content)
-        self._reading = Reading(self._request, response.status_code, httpx.Headers(response.headers.multi_items()))
-        return self._reading
+        yield from self._reading.feed(chunk)
+        if monotonic() > self._deadline:
+            raise self._too_late("the time for the whole call is over")
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended; the last delta has the reply.
+
+        Raises:
+            WorkersAIError: the answer is incomplete, a failure, or lacks a call that was forced.
+        """
+        for delta in self._reading.finish():
+            if delta.reply and self._spent:
+                billed = delta.reply.usage + self._spent if delta.reply.usage else self._spent
+                delta = replace(delta, reply=replace(delta.reply, usage=billed))  # noqa: PLW2901 - the same, dearer
+            yield delta
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the answer is of no use."""
+        return self._reading.done
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -74,7 +105,7 @@ class Call:
         It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
         request and its token.
         """
-        self._error, self._reading = None, None
+        self._error, self._reading = None, Reading(self._request, 0, httpx.Headers())
         try:
             yield
         except WorkersAIError as error:
@@ -98,10 +129,10 @@ class Call:
         self._attempts += 1
         if isinstance(error, ToolChoiceError) and not self._insisted:
             self._insisted, self._request = True, self._request.insisting()
+            self._spent = error.partial.usage if error.partial else None
             return 0.0
-        delivered = self._reading is not None and self._reading.delivered
-        pause = None if delivered else self._backoff.pause(self._attempts, error)
-        if pause is None:
+        pause = None if self._reading.delivered else self._backoff.pause(self._attempts, error)
+        if pause is None or monotonic() + pause > self._deadline:
             self._error = None
             raise error
         return pause
@@ -110,23 +141,28 @@ class Call:
         """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""
         kinds = {kind.__name__ for kind in type(error).__mro__}
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        if self._reading is not None and self._reading.delivered:
-            return self._reading.interrupted(f"the stream broke off ({what})")
+        if isinstance(self._reading, Refusal):
+            return self._reading.error()
         if "TimeoutException" in kinds:
-            return RequestTimeoutError(f"no answer in time ({what})")
+            return self._too_late(f"no answer in time ({what})")
+        if self._reading.delivered:
+            return self._reading.interrupted(f"the stream broke off ({what})")
         if "DecodingError" in kinds:
             return BadResponseError(f"the answer cannot be decoded ({what})")
         if kinds & {"UnsupportedProtocol", "LocalProtocolError"}:
             return InvalidRequestError(what)
         return ConnectionFailedError(f"the connection failed ({what})")
 
+    def _too_late(self, message: str) -> WorkersAIError:
+        if isinstance(self._reading, Reading) and self._reading.delivered:
+            return self._reading.interrupted(message)
+        return RequestTimeoutError(message)
 
-def last(reading: Reading, body: bytes) -> Reply:
-    """The reply to a body that has come whole."""
-    *_, delta = [*reading.feed(body), *reading.finish()]
-    if delta.reply is None:  # never: the last delta of an assembly has it
-        raise BadResponseError("the answer has no end")
-    return delta.reply
+
+def _earlier(timeout: float | None, rest: float) -> float | None:
+    """The shorter of two waits; some of it is always left, so that the wait itself says what is over."""
+    shorter = min(inf if timeout is None else timeout, max(rest, _SHORTEST_WAIT))
+    return None if shorter == inf else shorter
 
 
 def _encoded(body: dict[str, Any]) -> bytes:

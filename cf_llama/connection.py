@@ -34,6 +34,8 @@ class Timeouts:
     """For an answer that comes whole."""
     stall: float | None = Field(default=60.0, gt=0)
     """For the next event of a stream."""
+    total: float | None = Field(default=None, gt=0)
+    """For the whole call with all its attempts, looked at whenever something comes or a wait ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,15 @@ import httpx
 
 from cf_llama import wire
 from cf_llama.assembly import Assembly
-from cf_llama.errors import BadResponseError, StreamInterruptedError
+from cf_llama.errors import BadResponseError, StreamInterruptedError, WorkersAIError
 from cf_llama.json_text import BadJSON
 from cf_llama.refusal import error_from, is_refusal
 from cf_llama.reply import Delta
 from cf_llama.request import ChatRequest
 from cf_llama.sse import EventDecoder
 
+MAX_REFUSAL_BYTES = 1024 * 1024
+"""What is read of an error page."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """No answer of 24,000 tokens comes near."""
 _BOM = b"\xef\xbb\xbf"
@@ -155,3 +157,35 @@ class Reading:
             return error
         details = {**error.details(), "partial": self._assembly.partial(), "is_retryable": False}
         return StreamInterruptedError(f"the stream broke off: {error.message}", **details)
+
+
+class Refusal:
+    """An answer of another status: there will be no delta, only an error."""
+
+    delivered = False
+
+    def __init__(self, request: ChatRequest, status: int, headers: httpx.Headers) -> None:  # noqa: ARG002 - as Reading
+        self._status, self._headers = status, headers
+        self._body = bytearray()
+
+    @property
+    def done(self) -> bool:
+        """Whether enough of the page has been read to show it."""
+        return len(self._body) > MAX_REFUSAL_BYTES
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come."""
+        self._body += chunk
+        return iter(())
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            WorkersAIError: always.
+        """
+        raise self.error()
+
+    def error(self) -> WorkersAIError:
+        """What the page reports, as far as it has come."""
+        return error_from(self._status, self._headers, bytes(self._body))

@@ -30,6 +30,17 @@ class Usage:
         """US dollars at the published price of the model."""
         return model.cost(self.prompt_tokens, self.completion_tokens)
 
+    def __add__(self, other: Usage) -> Usage:
+        """What two answers cost together."""
+        neurons = [usage.neurons for usage in (self, other) if usage.neurons is not None]
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cached_tokens + other.cached_tokens,
+            sum(neurons) if neurons else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:

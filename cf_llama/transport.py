@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from cf_llama.call import Call, last
+from cf_llama.call import Call
 from cf_llama.clients import shared_async_client, shared_client
 from cf_llama.connection import Connection
 from cf_llama.reply import Delta, Reply
@@ -37,76 +37,58 @@ class Transport:
 
     def run(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
-        call, client = Call(self.connection, request, stream=False), self._client()
-        while True:
-            with call.attempt():
-                response = client.send(call.http_request(client), stream=True, follow_redirects=False)
-                try:
-                    body = response.read()
-                finally:
-                    response.close()
-                return last(call.reading(response), body)
-            time.sleep(call.pause())
+        reply = Reply()
+        for delta in self._deltas(request, stream=False):
+            reply = delta.reply or reply
+        return reply
 
     async def arun(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
-        call, client = Call(self.connection, request, stream=False), await self._async_client()
-        while True:
-            with call.attempt():
-                response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
-                try:
-                    body = await response.aread()
-                finally:
-                    await response.aclose()
-                return last(call.reading(response), body)
-            await asyncio.sleep(call.pause())
+        reply = Reply()
+        async for delta in self._adeltas(request, stream=False):
+            reply = delta.reply or reply
+        return reply
 
     def stream(self, request: ChatRequest) -> Generator[Delta, None, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        if not request.streamable:
-            for delta in deltas_of(self.run(request)):
-                yield delta
-            return
-        call, client = Call(self.connection, request, stream=True), self._client()
+        return self._deltas(request, stream=request.streamable)
+
+    def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
+        """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
+        return self._adeltas(request, stream=request.streamable)
+
+    def _deltas(self, request: ChatRequest, *, stream: bool) -> Generator[Delta, None, None]:
+        call, client = Call(self.connection, request, stream=stream), self._client()
         while True:
             with call.attempt():
                 response = client.send(call.http_request(client), stream=True, follow_redirects=False)
                 try:
-                    if not response.is_success:
-                        response.read()
-                    reading = call.reading(response)
+                    call.open(response)
                     for chunk in response.iter_bytes():
-                        for delta in reading.feed(chunk):
+                        for delta in call.feed(chunk):
                             yield delta
-                        if reading.done:
+                        if call.done:
                             break
-                    for delta in reading.finish():
+                    for delta in call.finish():
                         yield delta
                 finally:
                     response.close()
                 return
             time.sleep(call.pause())
 
-    async def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
-        """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        if not request.streamable:
-            for delta in deltas_of(await self.arun(request)):
-                yield delta
-            return
-        call, client = Call(self.connection, request, stream=True), await self._async_client()
+    async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Delta, None]:
+        call, client = Call(self.connection, request, stream=stream), await self._async_client()
         while True:
             with call.attempt():
                 response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
                 try:
-                    if not response.is_success:
-                        await response.aread()
-                    reading = call.reading(response)
+                    call.open(response)
                     async for chunk in response.aiter_bytes():
-                        for delta in reading.feed(chunk):
+                        for delta in call.feed(chunk):
                             yield delta
-                        if reading.done:
+                        if call.done:
                             break
-                    for delta in reading.finish():
+                    for delta in call.finish():
                         yield delta
                 finally:
                     await response.aclose()
@@ -118,12 +100,3 @@ class Transport:
 
     async def _async_client(self) -> Any:
         return await shared_async_client() if self.async_client is None else self.async_client
-
-
-def deltas_of(reply: Reply) -> Generator[Delta, None, None]:
-    """A whole reply as the stream it could have been."""
-    if reply.text:
-        yield Delta(text=reply.text)
-    if reply.tool_calls:
-        yield Delta(tool_calls=reply.tool_calls)
-    yield Delta(reply=reply)

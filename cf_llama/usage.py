@@ -20,7 +20,7 @@ class UsageTally:
         if self._sum is None:
             self._first = self._sum = usage
         elif not usage.prompt_tokens:
-            self._sum = _plus(self._sum, usage)
+            self._sum += usage
         elif self._whole is None or usage.total_tokens >= self._whole.total_tokens:
             self._whole = usage if self._whole is None else _with_details(usage, self._whole)
 
@@ -29,17 +29,6 @@ class UsageTally:
         if self._whole is None or self._first is None or self._whole.total_tokens < self._first.total_tokens:
             return self._sum
         return _with_details(self._whole, self._sum) if self._sum else self._whole
-
-
-def _plus(left: Usage, right: Usage) -> Usage:
-    neurons = None if left.neurons is None and right.neurons is None else (left.neurons or 0) + (right.neurons or 0)
-    return Usage(
-        left.prompt_tokens,
-        left.completion_tokens + right.completion_tokens,
-        left.total_tokens + right.total_tokens,
-        left.cached_tokens + right.cached_tokens,
-        neurons,
-    )
 
 
 def _with_details(usage: Usage, earlier: Usage) -> Usage:

@@ -13,14 +13,17 @@ from cf_llama import (
     ConnectionFailedError,
     InvalidRequestError,
     RequestTimeoutError,
+    ServiceError,
     Settings,
     StreamInterruptedError,
     Timeouts,
     ToolChoiceError,
+    Usage,
 )
 from cf_llama.call import Call
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
+FORCED = ChatRequest(messages=HI.messages, tools=[{"name": "add"}], tool_choice="add")
 
 
 def call(**fields):
@@ -76,7 +79,8 @@ def test_failures_are_counted():
 def test_nothing_is_tried_again_after_the_first_delta():
     one = call()
     with one.attempt():
-        list(one.reading(answer()).feed(b'data: {"response":"a"}\n\n'))
+        one.open(answer())
+        list(one.feed(b'data: {"response":"a"}\n\n'))
         raise httpx.ReadError("why")
     with pytest.raises(StreamInterruptedError) as caught:
         one.pause()
@@ -90,9 +94,55 @@ def test_a_call_that_was_not_made_is_asked_for_once_even_without_retries():
         fail(one, ToolChoiceError("no"))
 
 
-def test_a_refusal_has_no_reading():
+def test_a_refusal_has_only_an_error():
+    one = call(max_retries=0)
+    with one.attempt():
+        one.open(answer(429))
+        assert list(one.feed(b'{"errors":[{"code":3040,"message":"Busy"}]}')) == []
+        list(one.finish())
     with pytest.raises(CapacityError):
-        call().reading(answer(429, b'{"errors":[{"code":3040,"message":"Busy"}]}'))
+        one.pause()
+
+
+def test_a_refusal_that_broke_off_is_still_that_refusal():
+    one = call(max_retries=0)
+    with one.attempt():
+        one.open(answer(502))
+        list(one.feed(b"<title>502: Bad gateway</title>"))
+        raise httpx.ReadError("why")
+    with pytest.raises(ServiceError, match="Bad gateway"):
+        one.pause()
+
+
+def test_an_answer_that_was_not_taken_is_counted():
+    one = Call(Settings(account_id="0" * 32, api_token="made-up").connection(), FORCED, stream=False)
+    usage = b'"usage":{"prompt_tokens":5,"completion_tokens":2,"neurons":0.5}'
+    replies = []
+    for body in (b'{"response":"no",' + usage + b"}", b'{"tool_calls":[{"name":"add"}],' + usage + b"}"):
+        with one.attempt():
+            one.open(answer())
+            replies = [delta.reply for delta in (*one.feed(body), *one.finish()) if delta.reply]
+        if not replies:
+            assert one.pause() == 0
+    assert replies[0].usage == Usage(10, 4, 14, 0, 1.0)
+
+
+def test_no_attempt_begins_after_the_time_for_all():
+    one = call(timeout=Timeouts(total=30), max_retries=5)
+    with pytest.raises(CapacityError):
+        fail(one, CapacityError("Busy", retry_after=31))
+
+
+def test_what_comes_too_late_is_not_waited_for():
+    one = call(timeout=Timeouts(total=1e-9), max_retries=5)
+    with httpx.Client() as client:
+        assert max(one.http_request(client).extensions["timeout"].values()) == 0.001
+    with one.attempt():
+        one.open(answer())
+        list(one.feed(b'data: {"response":"a"}\n\n'))
+    with pytest.raises(StreamInterruptedError, match="whole call") as caught:
+        one.pause()
+    assert caught.value.partial.text == "a"
 
 
 @pytest.mark.parametrize(("stream", "read"), [(False, 7), (True, 3)])
