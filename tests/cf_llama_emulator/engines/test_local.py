@@ -281,7 +281,8 @@ class TestRealModel:
         assert len(pieces) - 1 <= pieces[-1].completion_tokens <= len(pieces) + 1
 
     async def test_stops_at_max_tokens(self, model):
-        assert (await pieces_of(model, coldly("Count to a hundred.", max_tokens=7)))[-1] == End("length", 37, 7)
+        end = (await pieces_of(model, coldly("Count to a hundred.", max_tokens=7)))[-1]
+        assert (end.finish_reason, end.completion_tokens) == ("length", 7)
 
     async def test_continues_a_raw_prompt(self, model):
         asked = Ask(model="m", prompt="The capital of France is", raw=True, max_tokens=3, sampling={"temperature": 0})
@@ -322,7 +323,11 @@ class TestRealModel:
 
     @pytest.mark.parametrize(
         ("question", "answer"),
-        [("Who designed the bridge?", "Fors"), ("How long is the bridge?", "412"), ("When was it opened?", "1987")],
+        [
+            ("Who designed the bridge?", "Fors"),
+            ("How long is the bridge?", "412"),
+            ("When was the bridge opened?", "1987"),
+        ],
     )
     async def test_answers_from_a_context(self, model, question, answer):
         context = "The Orion bridge was opened in 1987. It is 412 metres long and was designed by Lena Fors."
