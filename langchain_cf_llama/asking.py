@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from cf_llama import schema
 from cf_llama.errors import InvalidRequestError
 from cf_llama.request import ChatRequest
 from cf_llama.settings import Settings
@@ -31,17 +32,17 @@ Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
-    """Tools in OpenAI's form.
+    """Tools in the form in which they are sent.
 
     Raises:
-        InvalidRequestError: LangChain can make no definition of one of them.
+        InvalidRequestError: LangChain can make no definition of one of them, or its name or parameters are not allowed.
     """
     return [_definition(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
 
 
 def _definition(tool: Tool, where: str) -> dict[str, Any]:
     try:
-        return convert_to_openai_tool(tool)
+        return schema.tool_definition(convert_to_openai_tool(tool))
     except (ValueError, TypeError) as error:
         raise InvalidRequestError(f"{where} is no tool: {error}") from error
 

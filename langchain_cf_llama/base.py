@@ -95,4 +95,5 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """Fields in a form that is JSON."""
-        return {"timeout": vars(self.timeout), "stop": list(self.stop)}
+        gateway = self.gateway.as_json() if self.gateway else None
+        return {"timeout": vars(self.timeout), "stop": list(self.stop), "gateway": gateway}

@@ -521,6 +521,7 @@ def test_tokens_are_counted_with_tools_calls_and_results(llm):
     ]
 
     assert counts[0] < counts[1] < counts[2]
+    assert llm.get_num_tokens_from_messages(question, [adding]) == llm.get_num_tokens_from_messages(question, [FLAT])
 
 
 @pytest.mark.parametrize("max_tokens", [2048, 4000])
