@@ -32,7 +32,7 @@ from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, d
 from llama_index.core.tools import BaseTool
 from pydantic import Field
 
-from cf_llama import CONTEXT_WINDOW, ChatRequest, Delta, Settings, Transport
+from cf_llama import CONTEXT_WINDOW, ChatRequest, Delta, InvalidRequestError, Settings, Transport
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
@@ -185,6 +185,8 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
         form = given.pop("complete_as", self.complete_as)
         if form is None:
             form = "prompt" if given.get("raw") or given.get("lora", self.lora) else "chat"
+        if form not in {"chat", "prompt"}:
+            raise InvalidRequestError(f"complete_as must be chat or prompt, not {form!r}")
         if form == "chat":
             return self._question(given, messages=[{"role": "user", "content": prompt}])
         if not formatted:

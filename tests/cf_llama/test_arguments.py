@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cf_llama.arguments import tool_call
+from cf_llama.arguments import object_of, tool_call
 
 
 def coerced(value, schema, *, required=False):
@@ -82,3 +82,11 @@ def test_anything_but_an_object_is_reported_as_it_was_written(text):
     call = tool_call("id", "f", text, {"type": "object", "properties": {}})
     assert (call.id, call.name, call.arguments, call.text) == ("id", "f", {}, text)
     assert call.error
+
+
+def test_arguments_of_the_history_are_an_object_and_broken_ones_fit_no_tool():
+    assert object_of('{"a": 1.5}') == {"a": 1.5}
+    assert object_of("") == {}
+    broken = object_of('{"a": 1')
+    assert broken["invalid_json"] == '{"a": 1'
+    assert broken["error"].startswith("the arguments are not valid JSON")

@@ -185,6 +185,10 @@ class TestComplete:
         await colour.call(talk.llm, "complete", "Hello", formatted=True)
         assert [body["prompt"] for body in talk.bodies] == ["<Hello>", "Hello"]
 
+    async def test_an_unknown_form_is_refused(self, rules, colour):
+        with pytest.raises(InvalidRequestError, match="complete_as must be chat or prompt, not 'poem'"):
+            await colour.call(rules().llm, "complete", "Hello", complete_as="poem")
+
     async def test_tools_do_not_go_with_a_prompt(self, rules, colour):
         tool = {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}
         with pytest.raises(InvalidRequestError, match="tools and functions go with messages"):
