@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
 from cf_llama import MODEL, Delta, Exchange, Reply, ToolCall, Usage
@@ -75,6 +77,16 @@ def test_a_stream_grows_to_the_whole_answer():
     assert [response.message.content for response in responses] == ["Su", "Sum:", "Sum:", "Sum:", "Sum:"]
     assert [response.raw for response in responses[:-1]] == [None] * 4
     assert responses[-1].model_copy(update={"delta": None}) == chat_response(REPLY)
+
+
+@given(st.lists(st.text()), st.lists(st.just(ADD) | st.just(BROKEN)))
+def test_a_stream_folded_is_the_whole_answer_however_it_is_cut(texts, calls):
+    reply = Reply("".join(texts), tuple(calls), usage=USAGE)
+    answer = GrowingAnswer()
+    deltas = [*map(Delta, texts), *(Delta(tool_calls=(call,)) for call in calls), Delta(reply=reply)]
+    responses = [answer.add(delta) for delta in deltas]
+    assert "".join(response.delta for response in responses) == responses[-1].message.content
+    assert responses[-1].model_copy(update={"delta": None}) == chat_response(reply)
 
 
 def test_calls_are_selected_as_they_were_meant_or_not_at_all():
