@@ -26,6 +26,7 @@ from cf_llama.errors import (
     ToolChoiceError,
     WorkersAIError,
 )
+from cf_llama.gateway import Gateway
 from cf_llama.model import CONTEXT_WINDOW, MODEL
 from cf_llama.reply import Delta, Exchange, Reply, ToolCall, Usage
 from cf_llama.request import ChatRequest
@@ -45,6 +46,7 @@ __all__ = [
     "ContextOverflowError",
     "Delta",
     "Exchange",
+    "Gateway",
     "InvalidRequestError",
     "JSONModeError",
     "MissingCredentialsError",

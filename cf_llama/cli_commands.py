@@ -13,6 +13,7 @@ from cf_llama.cli_progress import Bar
 from cf_llama.version import __version__
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.engines.choose import FORMS, Choice, File, Pulled, Rules, Server, choose_here, start
+from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.server import RunningEmulator
 from cf_llama_emulator.server import serve as serve_emulator
 from cf_llama_emulator.weights import CATALOGUE, DEFAULT, PullError
@@ -34,6 +35,8 @@ def root() -> None:
 @click.option("--engine-key", envvar="CF_LLAMA_ENGINE_KEY", show_envvar=True, help="Key of that server, if it has one.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
+@click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@click.option("--list-faults", is_flag=True, help="List all that can go wrong on demand, and exit.")
 @click.option("--any-credentials", is_flag=True, help="Take every account and every token.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Answer under this host name too; repeatable.")
 def serve(
@@ -45,11 +48,20 @@ def serve(
     engine_key: str | None,
     threads: int | None,
     shape: str,
+    fault: tuple[str, ...],
+    list_faults: bool,
     any_credentials: bool,
     allow_host: tuple[str, ...],
 ) -> None:
     """Start an emulator of Workers AI and say how to reach it."""
-    settings: dict[str, Any] = {"shape": shape, "hosts": LOOPBACK_HOSTS | {host, *allow_host}}
+    if list_faults:
+        click.echo(listing())
+        return
+    settings: dict[str, Any] = {
+        "shape": shape,
+        "faults": ", ".join(fault),
+        "hosts": LOOPBACK_HOSTS | {host, *allow_host},
+    }
     if any_credentials:
         settings |= {"account_id": None, "api_token": None}
     try:

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.errors import InvalidRequestError, MissingCredentialsError
+from cf_llama.gateway import Gateway
 from cf_llama.version import __version__
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -54,6 +55,8 @@ class Connection:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    gateway: Gateway | None = None
+    """A gateway that is spoken to on its own host, where `base_url` plays no part."""
     user_agent: str = "cf_llama"
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ class Connection:
 
     def url(self, model: str) -> str:
         """The route that runs `model`; its name stands in the path unescaped, as in the official samples."""
+        if self.gateway:
+            return self.gateway.url(str(self.account_id), model)
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
 
     def http_headers(self) -> dict[str, str]:

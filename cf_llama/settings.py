@@ -33,6 +33,7 @@ from cf_llama.connection import (
     check_token,
 )
 from cf_llama.errors import InvalidRequestError
+from cf_llama.gateway import Gateway
 
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
@@ -116,7 +117,7 @@ class Settings(BaseModel):
     )
 
     session_id: str | None = Field(default=None, description="Sent as x-session-affinity, for the prefix cache.")
-    gateway: str | None = Field(default=None, description="AI Gateway id, sent as cf-aig-gateway-id.")
+    gateway: Gateway | None = Field(default=None, description="AI Gateway: its id, or Gateway(...) with its settings.")
     reject_if_busy: bool = Field(default=False, description="Fail at once (3040) instead of waiting for capacity.")
     default_headers: Mapping[str, str] = Field(
         default_factory=dict, exclude=True, repr=False, description="Sent with every request."
@@ -137,10 +138,15 @@ class Settings(BaseModel):
     def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value is None else SecretStr(check_token(value.get_secret_value()))
 
-    @field_validator("session_id", "gateway")
+    @field_validator("session_id")
     @classmethod
-    def _check_identifier(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return value if value is None else check_header(str(info.field_name), value)
+    def _check_identifier(cls, value: str | None) -> str | None:
+        return value if value is None else check_header("session_id", value)
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _one_id(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
 
     @field_validator(*facts.RANGES)
     @classmethod
@@ -167,7 +173,7 @@ class Settings(BaseModel):
     def _one_number(cls, value: Any) -> Any:
         if value is None:
             return Timeouts()
-        return Timeouts(read=value, stall=value) if isinstance(value, int | float) else value
+        return {"read": value, "stall": value} if isinstance(value, int | float) else value
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -195,6 +201,21 @@ class Settings(BaseModel):
         memo |= {id(client): client for client in (self.http_client, self.http_async_client) if client is not None}
         return super().__deepcopy__(memo)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed, each checked as the constructor checks it.
+
+        Raises:
+            ValueError: a name is unknown or a value is not allowed; pydantic's ValidationError is one.
+        """
+        if unknown := sorted((update or {}).keys() - type(self).model_fields.keys()):
+            raise ValueError(f"{', '.join(unknown)}: no such setting")
+        checked = {name: _checked(name, value) for name, value in (update or {}).items()}
+        return super().model_copy(update=checked, deep=deep)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field, checked as the constructor checks it."""
+        super().__setattr__(name, _checked(name, value))
+
     def for_call(self, overrides: Mapping[str, Any]) -> Settings:
         """These settings with some of them changed for one call.
 
@@ -209,7 +230,7 @@ class Settings(BaseModel):
         call = Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
         for name, value in names.items():
             try:
-                Settings.__pydantic_validator__.validate_assignment(call, name, value)
+                setattr(call, name, value)
             except ValidationError as error:
                 raise InvalidRequestError(_in_words(error)) from None
         return call
@@ -225,7 +246,7 @@ class Settings(BaseModel):
         if self.session_id:
             headers["x-session-affinity"] = self.session_id
         if self.gateway:
-            headers["cf-aig-gateway-id"] = self.gateway
+            headers |= self.gateway.headers()
         return Connection(
             base_url=self.base_url,
             account_id=self.account_id,
@@ -234,6 +255,7 @@ class Settings(BaseModel):
             timeouts=self.timeout,
             max_retries=self.max_retries,
             headers=headers,
+            gateway=self.gateway if self.gateway and self.gateway.legacy_host else None,
             user_agent=user_agent,
         )
 
@@ -246,6 +268,15 @@ REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy")
 """Settings that are part of what is asked, and so of what an answer depends on."""
 
 _ALIASES = {"api_key": "api_token"}
+
+
+def _checked(name: str, value: Any) -> Any:
+    """The value as the field holds it; fields of a framework's own are that framework's affair."""
+    if name not in Settings.model_fields:
+        return value
+    scratch = Settings.model_construct()
+    Settings.__pydantic_validator__.validate_assignment(scratch, name, value)
+    return scratch.__dict__[name]
 
 
 def _in_words(error: ValidationError) -> str:

@@ -198,3 +198,15 @@ def test_settings_travel_and_drag_no_socket_along(travel):
 
 def test_a_copy_with_another_account_uses_it():
     assert settings().model_copy(update={"account_id": OTHER}).connection().account_id == OTHER
+
+
+def test_a_change_is_checked_as_well_as_the_first_value():
+    assert Settings().model_copy(update={"gateway": "mine", "timeout": 5}).gateway.id == "mine"
+    changed = Settings()
+    changed.timeout = 5
+    assert changed.timeout.read == 5
+    with pytest.raises(ValidationError, match="temperature"):
+        changed.temperature = 9
+    for change in ({"temperature": 9}, {"temprature": 1}):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            Settings().model_copy(update=change)
