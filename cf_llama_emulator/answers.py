@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from cf_llama_emulator.engines.base import Call, End, Piece, Raw, Text
+from cf_llama_emulator.engines.base import Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import ServiceError, complaint
+from cf_llama_emulator.faults import Plan
+from cf_llama_emulator.faults.kinds import Line
 from cf_llama_emulator.tokens import neurons
 from cf_llama_emulator.wire import DONE, Event, Writer, encode, encode_event
 
@@ -39,6 +41,22 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 def envelope(result: Any) -> dict[str, Any]:
     """Return a success in the form of Cloudflare's API."""
     return {"result": result, "success": True, "errors": [], "messages": []}
+
+
+async def announced(pieces: Pieces) -> tuple[Faults | None, Pieces]:
+    """Take off the faults that a script puts before its answer.
+
+    What fails before the first piece fails here, and so still gets a status of its own.
+    """
+    first = await anext(pieces)
+    return (first, pieces) if isinstance(first, Faults) else (None, _preceded(first, pieces))
+
+
+async def _preceded(first: Piece, pieces: Pieces) -> Pieces:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
 
 
 async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, bare: bool) -> Response:
@@ -91,8 +109,8 @@ def _written(piece: Piece, writer: Writer) -> list[Event]:
             return writer.call(piece)
         case End():
             return writer.finish(piece)
-        case Raw():
-            raise complaint("a raw answer must come alone")
+        case Raw() | Faults():
+            raise complaint("a raw answer must come alone, and faults must come first")
 
 
 def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
@@ -111,6 +129,22 @@ def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
 
     lowered = {name.lower(): value for name, value in answer.headers.items()}
     return EventStream(chunks(), answer.status, {**headers, **lowered})
+
+
+def disturbed(response: Response, plan: Plan, line: Line) -> Response:
+    """Return `response` with what the faults do to its headers and its body."""
+    streams = response.headers.get("content-type", "").startswith("text/event-stream")
+    response.headers.update(plan.headers(streams=streams))
+    if not plan.touches_body(streams=streams):
+        return response
+    chunks = response.body_iterator if isinstance(response, StreamingResponse) else _once(bytes(response.body))
+    headers = {name: value for name, value in response.headers.items() if name != "content-length"}
+    body = plan.body(chunks, line, streams=streams)  # type: ignore[arg-type] # always one of the generators here
+    return EventStream(body, response.status_code, headers)
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes]:
+    yield body
 
 
 async def while_connected(request: Request, answer: Awaitable[T]) -> T | None:

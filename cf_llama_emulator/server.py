@@ -10,9 +10,12 @@ from typing import Any, Self
 
 import uvicorn
 
-from cf_llama_emulator.app import Emulator, Seen, create_app
+from cf_llama_emulator.app import Emulator, create_app
 from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.engines.rule import RuleEngine
+from cf_llama_emulator.faults import combined
+from cf_llama_emulator.line import Protocol
+from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.settings import ACCOUNT_ID, API_TOKEN, Settings
 
 LOOPBACK = "127.0.0.1"
@@ -25,9 +28,10 @@ def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, 
         engine: What answers; the rule engine unless told otherwise.
         host: The address to listen on. Anything but loopback lets others in: name them in `hosts` as well.
         port: The port to listen on; 0 takes a free one.
-        settings: Fields of `Settings`, e.g. `shape="hybrid"`.
+        settings: Fields of `Settings`, e.g. `shape="hybrid"` or `faults="latency=0.2, jitter"`.
 
     Raises:
+        ValueError: when a setting is not what it can be.
         OSError: when the port is taken.
     """
     return RunningEmulator(Emulator(engine or RuleEngine(), Settings(**settings)), host, port)
@@ -44,6 +48,7 @@ def server_config(emulator: Emulator, **options: Any) -> uvicorn.Config:
         proxy_headers=False,
         lifespan="off",
         ws="none",
+        http=Protocol,
         timeout_graceful_shutdown=1,
         **options,
     )
@@ -84,6 +89,15 @@ class RunningEmulator:
     def requests(self) -> list[Seen]:
         """The requests seen so far, oldest first."""
         return self._emulator.requests
+
+    def faults(self, *texts: str) -> None:
+        """Let the next requests go wrong, one text of `name[=value], ...` for each.
+
+        Raises:
+            ValueError: when a name is not known or a value is not allowed.
+        """
+        combined(texts)
+        self._emulator.coming_faults.extend(texts)
 
     def close(self) -> None:
         """Stop serving; answers under way are cut off after a second."""

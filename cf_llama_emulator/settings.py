@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.models import MODELS
+from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.wire import WRITERS
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
@@ -35,6 +37,8 @@ class Settings:
     """Whether events carry random padding."""
     json_streams: bool = False
     """Whether a JSON schema may be streamed; the service refuses it."""
+    faults: str | Callable[[Seen], str] = ""
+    """What goes wrong with every request, `name[=value], ...`; or a function that says so for each request seen."""
     models: tuple[str, ...] = MODELS
     """The models that exist."""
     hosts: frozenset[str] = LOOPBACK_HOSTS

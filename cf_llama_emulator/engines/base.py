@@ -78,8 +78,16 @@ class Raw:
     """Whether the connection breaks after the last chunk instead of ending well."""
 
 
-Piece = Text | Call | End | Raw
-"""What an engine yields; `Raw` is for scripts."""
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What shall go wrong with the answer that follows; given first."""
+
+    text: str
+    """`name[=value], ...`, names out of the catalogue of faults."""
+
+
+Piece = Text | Call | End | Raw | Faults
+"""What an engine yields; `Raw` and `Faults` are for scripts."""
 
 
 class Engine(Protocol):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Raw, Text
+from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import complaint
 from cf_llama_emulator.pieces import bounded, split
 
 Part = str | Piece | Exception
 Turn = Part | Sequence[Part] | Callable[[Ask], Part | Sequence[Part]]
 """One answer: a text (cut into pieces as a tokenizer would), pieces exactly as given (a `str` in the sequence is one
-piece), a `Raw` response, or a function of the request that returns one of these. An exception among the pieces is
+piece), a `Raw` response, or a function of the request that returns one of these. `Faults` before the pieces make the
+answer go wrong. An exception among the pieces is
 raised when its turn comes; a `ServiceError` becomes an error body or, after the first piece, an error event."""
 
 
@@ -51,6 +52,8 @@ class ScriptEngine:
         turn = self._turns.popleft()
         parts = turn(ask) if callable(turn) else turn
         pieces = _pieces(parts)
+        if pieces and isinstance(pieces[0], Faults):
+            yield pieces.pop(0)  # type: ignore[misc] # of `Faults` it was just found to be
         limited = [piece for piece in pieces if isinstance(piece, (Text, Call))]
         for piece in bounded(limited, ask) if limited == pieces else pieces:
             if isinstance(piece, Exception):
@@ -61,6 +64,6 @@ class ScriptEngine:
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
     if isinstance(parts, str):
         return [Text(piece) for piece in split(parts)]
-    if isinstance(parts, (Text, Call, End, Raw, Exception)):
+    if isinstance(parts, (Text, Call, End, Raw, Faults, Exception)):
         return [parts]
     return [Text(part) if isinstance(part, str) else part for part in parts]

@@ -1,0 +1,50 @@
+"""All faults there are, by name; in this order they act, whatever order they are written in."""
+
+from __future__ import annotations
+
+from cf_llama_emulator.faults.kinds import Fault, Limiting
+from cf_llama_emulator.faults.limits import over_quota, over_rate
+from cf_llama_emulator.faults.refusals import REFUSALS
+from cf_llama_emulator.faults.speech import SPEECH
+from cf_llama_emulator.faults.transfer import TRANSFER
+from cf_llama_emulator.faults.values import Number
+
+JSON_ANSWER, BARE, TIMES = "json-answer", "bare", "times"
+"""The plain switches, which the app asks for."""
+
+_SWITCHES: tuple[Fault, ...] = (
+    Fault(
+        TIMES,
+        "modifies the others: they befall only the first so many requests with the same body, as an outage would",
+        "made up",
+        Number("COUNT", 1, 1, 1e6, whole=True),
+    ),
+    Fault(JSON_ANSWER, "answers a request for a stream whole", "Cloudflare's own client libraries"),
+    Fault(BARE, "leaves out the envelope around a whole answer", "Cloudflare docs: OpenAI compatible endpoints"),
+)
+
+_LIMITS: tuple[Fault, ...] = (
+    Limiting(
+        "rate-limit",
+        "refuses what comes above so many requests in a minute (3021)",
+        "Cloudflare docs: Workers AI limits",
+        Number("REQUESTS", 300, 0, whole=True),
+        error=over_rate,
+    ),
+    Limiting(
+        "quota",
+        "refuses once so many neurons are spent, until 00:00 UTC (4006)",
+        "Cloudflare docs: Workers AI pricing",
+        Number("NEURONS", 10_000, 0),
+        error=over_quota,
+    ),
+)
+
+CATALOGUE: dict[str, Fault] = {fault.name: fault for fault in (*_SWITCHES, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER)}
+"""By name."""
+
+
+def listing() -> str:
+    """Return the catalogue as text: each fault, its value and default, what it does and where it is known from."""
+    faults = CATALOGUE.values()
+    return "\n".join(f"{fault.name}{fault.takes.hint}\n    {fault.does}  [{fault.known}]" for fault in faults)

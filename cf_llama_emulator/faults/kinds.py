@@ -1,0 +1,110 @@
+"""The kinds of faults, by the point between question and answer where they act."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cf_llama_emulator.engines.base import Piece
+from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.values import NOTHING, Value
+from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.wire import Event
+
+Chunks = AsyncGenerator[bytes]
+
+
+class Line(Protocol):
+    """The connection that an answer goes out on."""
+
+    def close(self) -> None:
+        """End it in the middle of the answer, after what has been written."""
+        ...
+
+    def reset(self) -> None:
+        """End it with a TCP reset."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that can go wrong; this kind itself is a plain switch that the app asks for by name."""
+
+    name: str
+    does: str
+    """One line, in the present tense."""
+    known: str
+    """Where this behaviour is known from."""
+    takes: Value = NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnSettings(Fault):
+    """Changes how the emulator writes, for one request."""
+
+    change: Callable[[Settings, Any], Settings]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusing(Fault):
+    """Refuses the request in place of an answer."""
+
+    error: Callable[[Any], ServiceError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limiting(Fault):
+    """Refuses the request when something is used up."""
+
+    error: Callable[[Spending, Any], ServiceError | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnError(Fault):
+    """Changes how a refusal is written."""
+
+    change: Callable[[ServiceError, Any], ServiceError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnPieces(Fault):
+    """Changes what the engine says."""
+
+    change: Callable[[Piece, Any], Iterable[Piece]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnEvents(Fault):
+    """Changes the events of one step of a stream, or the whole answer; it may change those it is given.
+
+    The steps are start, text, call, finish and whole.
+    """
+
+    change: Callable[[str, list[Event], Any], list[Event]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnHeaders(Fault):
+    """Sets headers of the answer."""
+
+    headers: Callable[[Any], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnBytes(Fault):
+    """Changes the body on its way out."""
+
+    change: Callable[[Chunks, Any, Line], Chunks]
+    streams_only: bool = False
+    """Whether a body that is no stream of events stays as it is."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What the answer's headers have to say about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeforeAnswer(Fault):
+    """Does something to the connection before the answer's first byte."""
+
+    act: Callable[[Any, Line], Awaitable[None]]

@@ -1,0 +1,200 @@
+"""Which faults befall one request, and how they come together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from copy import deepcopy
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from cf_llama_emulator.engines.base import Call, End, Piece
+from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.faults.catalogue import CATALOGUE, TIMES
+from cf_llama_emulator.faults.kinds import (
+    BeforeAnswer,
+    Chunks,
+    Fault,
+    Limiting,
+    Line,
+    OnBytes,
+    OnError,
+    OnEvents,
+    OnHeaders,
+    OnPieces,
+    OnSettings,
+    Refusing,
+)
+from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.wire import Event, Writer
+
+HEADER = "x-emulator-faults"
+NONE = "none"
+"""As the whole text of a plan: no faults, not even those that the server has otherwise."""
+
+MEMORY = 10_000
+"""How many requests with faults of a limited number are remembered."""
+
+K = TypeVar("K", bound=Fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Faults with their values, by name."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def over(self, other: Plan) -> Plan:
+        """Return both together; where both have a fault, the value of this one."""
+        return Plan({**other.values, **self.values})
+
+    def of(self, kind: type[K]) -> Iterator[tuple[K, Any]]:
+        """Yield the faults of one kind with their values, in the order of the catalogue."""
+        for name, fault in CATALOGUE.items():
+            if name in self.values and isinstance(fault, kind):
+                yield fault, self.values[name]
+
+    def settings(self, settings: Settings) -> Settings:
+        """Return the settings for this request."""
+        for fault, value in self.of(OnSettings):
+            settings = fault.change(settings, value)
+        return settings
+
+    def refuse(self, spending: Spending) -> None:
+        """Refuse the request if there is a fault that does.
+
+        Raises:
+            ServiceError: the refusal.
+        """
+        for limit, value in self.of(Limiting):
+            if error := limit.error(spending, value):
+                raise error
+        for refusing, value in self.of(Refusing):
+            raise refusing.error(value)
+
+    def refusal(self, error: ServiceError) -> ServiceError:
+        """Return a refusal as it is to be written."""
+        for fault, value in self.of(OnError):
+            error = fault.change(error, value)
+        return error
+
+    async def pieces(self, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+        """Yield what the engine says, changed."""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                changed = [piece]
+                for fault, value in self.of(OnPieces):
+                    changed = [new for old in changed for new in fault.change(old, value)]
+                for new in changed:
+                    yield new
+
+    def writer(self, writer: Writer) -> Writer:
+        """Return a writer whose events are changed."""
+        return DisturbedWriter(writer, list(self.of(OnEvents))) if any(self.of(OnEvents)) else writer
+
+    def headers(self, *, streams: bool) -> dict[str, str]:
+        """Return the headers that the faults set, lower-case."""
+        told = [fault.headers for fault, _ in self._on_bytes(streams=streams)]
+        set_ = [fault.headers(value) for fault, value in self.of(OnHeaders)]
+        return {name: value for headers in (*told, *set_) for name, value in headers.items()}
+
+    async def begin(self, line: Line) -> None:
+        """Do what comes before an answer."""
+        for fault, value in self.of(BeforeAnswer):
+            await fault.act(value, line)
+
+    async def body(self, chunks: Chunks, line: Line, *, streams: bool) -> AsyncGenerator[bytes]:
+        """Yield a body, changed; every step of it is closed for certain."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(chunks))
+            for fault, value in self._on_bytes(streams=streams):
+                chunks = await stack.enter_async_context(aclosing(fault.change(chunks, value, line)))
+            async for chunk in chunks:
+                yield chunk
+
+    def touches_body(self, *, streams: bool) -> bool:
+        """Whether a body goes out other than it is."""
+        return bool(self._on_bytes(streams=streams))
+
+    def _on_bytes(self, *, streams: bool) -> list[tuple[OnBytes, Any]]:
+        return [(fault, value) for fault, value in self.of(OnBytes) if streams or not fault.streams_only]
+
+
+NO_FAULTS = Plan()
+
+
+def read_plan(text: str) -> Plan:
+    """Read `name[=value], name[=value], ...`.
+
+    Raises:
+        ValueError: a name is not known or a value is not allowed.
+    """
+    values: dict[str, Any] = {}
+    for item in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = map(str.strip, item.partition("="))
+        if name not in CATALOGUE:
+            raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}")
+        try:
+            values[name] = CATALOGUE[name].takes.read(value if equals else None)
+        except ValueError as error:
+            raise ValueError(f"fault {name} {error}") from None
+    return Plan(values)
+
+
+def combined(texts: Sequence[str]) -> Plan:
+    """Return several plans as one, the later over the earlier; `none` forgets the earlier ones."""
+    plan = NO_FAULTS
+    for text in texts:
+        plan = NO_FAULTS if text.strip() == NONE else read_plan(text).over(plan)
+    return plan
+
+
+@dataclass
+class Fate:
+    """How often faults have struck: those with a `times` leave a request alone in the end."""
+
+    _struck: dict[tuple[bytes, str], int] = field(default_factory=dict)
+
+    def still(self, plan: Plan, content: bytes) -> Plan:
+        """Return `plan`, or no faults where it has befallen requests of this content often enough."""
+        if TIMES not in plan:
+            return plan
+        key = (sha256(content).digest(), repr(sorted(plan.values.items(), key=str)))
+        self._struck[key] = self._struck.pop(key, 0) + 1
+        for oldest in list(self._struck)[:-MEMORY]:
+            del self._struck[oldest]
+        return plan if self._struck[key] <= plan.values[TIMES] else NO_FAULTS
+
+
+class DisturbedWriter(Writer):
+    """Another writer, whose events the faults change."""
+
+    def __init__(self, writer: Writer, faults: Sequence[tuple[OnEvents, Any]]) -> None:
+        """Change what `writer` returns."""
+        super().__init__(writer.model, writer.prompt_tokens)
+        self._writer, self._faults = writer, faults
+
+    def start(self) -> list[Event]:  # noqa: D102 - see Writer
+        return self._changed("start", self._writer.start())
+
+    def text(self, text: str) -> list[Event]:  # noqa: D102 - see Writer
+        return self._changed("text", self._writer.text(text))
+
+    def call(self, call: Call) -> list[Event]:  # noqa: D102 - see Writer
+        return self._changed("call", self._writer.call(call))
+
+    def finish(self, end: End) -> list[Event]:  # noqa: D102 - see Writer
+        return self._changed("finish", self._writer.finish(end))
+
+    def whole(self, text: str, calls: Sequence[Call], end: End) -> Event:  # noqa: D102 - see Writer
+        return self._changed("whole", [self._writer.whole(text, calls, end)])[0]
+
+    def _changed(self, step: str, events: list[Event]) -> list[Event]:
+        for fault, value in self._faults:
+            events = fault.change(step, deepcopy(events), value)
+        return events

@@ -1,0 +1,97 @@
+"""What AI Gateway adds to an answer that passes through it, and its cache of identical requests.
+
+Source: Cloudflare docs, "AI Gateway: caching" and "Header glossary".
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from starlette.responses import Response, StreamingResponse
+
+GATEWAY, STATUS = "cf-aig-gateway-id", "cf-aig-cache-status"
+DEFAULT_TTL = 300.0
+"""Seconds that an answer is kept where only a cache key is given."""
+CAPACITY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer as it went out."""
+
+    until: float
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def response(self) -> Response:
+        """Return it once more."""
+        return Response(self.content, self.status, {**self.headers, STATUS: "HIT"})
+
+
+@dataclass
+class Cache:
+    """Answers by what was asked; the oldest go first."""
+
+    _kept: dict[str, Kept] = field(default_factory=dict)
+
+    def find(self, key: str | None) -> Response | None:
+        """Return the answer that was given before, if it is still fresh."""
+        kept = self._kept.get(key or "")
+        return kept.response() if kept and kept.until > time.monotonic() else None
+
+    def keeping(self, key: str | None, headers: Mapping[str, str], response: Response) -> Response:
+        """Return `response`, which is kept once it has gone out whole; refusals are not."""
+        if key is None or response.status_code != 200:  # noqa: PLR2004 - HTTP's OK
+            return response
+        if isinstance(response, StreamingResponse):
+            source = response.body_iterator
+            response.body_iterator = self._recorded(key, headers, response, source)  # type: ignore[arg-type] # ours
+        else:
+            self._keep(key, headers, response, bytes(response.body))
+        return response
+
+    async def _recorded(
+        self, key: str, headers: Mapping[str, str], response: Response, chunks: AsyncGenerator[bytes]
+    ) -> AsyncGenerator[bytes]:
+        content = bytearray()
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                content += chunk
+                yield chunk
+        self._keep(key, headers, response, bytes(content))
+
+    def _keep(self, key: str, headers: Mapping[str, str], response: Response, content: bytes) -> None:
+        ttl = headers.get("cf-aig-cache-ttl", "")
+        until = time.monotonic() + (float(ttl) if ttl.isdecimal() else DEFAULT_TTL)
+        self._kept[key] = Kept(until, response.status_code, dict(response.headers), content)
+        for oldest in list(self._kept)[:-CAPACITY]:
+            del self._kept[oldest]
+
+
+def cache_key(headers: Mapping[str, str], path: str, content: bytes) -> str | None:
+    """Return under what an answer is kept; None where the request does not ask for caching."""
+    asks = "cf-aig-cache-ttl" in headers or "cf-aig-cache-key" in headers
+    if GATEWAY not in headers or not asks or headers.get("cf-aig-skip-cache") == "true":
+        return None
+    named = headers.get("cf-aig-cache-key")
+    what = named.encode() if named else path.encode() + b"\0" + content
+    return sha256(headers[GATEWAY].encode() + b"\0" + what).hexdigest()
+
+
+def gateway_headers(headers: Mapping[str, str], model: str) -> dict[str, str]:
+    """Return what the gateway adds to an answer; nothing where the request names none."""
+    if GATEWAY not in headers:
+        return {}
+    return {
+        STATUS: "MISS",
+        "cf-aig-log-id": str(uuid.uuid4()),
+        "cf-aig-step": "0",
+        "cf-aig-provider": "workers-ai",
+        "cf-aig-model": model,
+    }

@@ -1,0 +1,55 @@
+"""The connection under a request: what a server hands down so that an answer can break off for real."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+EXTENSION = "cf_llama_emulator.transport"
+"""Under this name the transport stands in the extensions of an ASGI scope."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportLine:
+    """A line over asyncio's transport; without one (an application called in its own process) it does nothing."""
+
+    transport: asyncio.Transport | None
+
+    def close(self) -> None:
+        """End the connection after what has been written."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def reset(self) -> None:
+        """End the connection with a TCP reset."""
+        if self.transport is not None:
+            under: socket.socket = self.transport.get_extra_info("socket")
+            under.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.transport.abort()
+
+
+def line_of(scope: Mapping[str, Any]) -> TransportLine:
+    """Return the line that a request came in on."""
+    return TransportLine(scope.get("extensions", {}).get(EXTENSION))
+
+
+class Protocol(H11Protocol):
+    """uvicorn's own protocol; it tells the application about the connection as well."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
+        """Take a new connection."""
+        super().connection_made(transport)
+        app = self.app
+
+        async def with_line(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope | {"extensions": scope.get("extensions", {}) | {EXTENSION: transport}}, receive, send)
+
+        self.app = with_line
