@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
+from cf_llama import logs  # noqa: F401 - from here on httpx's lines hold no account id
+
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
 
 _lock = Lock()
