@@ -11,7 +11,7 @@ from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text, Tool
 from cf_llama_emulator.errors import ServiceError, invalid_input
-from cf_llama_emulator.local.calls import Anew, CallReader, Calls, judge, schema_of_call
+from cf_llama_emulator.local.calls import CallReader, judge, new_calls, schema_of_call
 from cf_llama_emulator.local.prompts import answer_body, completion_body, tools_body
 from cf_llama_emulator.local.runtime import LocalModelError, Runtime
 
@@ -63,14 +63,23 @@ class LocalEngine:
 
     async def _call(self, ask: Ask, tools: Sequence[Tool]) -> AsyncGenerator[Piece]:
         """Call one of `tools`: the model can write nothing else."""
+        calls, end = await self._bound_call(ask, tools)
+        if end.finish_reason == "length":
+            raise ServiceError(400, 8006, "The forced tool call does not fit into max_tokens")
+        for call in calls:
+            yield call
+        yield end
+
+    async def _bound_call(self, ask: Ask, tools: Sequence[Tool]) -> tuple[list[Call], End]:
+        """Return a call of one of `tools`, or none where it does not fit into `max_tokens`."""
         progress = Progress()
         async with aclosing(self._decode(tools_body(ask, tools, schema_of_call(tools)), progress)) as texts:
             text = "".join([text async for text in texts])
-        if progress.finish_reason == "length":
-            raise ServiceError(400, 8006, "The forced tool call does not fit into max_tokens")
+        end = progress.end()
+        if end.finish_reason == "length":
+            return [], end
         value = json.loads(text)
-        yield Call(value["name"], value["arguments"])
-        yield progress.end()
+        return [Call(value["name"], value["arguments"])], end
 
     async def _words_or_calls(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Let the model choose: what it writes in the form of a call becomes one if it stands up to judgement."""
@@ -87,20 +96,22 @@ class LocalEngine:
                 yield piece
 
     async def _rest(self, ask: Ask, reader: CallReader, progress: Progress) -> AsyncGenerator[Piece]:
-        """Yield what follows the prose: the calls, or another try where they do not stand up, or what was held back."""
+        """Yield what follows the prose: calls, what was held back, or another answer where neither stands."""
         verdict = judge(reader, ask, cut=progress.finish_reason == "length")
-        if isinstance(verdict, Calls):
-            for call in verdict.calls:
+        calls, end = verdict.calls, progress.end()
+        if verdict.again:
+            written, end = await self._bound_call(ask, verdict.again)
+            calls = new_calls(written, ask)
+        if calls or verdict.stands:
+            for call in calls:
                 yield call
-        elif isinstance(verdict, Anew) or reader.calls or ask.response_format is not None:
-            again = self._call(ask, verdict.tools) if isinstance(verdict, Anew) else self._words(ask)
-            async with aclosing(again):
-                async for piece in again:
-                    yield piece
+            if verdict.stands and (held := reader.close()):
+                yield Text(held)
+            yield end
             return
-        elif held := reader.close():
-            yield Text(held)
-        yield progress.end()
+        async with aclosing(self._words(ask)) as words:
+            async for piece in words:
+                yield piece
 
     async def _decode(self, body: Mapping[str, Any], progress: Progress) -> AsyncGenerator[str]:
         """Yield the text as it comes, and keep `progress`."""

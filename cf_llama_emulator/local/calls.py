@@ -128,39 +128,38 @@ def fits(call: Call, tools: Iterable[Tool]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
-    """Make these calls."""
+class Verdict:
+    """What to do about an answer. With nothing set: give another one, in words."""
 
-    calls: Sequence[Call]
-
-
-@dataclass(frozen=True, slots=True)
-class Anew:
-    """Have one of these tools called, the call written anew and bound to its schema."""
-
-    tools: Sequence[Tool]
+    calls: Sequence[Call] = ()
+    """Calls to be made."""
+    again: Sequence[Tool] = ()
+    """Tools one of which was meant: the call is to be written anew, bound to their schemas."""
+    stands: bool = False
+    """Whether the text is the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Call nothing."""
-
-
-def judge(reader: CallReader, ask: Ask, *, cut: bool = False) -> Calls | Anew | Words:
+def judge(reader: CallReader, ask: Ask, *, cut: bool = False) -> Verdict:
     """Judge what a model wrote of its own accord; `cut` says that it came to the end of its `max_tokens`.
 
-    A call that was made already since the user last spoke is not made again: its result is there. After a result, a
-    call whose arguments come out of nothing is a guess and not made. A call to no known tool is meant as words.
+    A call to no known tool is meant as words, and words are no answer where JSON is asked for.
     """
     if reader.broken and not cut:
-        return Anew([tool for tool in ask.tools if f'"{tool.name}"' in reader.close()] or ask.tools)
-    new = _new_calls(reader.calls, ask)
-    fitting = [call for call in new if fits(call, ask.tools)]
-    named = [tool for tool in ask.tools if tool.name in {call.name for call in new}]
-    return Calls(fitting) if fitting else Anew(named) if named else Words()
+        return Verdict(again=tuple(tool for tool in ask.tools if f'"{tool.name}"' in reader.close()) or ask.tools)
+    if not reader.calls:
+        return Verdict(stands=ask.response_format is None)
+    new = new_calls(reader.calls, ask)
+    fitting = tuple(call for call in new if fits(call, ask.tools))
+    named = tuple(tool for tool in ask.tools if tool.name in {call.name for call in new})
+    return Verdict(fitting) if fitting else Verdict(again=named)
 
 
-def _new_calls(calls: Iterable[Call], ask: Ask) -> Sequence[Call]:
+def new_calls(calls: Iterable[Call], ask: Ask) -> Sequence[Call]:
+    """Return the calls that bring the conversation on.
+
+    A call that was made already since the user last spoke is not made again: its result is there. After a result, a
+    call whose arguments come out of nothing is a guess and not made.
+    """
     past = calls_since_question(ask.messages)
     made = [(call.name, call.arguments) for call in past]
     said = " ".join([*(message["content"] for message in ask.messages), *(call.result for call in past)])

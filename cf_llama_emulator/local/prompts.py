@@ -26,7 +26,7 @@ class PastCall:
 
     def __str__(self) -> str:
         arguments = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in self.arguments.items())
-        return f"{self.name}({arguments}) returned: {self.result}"
+        return f"Result of {self.name}({arguments}):\n{self.result}"
 
 
 def completion_body(ask: Ask) -> dict[str, Any]:
@@ -124,8 +124,9 @@ def _past_call(message: Mapping[str, Any], calls: Mapping[str, Mapping[str, Any]
 
 
 def _report(results: Sequence[PastCall], question: str) -> str:
-    known = "\n".join(map(str, results))
-    return f"{known}\n\nUse this to answer: {question if len(question) < REPEATED_QUESTION else 'the question above.'}"
+    known = "\n\n".join(map(str, results))
+    asked = f": {question}" if len(question) < REPEATED_QUESTION else "."
+    return f"{known}\n\nNow answer my question in a sentence{asked}"
 
 
 def _wire_tool(tool: Tool) -> dict[str, Any]:

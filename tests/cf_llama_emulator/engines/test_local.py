@@ -162,6 +162,26 @@ async def test_a_call_that_was_made_already_gives_way_to_words(engine, runtime):
     assert "tools" not in runtime.bodies[1]
 
 
+async def test_a_call_written_anew_that_was_made_already_gives_way_too(engine, runtime):
+    history = (
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "add", "arguments": {"a": 2, "b": 3}}]},
+        {"role": "tool", "content": "5", "name": "add"},
+    )
+    runtime.answers = [['{"name": "add", "arguments": {a', "stop"]]
+    runtime.answers += [['{"name": "add", "arguments": {"a": 2, "b": 3}}', "stop"], ["It is 5.", "stop"]]
+    pieces = await pieces_of(engine, ask("What is 2 plus 3?", *history, tools=TOOLS))
+    assert pieces == [Text("It is 5."), End("stop", 7, 1)]
+
+
+async def test_a_call_written_anew_that_does_not_end_gives_way_too(engine, runtime):
+    runtime.answers = [
+        ['{"name": "add", "arguments": {a', "stop"],
+        ['{"name": "add", ', "length"],
+        ["It is 5.", "stop"],
+    ]
+    assert await pieces_of(engine, ask(tools=TOOLS)) == [Text("It is 5."), End("stop", 7, 1)]
+
+
 async def test_what_looked_like_a_call_and_is_none_is_text(engine, runtime):
     runtime.answers = [['{"name"', ': "Ann"}', "stop"]]
     pieces = await pieces_of(engine, ask(tools=TOOLS))

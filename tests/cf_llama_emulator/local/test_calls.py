@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama_emulator.engines.base import Ask, Call, Tool
-from cf_llama_emulator.local.calls import Anew, CallReader, Calls, Words, fits, judge, may_be_call, schema_of_call
+from cf_llama_emulator.local.calls import CallReader, Verdict, fits, judge, may_be_call, schema_of_call
 
 WEATHER = Tool("weather", "of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 ADD = Tool(
@@ -139,38 +139,38 @@ def exchange(question, call, arguments, result):
 
 
 JUDGEMENTS = {
-    "a fitting call is made": (PARIS, (), Calls(A_CALL)),
-    "twice the same is one": (f"{PARIS}\n{PARIS}", (), Calls(A_CALL)),
-    "only the fitting of two": (f'{PARIS}\n{{"name": "add", "arguments": {{}}}}', (), Calls(A_CALL)),
-    "wrong arguments are written anew": ('{"name": "add", "arguments": {"a": "x"}}', (), Anew([ADD])),
-    "broken JSON is written anew": ('{"name": "add", "arguments": {a: 1}}', (), Anew([ADD])),
-    "broken beyond the name": ('{"name": "ad', (), Anew(TOOLS)),
-    "an unknown tool is meant as words": ('{"name": "joke", "arguments": {}}', (), Words()),
-    "words are words": ("It is 3.", (), Words()),
+    "a fitting call is made": (PARIS, (), Verdict(tuple(A_CALL))),
+    "twice the same is one": (f"{PARIS}\n{PARIS}", (), Verdict(tuple(A_CALL))),
+    "only the fitting of two": (f'{PARIS}\n{{"name": "add", "arguments": {{}}}}', (), Verdict(tuple(A_CALL))),
+    "wrong arguments are written anew": ('{"name": "add", "arguments": {"a": "x"}}', (), Verdict(again=(ADD,))),
+    "broken JSON is written anew": ('{"name": "add", "arguments": {a: 1}}', (), Verdict(again=(ADD,))),
+    "broken beyond the name": ('{"name": "ad', (), Verdict(again=TOOLS)),
+    "an unknown tool is meant as words": ('{"name": "joke", "arguments": {}}', (), Verdict()),
+    "words are words": ("It is 3.", (), Verdict(stands=True)),
     "what was called has its result": (
         '{"name": "add", "arguments": {"a": 1, "b": 2}}',
         exchange("Add 1 and 2.", "add", '{"a": 1, "b": 2}', "3"),
-        Words(),
+        Verdict(),
     ),
     "a further question may call the same": (
         SUM,
         (*exchange("Add 1 and 2.", "add", {"a": 1, "b": 2}, "3"), {"role": "user", "content": "Again: 1 and 2."}),
-        Calls([Call("add", {"a": 1, "b": 2})]),
+        Verdict((Call("add", {"a": 1, "b": 2}),)),
     ),
     "the next step uses the result": (
         '{"name": "add", "arguments": {"a": 40, "b": 2}}',
         exchange("How old is he in 2 years?", "now", {}, "he is 40"),
-        Calls([Call("add", {"a": 40, "b": 2})]),
+        Verdict((Call("add", {"a": 40, "b": 2}),)),
     ),
     "a guess after a result is not made": (
         PARIS,
         exchange("Add 1 and 2.", "add", {"a": 1, "b": 2}, "3"),
-        Words(),
+        Verdict(),
     ),
     "nothing to guess": (
         '{"name": "now", "arguments": {}}',
         exchange("Add 1 and 2.", "add", {"a": 1, "b": 2}, "3"),
-        Calls([Call("now", {})]),
+        Verdict((Call("now", {}),)),
     ),
 }
 
@@ -181,7 +181,12 @@ def test_calls_are_judged(text, messages, verdict):
 
 
 def test_a_call_that_was_cut_is_not_written_anew():
-    assert judged('{"name": "add", "argum', cut=True) == Words()
+    assert judged('{"name": "add", "argum', cut=True) == Verdict(stands=True)
+
+
+def test_words_are_no_answer_where_json_is_asked_for():
+    asked = Ask(model="m", prompt="?", tools=TOOLS, response_format={"type": "json_object"})
+    assert judge(CallReader(), asked) == Verdict()
 
 
 def test_the_schema_of_a_call_to_one_tool():

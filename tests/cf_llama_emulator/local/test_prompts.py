@@ -32,10 +32,10 @@ def result(content, **keys):
     return {"role": "tool", "content": content, **keys}
 
 
-ROME = 'weather(city="Rome") returned: 25 °C'
-OSLO = 'weather(city="Oslo") returned: -3 °C'
-AGAIN = "Use this to answer: Weather in Rome and Oslo?"
-BOTH = {"role": "user", "content": f"{ROME}\n{OSLO}\n\n{AGAIN}"}
+ROME = 'Result of weather(city="Rome"):\n25 °C'
+OSLO = 'Result of weather(city="Oslo"):\n-3 °C'
+AGAIN = "Now answer my question in a sentence: Weather in Rome and Oslo?"
+BOTH = {"role": "user", "content": f"{ROME}\n\n{OSLO}\n\n{AGAIN}"}
 
 CONVERSATIONS = {
     "words": ([{"role": "system", "content": "Be brief."}, USER, ANSWER], None),
@@ -76,7 +76,7 @@ CONVERSATIONS = {
     ),
     "a result without its call": (
         [USER, result("25 °C", name="weather")],
-        [USER, {"role": "user", "content": f"weather() returned: 25 °C\n\n{AGAIN}"}],
+        [USER, {"role": "user", "content": f"Result of weather():\n25 °C\n\n{AGAIN}"}],
     ),
 }
 
@@ -89,7 +89,7 @@ def test_results_become_turns(messages, expected):
 def test_a_long_question_is_not_said_twice():
     asked = {"role": "user", "content": "Why? " * 200}
     *_, last = turns(Ask(model="m", messages=[asked, result("so", name="search")]))
-    assert last["content"] == "search() returned: so\n\nUse this to answer: the question above."
+    assert last["content"] == "Result of search():\nso\n\nNow answer my question in a sentence."
 
 
 def test_a_prompt_is_a_turn_of_the_user():
