@@ -16,6 +16,7 @@ from cf_llama_emulator.local.prompts import calls_since_question
 
 WRAPPERS = ("<tool_call>", "```json", "```xml", "```")
 """What models put before a call; whatever ends them is ignored after it."""
+CLOSING_TAG = "</tool_call>"
 KEYS = ('"name"', '"arguments"', '"parameters"', '"type"', '"function"')
 """What the first key of a call may be."""
 
@@ -23,7 +24,7 @@ _OPENING = re.compile(r"\s*(?:[{<`\[]|$)")
 _FIRST_CHARACTER = re.compile(r"\s*\S")
 _BRACKETS = re.compile(r"[\s\[{]*(?=\{)|\s*\[\s*")
 _OBJECT = re.compile(r'\{\s*"')
-_AFTER_CALL = re.compile(r"(?:\s|</tool_call>|```(?!\w|$)|[\]},;])*")
+_AFTER_CALL = re.compile(rf"(?:\s|{CLOSING_TAG}|```(?!\w|$)|[\]}},;])*")
 _DECODER = json.JSONDecoder(strict=False)  # small models leave line ends inside strings
 
 
@@ -51,7 +52,7 @@ class CallReader:
             prose += decided
         while self.calls and not self.finished:
             self._held = self._held[_AFTER_CALL.match(self._held).end() :]  # type: ignore[union-attr] # matches always
-            self.finished = not may_be_call(self._held)
+            self.finished = not (may_be_call(self._held) or CLOSING_TAG.startswith(self._held))
             if self.finished or self._decide() is None:
                 break
         return prose

@@ -65,6 +65,11 @@ def test_calls_are_told_from_words(text, prose, calls):
     assert read(text) == (prose, calls)
 
 
+@pytest.mark.parametrize(("text", "prose", "calls"), READINGS.values(), ids=READINGS)
+def test_single_characters_read_the_same(text, prose, calls):
+    assert read(*text) == (prose, calls)
+
+
 @given(st.sampled_from(list(READINGS.values())), st.data())
 def test_any_cutting_reads_the_same(reading, data):
     text, prose, calls = reading
