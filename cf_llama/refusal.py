@@ -93,6 +93,9 @@ CODES: Mapping[int, Meaning] = {
     2045: Meaning(errors.QuotaExceededError),
 }
 
+_AMBIGUOUS = {3030, 10000}
+"""Codes that mean several things: the text or the status decides."""
+
 _STATUSES: Mapping[int, type[WorkersAIError]] = {
     401: errors.AuthenticationError,
     402: errors.QuotaExceededError,
@@ -189,7 +192,7 @@ def _code_and_text(payload: Any) -> tuple[int | None, str]:
     code = next((code for code, _ in reports if code is not None), None)
     if code is None:
         in_text = (int(number) for number in _CODE_IN_TEXT.findall(text))
-        code = next((number for number in in_text if number in CODES), None)
+        code = next((number for number in in_text if number in CODES or number in _AMBIGUOUS), None)
     return code, text
 
 

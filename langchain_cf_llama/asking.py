@@ -1,31 +1,21 @@
-"""From what LangChain passes to a call to the request and to where it goes."""
+"""From what LangChain passes to a call to what the core asks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from cf_llama import asking as core
 from cf_llama import schema
+from cf_llama.asking import Asking
 from cf_llama.errors import InvalidRequestError
-from cf_llama.request import ChatRequest
 from cf_llama.settings import Settings
-from cf_llama.transport import Transport
 
-QUESTION_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions", "raw")
-"""Fields of a `ChatRequest` that belong to one question and are no settings."""
 _LANGCHAIN_OWN = {"stream"}
 """Options by which LangChain talks to itself."""
-
-
-class Asking(NamedTuple):
-    """One call: where it goes and what it asks."""
-
-    transport: Transport
-    request: ChatRequest
-
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 """Whatever LangChain can make a definition of."""
@@ -48,7 +38,7 @@ def _definition(tool: Tool, where: str) -> dict[str, Any]:
 
 
 def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **question: Any) -> Asking:
-    """Bring together the settings, what was changed for this call, and the question.
+    """One call of LangChain's.
 
     Args:
         settings: The model's own.
@@ -59,12 +49,9 @@ def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str,
     Raises:
         InvalidRequestError: an option is unknown, or a value is not allowed.
     """
-    asked = {name: options[name] for name in QUESTION_FIELDS if options.get(name) is not None}
-    changed = {name: value for name, value in options.items() if name not in {*QUESTION_FIELDS, *_LANGCHAIN_OWN}}
+    given = {name: value for name, value in options.items() if name not in _LANGCHAIN_OWN}
     if stop is not None:
-        changed["stop"] = stop
-    if "tools" in asked:
-        asked["tools"] = definitions(asked["tools"])
-    call = settings.for_call(changed) if changed else settings
-    transport = Transport(call.connection("langchain_cf_llama"), call.http_client, call.http_async_client)
-    return Asking(transport, ChatRequest(**(question | asked), **call.request_fields()))
+        given["stop"] = stop
+    if given.get("tools") is not None:
+        given["tools"] = definitions(given["tools"])
+    return core.asking(settings, given, "langchain_cf_llama", **question)

@@ -10,6 +10,8 @@ import json
 
 from langchain_core.utils.json import parse_partial_json
 
+from cf_llama.arguments import INVALID, object_of
+
 MARK = "\ufeff"
 """A byte order mark: it is not seen, and no JSON that follows it is ever completed."""
 
@@ -26,9 +28,5 @@ def unmendable(text: str) -> str:
 def repeatable(text: str) -> str:
     """Arguments for the history, where the service takes nothing but JSON (it answers 400 otherwise)."""
     text = text.removeprefix(MARK)
-    try:
-        if isinstance(json.loads(text), dict):
-            return text
-    except (ValueError, RecursionError):
-        pass
-    return json.dumps({"invalid_json": text}, ensure_ascii=False)
+    arguments = object_of(text)
+    return json.dumps(arguments, ensure_ascii=False) if INVALID in arguments else text

@@ -16,8 +16,9 @@ from langchain_core.runnables import Runnable
 
 from cf_llama import model as facts
 from cf_llama import tokens
+from cf_llama.asking import Asking
 from cf_llama.request import ChatRequest
-from langchain_cf_llama.asking import Asking, Tool, asking, definitions
+from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire

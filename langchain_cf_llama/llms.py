@@ -15,9 +15,10 @@ from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPro
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 
 from cf_llama import template
+from cf_llama.asking import Asking
 from cf_llama.reply import Delta, Reply
 from cf_llama.settings import Settings
-from langchain_cf_llama.asking import Asking, asking
+from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire

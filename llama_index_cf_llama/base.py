@@ -1,7 +1,7 @@
 """`CloudflareLlama`: the model as a `FunctionCallingLLM`.
 
 The decorated methods are LlamaIndex's; each makes one request and reports one event. Sync and async stand side by side
-and differ in colour only: what is asked is decided by `_question`, what an answer becomes by `responses`.
+and differ in colour only: what is asked is decided by `_asking`, what an answer becomes by `responses`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, d
 from llama_index.core.tools import BaseTool
 from pydantic import Field
 
-from cf_llama import CONTEXT_WINDOW, ChatRequest, Delta, InvalidRequestError, Settings, Transport
+from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
+from cf_llama.asking import Asking, asking
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
@@ -40,9 +41,6 @@ from llama_index_cf_llama.structured import StructuredOutput
 from llama_index_cf_llama.tools import definition
 
 USER_AGENT = "llama_index_cf_llama"
-_OF_A_REQUEST = ("tools", "tool_choice", "parallel_tool_calls", "functions", "response_format", "raw")
-"""What a call may say besides the settings."""
-
 _KEPT_OUT = {name for name, field in Settings.model_fields.items() if field.exclude}
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -177,10 +175,10 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
         messages = [*(chat_history or ()), *([last] if last else ())]
         return {"messages": messages, **(offer if tools else {}), **kwargs}
 
-    def _conversation(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> _Question:
-        return self._question(self._given(kwargs), messages=to_wire(messages))
+    def _conversation(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Asking:
+        return self._asking(self._given(kwargs), messages=to_wire(messages))
 
-    def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> _Question:
+    def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Asking:
         given = self._given(kwargs)
         form = given.pop("complete_as", self.complete_as)
         if form is None:
@@ -188,10 +186,10 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
         if form not in {"chat", "prompt"}:
             raise InvalidRequestError(f"complete_as must be chat or prompt, not {form!r}")
         if form == "chat":
-            return self._question(given, messages=[{"role": "user", "content": prompt}])
+            return self._asking(given, messages=[{"role": "user", "content": prompt}])
         if not formatted:
             prompt = self._template(raw=bool(given.get("raw")))(prompt)
-        return self._question(given, prompt=prompt)
+        return self._asking(given, prompt=prompt)
 
     def _template(self, *, raw: bool) -> Callable[[str], str]:
         """The user's own template, else that of Llama 3.3 where nobody else would apply it."""
@@ -202,32 +200,24 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
     def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in {**self.additional_kwargs, **kwargs}.items() if value is not None}
 
-    def _question(self, given: Mapping[str, Any], **content: Any) -> _Question:
-        """Where to ask and what, with the settings of this call."""
-        of_request = {name: value for name, value in given.items() if name in _OF_A_REQUEST}
-        changed = {name: value for name, value in given.items() if name not in _OF_A_REQUEST}
-        call = self.for_call(changed) if changed else self
-        transport = Transport(call.connection(USER_AGENT), call.http_client, call.http_async_client)
-        return transport, ChatRequest(**call.request_fields(), **of_request, **content)
+    def _asking(self, given: Mapping[str, Any], **question: Any) -> Asking:
+        return asking(self, given, USER_AGENT, **question)
 
-    def _run(self, question: _Question) -> ChatResponse:
-        transport, request = question
+    def _run(self, ask: Asking) -> ChatResponse:
+        transport, request = ask
         return chat_response(transport.run(request))
 
-    async def _arun(self, question: _Question) -> ChatResponse:
-        transport, request = question
+    async def _arun(self, ask: Asking) -> ChatResponse:
+        transport, request = ask
         return chat_response(await transport.arun(request))
 
-    def _stream(self, question: _Question) -> ChatResponseGen:
-        transport, request = question
+    def _stream(self, ask: Asking) -> ChatResponseGen:
+        transport, request = ask
         return _growing(transport.stream(request))
 
-    def _astream(self, question: _Question) -> ChatResponseAsyncGen:
-        transport, request = question
+    def _astream(self, ask: Asking) -> ChatResponseAsyncGen:
+        transport, request = ask
         return _agrowing(transport.astream(request))
-
-
-_Question = tuple[Transport, ChatRequest]
 
 
 def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
