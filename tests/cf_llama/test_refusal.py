@@ -128,6 +128,12 @@ def test_status_and_text_decide_where_the_code_does_not(status, code, text, kind
     assert (type(error), error.is_retryable, error.code, error.message) == (kind, retryable, code, text)
 
 
+@pytest.mark.parametrize(("status", "code", "kind"), [(400, 3030, ServiceError), (401, 10000, AuthenticationError)])
+def test_a_code_that_means_several_things_is_found_in_the_text(status, code, kind):
+    error = refused(status, b'{"errors":["%d: Internal Server Error"]}' % code)
+    assert (type(error), error.code) == (kind, code)
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
