@@ -53,7 +53,10 @@ def serve(
     any_credentials: bool,
     allow_host: tuple[str, ...],
 ) -> None:
-    """Start an emulator of Workers AI and say how to reach it."""
+    """Start an emulator of Workers AI and say how to reach it.
+
+    The engine "auto" is the largest model that has been pulled, or fixed rules where there is none.
+    """
     if list_faults:
         click.echo(listing())
         return
@@ -72,7 +75,8 @@ def serve(
     except (ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; try another --port") from error
+        reason = error.strerror or error
+        raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         click.echo(how_to_reach(running))
         _until_interrupted()
@@ -95,7 +99,10 @@ def list_models() -> None:
 @model.command()
 @click.argument("name", default=DEFAULT, type=click.Choice(list(CATALOGUE)))
 def pull(name: str) -> None:
-    """Fetch a model into the cache folder: resumable, verified, from its publisher first."""
+    """Fetch a model into the cache folder: resumable, verified, from its publisher first.
+
+    The folder is models in CF_LLAMA_CACHE, else in cf-llama in XDG_CACHE_HOME or ~/.cache.
+    """
     weights = CATALOGUE[name]
     click.echo(f"{name}: {weights.size / 1e6:,.0f} MB, licence {weights.licence} ({weights.repository})")
     try:

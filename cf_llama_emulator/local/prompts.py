@@ -117,10 +117,11 @@ def _exchanges(messages: Iterable[Mapping[str, Any]]) -> Iterable[tuple[Mapping[
 def _past_call(message: Mapping[str, Any], calls: Mapping[str, Mapping[str, Any]], position: int) -> PastCall:
     """Find the call of a result, by its id or, in the native shape that has none, by its place."""
     call = calls.get(message.get("tool_call_id") or str(position), {})
-    arguments = call.get("arguments") or {}
-    if isinstance(arguments, str):
+    arguments = call.get("arguments")
+    if isinstance(arguments, str) and arguments:
         arguments = json.loads(arguments)
-    return PastCall(call.get("name") or message.get("name") or "tool", arguments, message["content"])
+    known = arguments if isinstance(arguments, dict) else {}
+    return PastCall(call.get("name") or message.get("name") or "tool", known, message["content"])
 
 
 def _report(results: Sequence[PastCall], question: str) -> str:

@@ -103,6 +103,12 @@ def test_calls_are_forgotten_when_the_user_speaks():
     assert calls_since_question([*past, ANSWER, USER]) == []
 
 
+@pytest.mark.parametrize("arguments", [None, "", "null", "[1]", {}])
+def test_arguments_that_are_no_object_are_none(arguments):
+    past = [USER, openai(("1", "now", arguments)), result("noon", tool_call_id="1")]
+    assert [str(call) for call in calls_since_question(past)] == ["Result of now():\nnoon"]
+
+
 def test_sampling_is_passed_on_in_llama_cpps_words():
     sampling = {"temperature": 0, "top_p": 0.5, "top_k": 5, "seed": 7, "frequency_penalty": 1, "presence_penalty": -1}
     body = completion_body(Ask(model="m", prompt="Hi", max_tokens=9, sampling=sampling | {"repetition_penalty": 1.5}))
