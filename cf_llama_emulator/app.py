@@ -65,6 +65,12 @@ class Emulator:
         if isinstance(self.settings.faults, str):
             combined([self.settings.faults])  # raises for what it cannot be
 
+    def clear(self) -> None:
+        """Forget all that has been: requests, what they spent, answers that were kept, and faults to come."""
+        self.requests.clear()
+        self.coming_faults.clear()
+        self.spending, self.cache, self.fate = Spending(), Cache(), Fate()
+
     async def run(self, request: Request) -> Response:
         """Answer `POST …/ai/run/{model}`."""
         content = await self._admit(request)

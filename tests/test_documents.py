@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 
 from cf_llama_emulator.server import serve
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CREDENTIALS = re.compile(r"(CLOUDFLARE|CF)_\w+")
@@ -51,7 +53,10 @@ def test_demonstration_runs_without_account_and_model(no_account):
     assert "source: leave.md" in run.stdout
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+CODE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code])
 def test_readme_code_runs(code, monkeypatch, capsys):
     with serve() as emulator:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
@@ -59,3 +64,9 @@ def test_readme_code_runs(code, monkeypatch, capsys):
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
         exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own document
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if "def test_" in code])
+def test_readme_tests_pass(code, pytester):
+    pytester.makepyfile(code)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

@@ -1,0 +1,58 @@
+"""The fixture `cf_llama_emulator`, for tests of one's own chains, agents and query engines.
+
+pytest loads this module at its start wherever the package is installed, so it imports the emulator only when a test
+asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from cf_llama_emulator.testing import ScriptedEmulator
+
+VARIABLES = (
+    "CLOUDFLARE_BASE_URL",
+    "CLOUDFLARE_ACCOUNT_ID",
+    "CF_ACCOUNT_ID",
+    "CLOUDFLARE_API_TOKEN",
+    "CLOUDFLARE_AUTH_TOKEN",
+    "CF_AI_API_TOKEN",
+    "CF_API_TOKEN",
+    "CLOUDFLARE_API_KEY",
+    "CLOUDFLARE_EMAIL",
+)
+"""What may lead a client to an account; none of it is the developer's own while a test runs."""
+
+
+@pytest.fixture(scope="session")
+def _cf_llama_emulator() -> Iterator[ScriptedEmulator]:
+    """One server for the whole session: a start and a stop take longer than most tests."""
+    try:
+        from cf_llama_emulator.testing import ScriptedEmulator  # noqa: PLC0415 - see the module
+    except ModuleNotFoundError as missing:
+        pytest.fail(f"{missing.name} is missing; install it with `pip install 'cf-llama[emulator]'`.", pytrace=False)
+    with ScriptedEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def cf_llama_emulator(
+    _cf_llama_emulator: ScriptedEmulator, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ScriptedEmulator]:
+    """An emulator of Workers AI on a free port, and the environment variables that lead a client to it.
+
+    `say(...)` scripts the answers, `faults(...)` lets the next requests go wrong, `requests` is what came in. Without
+    a script it answers by fixed rules.
+    """
+    emulator = _cf_llama_emulator.cleared()
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+    yield emulator
+    emulator.cleared()
