@@ -31,8 +31,8 @@ class _Slot:
         """Whether a fragment belongs to this call; a new id, or a name after a finished call, begins another."""
         if fragment.position not in {None, self.position or 0}:  # a missing index is 0
             return False
-        if fragment.id and self.id:
-            return fragment.id == self.id
+        if fragment.id and self.id:  # some calls of one answer share an id
+            return fragment.id == self.id and not (fragment.name and _is_json(self.arguments))
         if not fragment.name:
             return True
         return fragment.position is not None and fragment.name == self.name and not _is_json(self.arguments)

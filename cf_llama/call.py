@@ -99,6 +99,15 @@ class Call:
         return self._reading.done
 
     @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Take the body. A connection that breaks when the answer is complete has merely ended it."""
+        try:
+            yield
+        except Exception as error:
+            if not (self._reading.complete and (isinstance(error, httpx.HTTPError) or _is_httpx2(error))):
+                raise
+
+    @contextmanager
     def attempt(self) -> Iterator[None]:
         """Try once. A failure is kept for `pause` to judge, outside of here.
 

@@ -17,8 +17,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from cf_llama import logs  # noqa: F401 - from here on httpx's lines hold no account id
-
-_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30)
+from cf_llama.pool import AsyncPool, Pool
 
 _lock = Lock()
 _sync: httpx.Client | None = None
@@ -36,7 +35,7 @@ def shared_client() -> httpx.Client:
     global _sync  # noqa: PLW0603 - one client a process is the purpose of this module
     with _lock:
         if _sync is None or _sync.is_closed:
-            _sync = httpx.Client(verify=_tls(), limits=_LIMITS)
+            _sync = httpx.Client(transport=Pool(_tls()))
         return _sync
 
 
@@ -57,7 +56,7 @@ async def shared_async_client() -> httpx.AsyncClient:
 
 async def _lifetime() -> AsyncGenerator[httpx.AsyncClient, None]:
     # asyncio.run ends with loop.shutdown_asyncgens(), the one hook that a loop offers for closing what belongs to it.
-    client = httpx.AsyncClient(verify=_tls(), limits=_LIMITS)
+    client = httpx.AsyncClient(transport=AsyncPool(_tls()))
     try:
         yield client
     finally:

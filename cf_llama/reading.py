@@ -50,6 +50,11 @@ class Reading:
         """Whether the rest of the body is of no use."""
         return self._assembly.stopped
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the answer is missing, should the body end here."""
+        return self._ended or self.done
+
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes as they come.
 
@@ -74,7 +79,7 @@ class Reading:
         else:
             if not self.done and (data := self._decoder.flush()) is not None:
                 yield from self._event(data)
-            if not (self._ended or self.done):
+            if not self.complete:
                 raise self.interrupted("the stream ended before the answer did")
         yield from self._deliver(self._assembly.finish())
 
@@ -163,6 +168,7 @@ class Refusal:
     """An answer of another status: there will be no delta, only an error."""
 
     delivered = False
+    complete = False
 
     def __init__(self, request: ChatRequest, status: int, headers: httpx.Headers) -> None:  # noqa: ARG002 - as Reading
         self._status, self._headers = status, headers

@@ -64,11 +64,12 @@ class Transport:
                 response = client.send(call.http_request(client), stream=True, follow_redirects=False)
                 try:
                     call.open(response)
-                    for chunk in response.iter_bytes():
-                        for delta in call.feed(chunk):
-                            yield delta
-                        if call.done:
-                            break
+                    with call.receiving():
+                        for chunk in response.iter_bytes():
+                            for delta in call.feed(chunk):
+                                yield delta
+                            if call.done:
+                                break
                     for delta in call.finish():
                         yield delta
                 finally:
@@ -83,11 +84,12 @@ class Transport:
                 response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
                 try:
                     call.open(response)
-                    async for chunk in response.aiter_bytes():
-                        for delta in call.feed(chunk):
-                            yield delta
-                        if call.done:
-                            break
+                    with call.receiving():
+                        async for chunk in response.aiter_bytes():
+                            for delta in call.feed(chunk):
+                                yield delta
+                            if call.done:
+                                break
                     for delta in call.finish():
                         yield delta
                 finally:

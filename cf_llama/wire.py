@@ -21,6 +21,9 @@ from cf_llama.reply import Exchange, Usage
 _log = logging.getLogger(__name__)
 
 
+_SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
+
+
 class Fragment(NamedTuple):
     """A piece of a tool call, or a whole one; `position` is None where the shape has no index."""
 
@@ -70,7 +73,7 @@ def read_event(payload: Any) -> Event | None:
     payload = _unwrapped(payload)
     if isinstance(payload, str):  # the page's second output form: the answer is the bare text
         return Event(text=payload)
-    if not isinstance(payload, dict) or not payload.keys() & {"response", "choices", "tool_calls", "usage", "p"}:
+    if not isinstance(payload, dict) or not payload.keys() & _SAID:
         return None
     choice, message = _choice(payload)
     text = _text(message, payload)

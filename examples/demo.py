@@ -60,9 +60,8 @@ def documents() -> None:
     llm = CloudflareLlama(max_tokens=100, temperature=0)
     pages = [Document(text=text, metadata={"file": name}) for name, text in HANDBOOK.items()]
     index = VectorStoreIndex.from_documents(pages, embed_model=WordCounts())
-    answer = index.as_query_engine(llm=llm, similarity_top_k=1).query(
-        "How many days of paid leave does an employee have?"
-    )
+    question = "How many days of paid leave does an employee have, and what happens to unused leave?"
+    answer = index.as_query_engine(llm=llm, similarity_top_k=1).query(question)
     print(answer)
     for node in answer.source_nodes:
         print(f"source: {node.metadata['file']}: {node.text}")

@@ -48,6 +48,7 @@ def call(position, call_id, name, arguments):
             [("x", 1), ("y", 2)],
             id="interleaved",
         ),
+        pytest.param([call(None, "x", "f", '{"n":1}')] * 2, [("x", 1), ("new1", 1)], id="same id without index"),
         pytest.param([call(0, "x", "", '{"n":1}')], [], id="no name"),
         pytest.param([call(0, "", "", "")], [], id="nothing"),
     ],

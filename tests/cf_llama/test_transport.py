@@ -182,6 +182,17 @@ def test_an_answer_in_a_broken_encoding_is_unreadable(ask, service, transport):
 # what was delivered is never asked for again
 
 
+@pytest.mark.parametrize("ending", ["cut", "hang"])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_connection_that_breaks_after_a_complete_answer_takes_nothing_from_it(
+    colour, service, transport, done, ending
+):
+    last = {"response": "all", "finish_reason": "length"}
+    service.streams({"response": "That is "}, last, done=done, ending=ending)
+    reply = colour.stream(transport(timeout=Timeouts(stall=0.2)), HI)[-1].reply
+    assert (reply.text, reply.finish_reason) == ("That is all", "length")
+
+
 @pytest.mark.parametrize("ending", ["cut", "reset", "hang", "whole"])
 def test_a_stream_that_breaks_off_keeps_its_text(colour, service, transport, ending):
     service.streams({"response": "Half an"}, done=False, ending=ending, headers={"cf-ray": "8f-ZRH"})

@@ -82,6 +82,7 @@ def test_reads_one_copy_of_tool_calls(payload, fragments):
     "payload",
     [
         '{"response":"","finish_reason":"length"}',
+        '{"finish_reason":"length"}',
         '{"choices":[{"delta":{},"finish_reason":"length"}]}',
         '{"choices":[{"message":{"content":"a"},"finish_reason":"length"}]}',
     ],
