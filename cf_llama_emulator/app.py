@@ -28,12 +28,14 @@ from cf_llama_emulator.errors import ServiceError, bad_input, complaint, no_rout
 from cf_llama_emulator.faults import HEADER, NO_FAULTS, Fate, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, JSON_ANSWER
 from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.queue import ACCEPTED
 from cf_llama_emulator.faults.refusals import written
 from cf_llama_emulator.gateway import Cache, cache_key, gateway_headers
 from cf_llama_emulator.line import line_of
 from cf_llama_emulator.models import catalogue_entry
 from cf_llama_emulator.origins import LocalOnly
 from cf_llama_emulator.pieces import accounted
+from cf_llama_emulator.queueing import Queue
 from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.tokens import estimate_input, neurons
@@ -64,9 +66,10 @@ class Emulator:
     def __post_init__(self) -> None:
         if isinstance(self.settings.faults, str):
             combined([self.settings.faults])  # raises for what it cannot be
+        self.queue = Queue(self.engine, self.settings, self._spend)
 
     def clear(self) -> None:
-        """Forget all that has been: requests, what they spent, answers that were kept, and faults to come."""
+        """Forget all that has been but batches: requests, what they spent, answers that were kept, faults to come."""
         self.requests.clear()
         self.coming_faults.clear()
         self.spending, self.cache, self.fate = Spending(), Cache(), Fate()
@@ -76,8 +79,18 @@ class Emulator:
         content = await self._admit(request)
         body, model = parse_body(content), request.path_params["model"]
         self._check_model(model)
+        if request.query_params.get("queueRequest") == "true" or "request_id" in body:
+            return await self._queued(request, model, body)
         ask = read_ask(model, body, check_schema(body))
         return await self._answer(request, ask, body, content)
+
+    async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
+        """Take a batch, or tell how one stands; to ask for one does not count for the rate limit."""
+        polls, plan = "request_id" in body, _plan(request)
+        plan.refuse(Spending() if polls else self.spending)
+        result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
+        status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
+        return await self._delivered(request, json_response(envelope(result), status, self._headers(request)))
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
@@ -149,7 +162,7 @@ class Emulator:
         query, headers = dict(request.query_params), dict(request.headers)
         request.state.seen = Seen(request.method, request.url.path, query, headers, bytes(content))
         self.requests.append(request.state.seen)
-        del self.requests[: -self.settings.log_length]
+        del self.requests[: max(0, len(self.requests) - self.settings.log_length)]
         return bytes(content)
 
     def _check_model(self, model: str) -> None:
@@ -194,8 +207,11 @@ class Emulator:
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, End):
-                    self.spending.spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
+                    self._spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
                 yield piece
+
+    def _spend(self, cost: float) -> None:
+        self.spending.spend(cost)  # of now: `clear` begins another
 
     async def _delivered(self, request: Request, response: Response) -> Response:
         """Return an answer as it goes out."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.models import MODELS
@@ -45,6 +46,8 @@ class Settings:
     """`Host` names that are served, without port; "*" serves all."""
     origins: frozenset[str] = frozenset()
     """Browser origins that are served; "*" serves all."""
+    queue_file: str | Path | None = None
+    """Where batches are kept, so that they survive a restart; None keeps them in memory alone."""
     log_length: int = 10_000
     """How many requests are remembered; the oldest are forgotten first."""
 

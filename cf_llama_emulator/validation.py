@@ -19,6 +19,9 @@ from cf_llama_emulator.tokens import CONTEXT_WINDOW, estimate_input
 FORMS = ("prompt", "messages")
 """The first branches of the page's schema, each named by the key that it requires."""
 
+_BRANCHES = (*FORMS, "requests")
+"""All of them; the last is the batch."""
+
 _JSON_TYPES = {
     bool: "boolean",
     int: "integer",
@@ -84,7 +87,7 @@ _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 @cache
 def _validator(form: str) -> Draft202012Validator:
     schema = json.loads(files(__package__).joinpath("model_schema.json").read_text("utf-8"))
-    return _Validator(schema["oneOf"][FORMS.index(form)])
+    return _Validator(schema["oneOf"][_BRANCHES.index(form)])
 
 
 def _first_failure(form: str, body: Mapping[str, Any]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cf_llama_emulator.faults.kinds import Fault, Limiting
 from cf_llama_emulator.faults.limits import over_quota, over_rate
+from cf_llama_emulator.faults.queue import QUEUE
 from cf_llama_emulator.faults.refusals import REFUSALS
 from cf_llama_emulator.faults.speech import SPEECH
 from cf_llama_emulator.faults.transfer import TRANSFER
@@ -40,7 +41,9 @@ _LIMITS: tuple[Fault, ...] = (
     ),
 )
 
-CATALOGUE: dict[str, Fault] = {fault.name: fault for fault in (*_SWITCHES, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER)}
+CATALOGUE: dict[str, Fault] = {
+    fault.name: fault for fault in (*_SWITCHES, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
+}
 """By name."""
 
 
