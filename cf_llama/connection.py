@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx
 from pydantic import Field, SecretStr
@@ -75,7 +76,7 @@ class Connection:
             object.__setattr__(self, "base_url", check_base_url(self.base_url))
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
-        if not (self.allow_insecure_base_url or _is_safe(httpx.URL(self.base_url))):
+        if not (self.allow_insecure_base_url or _is_safe(self.base_url)):
             raise InvalidRequestError(
                 "base_url must be https, or http to this machine: the token would travel in the clear "
                 "(allow_insecure_base_url=True sends it all the same)"
@@ -98,7 +99,9 @@ class Connection:
         }
 
 
-def _is_safe(url: httpx.URL) -> bool:
+@cache  # a URL costs more to parse than all else that is checked before a call
+def _is_safe(base_url: str) -> bool:
+    url = httpx.URL(base_url)
     return url.scheme == "https" or is_loopback(url.host)
 
 
@@ -129,6 +132,7 @@ def check_token(value: str) -> str:
     return value
 
 
+@cache
 def check_base_url(value: str) -> str:
     """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped."""
     try:

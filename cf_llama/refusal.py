@@ -130,7 +130,7 @@ def is_refusal(payload: Any) -> bool:
     )
 
 
-def error_from(status: int, headers: httpx.Headers, body: bytes) -> WorkersAIError:
+def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersAIError:
     """The error that an answer reports, whatever its form; unknown codes and pages of HTML included."""
     try:
         payload = parse(body)
@@ -151,7 +151,7 @@ def error_from(status: int, headers: httpx.Headers, body: bytes) -> WorkersAIErr
     )
 
 
-def retry_after(headers: httpx.Headers) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds asked for by `retry-after-ms` or `Retry-After` (a number or a date); None where there is no such wish."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
@@ -163,7 +163,7 @@ def retry_after(headers: httpx.Headers) -> float | None:
         return None
 
 
-def _readable(headers: httpx.Headers) -> dict[str, str]:
+def _readable(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers that still fit the body, which is decoded by now."""
     return {name: value for name, value in headers.items() if name not in {"content-encoding", "transfer-encoding"}}
 

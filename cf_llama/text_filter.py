@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SPECIAL_TOKENS = ("<|python_tag|>", "<|eom_id|>", "<|eot_id|>", "<|end_of_text|>", "<|begin_of_text|>")
 """Tokens of the Llama 3.3 template that now and then reach the text."""
@@ -21,7 +22,7 @@ class TextFilter:
         """Whether a stop sequence was met; everything after it is dropped."""
         self._stop = stop
         self._patterns = (*stop, *SPECIAL_TOKENS)
-        self._match = re.compile("|".join(map(re.escape, (*stop, *SPECIAL_TOKENS))))
+        self._match = _any_of(self._patterns)
         self._held = ""
 
     def feed(self, text: str) -> str:
@@ -61,6 +62,11 @@ class TextFilter:
             if any(pattern.startswith(ending) and pattern != ending for pattern in self._patterns):
                 return start
         return len(text) - _ends_in_half(text)
+
+
+@lru_cache(maxsize=128)  # most calls stop at the same texts
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, patterns)))
 
 
 def _ends_in_half(text: str) -> bool:

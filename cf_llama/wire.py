@@ -12,8 +12,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import httpx
-
 from cf_llama import json_text
 from cf_llama.json_text import BadJSON
 from cf_llama.reply import Exchange, Usage
@@ -85,7 +83,7 @@ def read_event(payload: Any) -> Event | None:
     return Event(text, fragments, finish_reason, usage, closes=bool(finish_reason) or sums_up)
 
 
-def exchange(headers: httpx.Headers) -> Exchange:
+def exchange(headers: Mapping[str, str]) -> Exchange:
     """What the headers of an answer tell."""
     neurons = headers.get("cf-ai-neurons", "")
     return Exchange(
