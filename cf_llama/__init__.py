@@ -23,6 +23,7 @@ from cf_llama.errors import (
     RequestTimeoutError,
     ServiceError,
     StreamInterruptedError,
+    SubmissionInDoubtError,
     ToolChoiceError,
     WorkersAIError,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "ServiceError",
     "Settings",
     "StreamInterruptedError",
+    "SubmissionInDoubtError",
     "Timeouts",
     "ToolCall",
     "ToolChoiceError",

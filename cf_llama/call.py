@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pydantic_core
@@ -23,7 +23,7 @@ from cf_llama.errors import (
     ToolChoiceError,
     WorkersAIError,
 )
-from cf_llama.reading import Reading, Refusal
+from cf_llama.reading import Reader, Reading, Refusal
 from cf_llama.reply import Delta, Usage
 from cf_llama.request import ChatRequest
 from cf_llama.retry import Backoff
@@ -31,25 +31,43 @@ from cf_llama.retry import Backoff
 _SHORTEST_WAIT = 0.001  # seconds
 
 
-class Call:
-    """The state of one call, driven by a transport in either colour.
+class Question(Protocol):
+    """What is asked, as far as every call needs to know it."""
+
+    @property
+    def model(self) -> str:
+        """The model's id."""
+        ...
+
+    def body(self, *, stream: bool) -> dict[str, Any]:
+        """The JSON body."""
+        ...
+
+
+class Attempts:
+    """The state of one call, whatever is asked, driven by a transport in either colour.
 
     A driver loops over ``with call.attempt(): send, open, feed …, finish, return`` and, when that did not return,
     waits for ``call.pause()`` seconds.
     """
 
-    def __init__(self, connection: Connection, request: ChatRequest, *, stream: bool) -> None:
+    query = ""
+    """What follows the route."""
+
+    def __init__(self, connection: Connection, question: Question, *, stream: bool = False) -> None:
         self._connection = connection
-        self._request = request
+        self._question = question
         self._stream = stream
         self._backoff = Backoff(connection.max_retries)
         total = connection.timeouts.total
         self._deadline = inf if total is None else monotonic() + total
         self._attempts = 0
-        self._insisted = False
-        self._spent: Usage | None = None  # by an answer that was not taken
-        self._reading: Reading | Refusal = Reading(request, 0, httpx.Headers())
+        self._reading: Reader | None = None
         self._error: WorkersAIError | None = None
+
+    def _reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+        """What reads an answer that is no refusal."""
+        raise NotImplementedError
 
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
@@ -58,8 +76,8 @@ class Call:
         read = _earlier(timeouts.stall if self._stream else timeouts.read, rest)
         return client.build_request(
             "POST",
-            self._connection.url(self._request.model),
-            content=_encoded(self._request.body(stream=self._stream)),
+            self._connection.url(self._question.model) + self.query,
+            content=_encoded(self._question.body(stream=self._stream)),
             headers=self._connection.http_headers(),
             # connect, read, write, pool: a tuple means the same to either library
             timeout=(_earlier(timeouts.connect, rest), read, read, _earlier(timeouts.read, rest)),
@@ -67,9 +85,9 @@ class Call:
 
     def open(self, response: Any) -> None:
         """The head of an answer has come."""
-        headers = httpx.Headers(response.headers.multi_items())
-        kind = Refusal if not response.is_success else Reading
-        self._reading = kind(self._request, response.status_code, headers)
+        headers = dict(response.headers.items())  # names in lower case, as both libraries give them
+        read = self._reader if response.is_success else Refusal
+        self._reading = read(response.status_code, headers)
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes of the answer as they come.
@@ -77,7 +95,7 @@ class Call:
         Raises:
             WorkersAIError: they report a failure, or the time for the whole call is over.
         """
-        yield from self._reading.feed(chunk)
+        yield from self._opened.feed(chunk)
         if monotonic() > self._deadline:
             raise self._too_late("the time for the whole call is over")
 
@@ -87,16 +105,18 @@ class Call:
         Raises:
             WorkersAIError: the answer is incomplete, a failure, or lacks a call that was forced.
         """
-        for delta in self._reading.finish():
-            if delta.reply and self._spent:
-                billed = delta.reply.usage + self._spent if delta.reply.usage else self._spent
-                delta = replace(delta, reply=replace(delta.reply, usage=billed))  # noqa: PLW2901 - the same, dearer
-            yield delta
+        yield from self._opened.finish()
 
     @property
     def done(self) -> bool:
         """Whether the rest of the answer is of no use."""
-        return self._reading.done
+        return self._opened.done
+
+    @property
+    def _opened(self) -> Reader:
+        if self._reading is None:
+            raise BadResponseError("a body came without a head")
+        return self._reading
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
@@ -104,7 +124,7 @@ class Call:
         try:
             yield
         except Exception as error:
-            if not (self._reading.complete and (isinstance(error, httpx.HTTPError) or _is_httpx2(error))):
+            if not (self._opened.complete and (isinstance(error, httpx.HTTPError) or _is_httpx2(error))):
                 raise
 
     @contextmanager
@@ -114,7 +134,7 @@ class Call:
         It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
         request and its token.
         """
-        self._error, self._reading = None, Reading(self._request, 0, httpx.Headers())
+        self._error, self._reading = None, None
         try:
             yield
         except WorkersAIError as error:
@@ -136,11 +156,7 @@ class Call:
         if error is None:
             raise BadResponseError("the attempt ended with neither an answer nor an error")
         self._attempts += 1
-        if isinstance(error, ToolChoiceError) and not self._insisted:
-            self._insisted, self._request = True, self._request.insisting()
-            self._spent = error.partial.usage if error.partial else None
-            return 0.0
-        pause = None if self._reading.delivered else self._backoff.pause(self._attempts, error)
+        pause = None if self._reading and self._reading.delivered else self._backoff.pause(self._attempts, error)
         if pause is None or monotonic() + pause > self._deadline:
             self._error = None
             raise error
@@ -154,7 +170,7 @@ class Call:
             return self._reading.error()
         if "TimeoutException" in kinds:
             return self._too_late(f"no answer in time ({what})")
-        if self._reading.delivered:
+        if isinstance(self._reading, Reading) and self._reading.delivered:
             return self._reading.interrupted(f"the stream broke off ({what})")
         if "DecodingError" in kinds:
             return BadResponseError(f"the answer cannot be decoded ({what})")
@@ -166,6 +182,38 @@ class Call:
         if isinstance(self._reading, Reading) and self._reading.delivered:
             return self._reading.interrupted(message)
         return RequestTimeoutError(message)
+
+
+class Call(Attempts):
+    """A call that asks for one answer, and once more in words where a forced call of a tool did not come."""
+
+    def __init__(self, connection: Connection, request: ChatRequest, *, stream: bool) -> None:
+        self._request = request
+        self._insisted = False
+        self._spent: Usage | None = None  # by an answer that was not taken
+        super().__init__(connection, request, stream=stream)
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended; the last delta has the reply, billed with what went before it."""
+        for delta in super().finish():
+            if delta.reply and self._spent:
+                billed = delta.reply.usage + self._spent if delta.reply.usage else self._spent
+                delta = replace(delta, reply=replace(delta.reply, usage=billed))  # noqa: PLW2901 - the same, dearer
+            yield delta
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt; none where the same is asked in other words."""
+        error = self._error
+        if isinstance(error, ToolChoiceError) and not self._insisted:
+            self._attempts += 1
+            self._insisted, self._request = True, self._request.insisting()
+            self._question = self._request
+            self._spent = error.partial.usage if error.partial else None
+            return 0.0
+        return super().pause()
+
+    def _reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+        return Reading(self._request, status, headers)
 
 
 def _earlier(timeout: float | None, rest: float) -> float | None:

@@ -14,7 +14,8 @@ WorkersAIError
 │   ├── BadResponseError       the answer cannot be read
 │   ├── StreamInterruptedError the stream broke off; the text so far is on the exception
 │   ├── JSONModeError          the model could not meet the JSON schema
-│   └── ToolChoiceError        a forced tool call did not come
+│   ├── ToolChoiceError        a forced tool call did not come
+│   └── SubmissionInDoubtError a batch was sent, and whether the service took it is not known
 ├── ConnectionFailedError      no connection, or it broke
 └── RequestTimeoutError        nothing came in time
 
@@ -162,6 +163,12 @@ class JSONModeError(ServiceError):
 
 class ToolChoiceError(ServiceError):
     """A tool call was forced, and after asking again the model still made none; `partial` is what it answered."""
+
+    retryable = False
+
+
+class SubmissionInDoubtError(ServiceError):
+    """A batch was sent, and whether the service took it is not known: sent again, it may be billed twice."""
 
     retryable = False
 

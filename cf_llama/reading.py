@@ -7,9 +7,8 @@ stream come whole.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-
-import httpx
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from cf_llama import wire
 from cf_llama.assembly import Assembly
@@ -30,10 +29,37 @@ _STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or
 _log = logging.getLogger(__name__)
 
 
+class Reader(Protocol):
+    """What an answer is fed to, from its first byte to its last."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the caller has been given anything, after which nothing may be sent again."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body is of no use."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the answer is missing, should the body end here."""
+        ...
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come."""
+        ...
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended."""
+        ...
+
+
 class Reading:
     """One answer of status 200, from its first byte to its reply."""
 
-    def __init__(self, request: ChatRequest, status: int, headers: httpx.Headers) -> None:
+    def __init__(self, request: ChatRequest, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers
         self._assembly = Assembly(request, wire.exchange(headers))
         self._whole: list[bytes] = []  # the body, as long as it is none of a stream
@@ -170,7 +196,7 @@ class Refusal:
     delivered = False
     complete = False
 
-    def __init__(self, request: ChatRequest, status: int, headers: httpx.Headers) -> None:  # noqa: ARG002 - as Reading
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers
         self._body = bytearray()
 

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from cf_llama.call import Call
+from cf_llama.call import Attempts, Call
 from cf_llama.clients import shared_async_client, shared_client
 from cf_llama.connection import Connection
+from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.reply import Delta, Reply
 from cf_llama.request import ChatRequest
 
@@ -38,27 +39,41 @@ class Transport:
     def run(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
         reply = Reply()
-        for delta in self._deltas(request, stream=False):
+        for delta in self._deltas(Call(self.connection, request, stream=False)):
             reply = delta.reply or reply
         return reply
 
     async def arun(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
         reply = Reply()
-        async for delta in self._adeltas(request, stream=False):
+        async for delta in self._adeltas(Call(self.connection, request, stream=False)):
             reply = delta.reply or reply
         return reply
 
     def stream(self, request: ChatRequest) -> Generator[Delta, None, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        return self._deltas(request, stream=request.streamable)
+        return self._deltas(Call(self.connection, request, stream=request.streamable))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        return self._adeltas(request, stream=request.streamable)
+        return self._adeltas(Call(self.connection, request, stream=request.streamable))
 
-    def _deltas(self, request: ChatRequest, *, stream: bool) -> Generator[Delta, None, None]:
-        call, client = Call(self.connection, request, stream=stream), self._client()
+    def post(self, posting: Posting) -> Page:
+        """Ask for what is no answer of the model: a page of JSON."""
+        call = PostingCall(self.connection, posting)
+        for _ in self._deltas(call):
+            pass
+        return call.page
+
+    async def apost(self, posting: Posting) -> Page:
+        """Ask for what is no answer of the model: a page of JSON."""
+        call = PostingCall(self.connection, posting)
+        async for _ in self._adeltas(call):
+            pass
+        return call.page
+
+    def _deltas(self, call: Attempts) -> Generator[Delta, None, None]:
+        client = self._client()
         while True:
             with call.attempt():
                 response = client.send(call.http_request(client), stream=True, follow_redirects=False)
@@ -77,8 +92,8 @@ class Transport:
                 return
             time.sleep(call.pause())
 
-    async def _adeltas(self, request: ChatRequest, *, stream: bool) -> AsyncGenerator[Delta, None]:
-        call, client = Call(self.connection, request, stream=stream), await self._async_client()
+    async def _adeltas(self, call: Attempts) -> AsyncGenerator[Delta, None]:
+        client = await self._async_client()
         while True:
             with call.attempt():
                 response = await client.send(call.http_request(client), stream=True, follow_redirects=False)

@@ -74,6 +74,10 @@ class ToolChoiceError(errors.ToolChoiceError, ServiceError):
     """A tool call was forced and did not come; `partial` is what the model answered."""
 
 
+class SubmissionInDoubtError(errors.SubmissionInDoubtError, ServiceError):
+    """A batch was sent, and whether the service took it is not known."""
+
+
 class ConnectionFailedError(errors.ConnectionFailedError, WorkersAIError, exceptions.ModelConnectionError):
     """No connection could be made, or it broke before an answer came."""
 

@@ -50,6 +50,7 @@ def test_a_single_failure_may_differ_from_its_class():
         (errors.StreamInterruptedError, errors.ServiceError),
         (errors.JSONModeError, errors.ServiceError),
         (errors.ToolChoiceError, errors.ServiceError),
+        (errors.SubmissionInDoubtError, errors.ServiceError),
     ],
 )
 def test_a_handler_of_the_parent_takes_the_child(child, parent):

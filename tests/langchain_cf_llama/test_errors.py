@@ -27,6 +27,7 @@ MODEL_ERRORS = {
     "StreamInterruptedError": exceptions.ModelAPIError,
     "JSONModeError": exceptions.ModelAPIError,
     "ToolChoiceError": exceptions.ModelAPIError,
+    "SubmissionInDoubtError": exceptions.ModelAPIError,
     "ConnectionFailedError": exceptions.ModelConnectionError,
     "RequestTimeoutError": exceptions.ModelTimeoutError,
 }

@@ -1,0 +1,135 @@
+"""Requests that are no question to the model, and the pages of JSON that answer them: how batches come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from cf_llama import json_text
+from cf_llama.call import Attempts
+from cf_llama.connection import Connection
+from cf_llama.errors import (
+    BadResponseError,
+    ConnectionFailedError,
+    RequestTimeoutError,
+    SubmissionInDoubtError,
+    WorkersAIError,
+)
+from cf_llama.json_text import BadJSON
+from cf_llama.reading import MAX_BODY_BYTES
+from cf_llama.refusal import error_from, is_refusal
+from cf_llama.reply import Delta
+
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
+"""Kinds of failure of the HTTP library after which the service has seen nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A body to be sent to a model's queue."""
+
+    model: str
+    content: Mapping[str, Any] = field(repr=False)
+    repeatable: bool
+    """Whether it does no harm to be sent twice."""
+
+    def body(self, *, stream: bool) -> dict[str, Any]:
+        """The JSON body; nothing here streams."""
+        del stream
+        return dict(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: Any
+    """Values of JSON, numbers as `json_text.Lexeme`."""
+
+
+class PageReading:
+    """One answer of status 200 or 202 that is no reply of the model."""
+
+    delivered = complete = done = False
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self._status, self._headers = status, headers
+        self._body = bytearray()
+        self.page = Page(status, headers, None)
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come.
+
+        Raises:
+            BadResponseError: they are too many.
+        """
+        self._body += chunk
+        if len(self._body) > MAX_BODY_BYTES:
+            raise BadResponseError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes", status=self._status)
+        return iter(())
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            WorkersAIError: it reports a failure, or is no JSON.
+        """
+        body = bytes(self._body)
+        try:
+            content = json_text.parse_exactly(body)
+        except BadJSON:
+            unread = error_from(self._status, self._headers, body)
+            raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details()) from None
+        if is_refusal(content):
+            raise error_from(self._status, self._headers, body)
+        self.page = Page(self._status, self._headers, content)
+        return iter(())
+
+
+class PostingCall(Attempts):
+    """A call that sends a posting, never twice what the service may have taken the first time."""
+
+    query = "?queueRequest=true"
+
+    def __init__(self, connection: Connection, posting: Posting) -> None:
+        self._repeatable = posting.repeatable
+        self._sent = True
+        super().__init__(connection, posting)
+
+    @property
+    def page(self) -> Page:
+        """What has been answered, once the call has ended."""
+        return self._reading.page if isinstance(self._reading, PageReading) else Page(0, {}, None)
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt.
+
+        Raises:
+            SubmissionInDoubtError: nothing tells whether the service took what must not be sent twice.
+            WorkersAIError: there is to be no further attempt.
+        """
+        if not self._repeatable and self._sent and self._error and _in_doubt(self._error):
+            details = self._error.details() | {"is_retryable": False}
+            raise SubmissionInDoubtError(f"the batch may have been taken: {self._error.message}", **details)
+        self._sent = True
+        return super().pause()
+
+    def _reader(self, status: int, headers: Mapping[str, str]) -> PageReading:
+        return PageReading(status, headers)
+
+    def _translated(self, error: Exception) -> WorkersAIError:
+        self._sent = not _NEVER_SENT & {kind.__name__ for kind in type(error).__mro__}
+        return super()._translated(error)
+
+
+def _in_doubt(error: WorkersAIError) -> bool:
+    """Whether the service may have done what was asked: no answer, or one that something in between gave."""
+    if error.code is not None:
+        return False
+    if isinstance(error, ConnectionFailedError | RequestTimeoutError | BadResponseError):
+        return True
+    return error.status is not None and error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
