@@ -8,9 +8,13 @@ was written, and `text_of` writes a value back as the text it was.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pydantic_core
+
+_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_OPENING = re.compile(r"[{\[]")
 
 
 class BadJSON(Exception):  # noqa: N818 - it is the finding, not yet an error of a call
@@ -49,6 +53,26 @@ def _parse(data: bytes | str, **hooks: Any) -> Any:
         return json.loads(data, **hooks)
     except (ValueError, RecursionError) as error:
         raise BadJSON(str(error)) from None
+
+
+def undressed(text: str) -> str:
+    """The JSON in an answer that should be nothing else, but has words or a fence around it; else `text` itself.
+
+    Nothing is mended: of JSON that was cut off no part is taken for the whole.
+    """
+    for candidate in (text, *_FENCE.findall(text), _bracketed(text)):
+        try:
+            parse(candidate)
+        except BadJSON:
+            continue
+        return str(candidate)
+    return text
+
+
+def _bracketed(text: str) -> str:
+    """From the first bracket to the last that could close it."""
+    opening = _OPENING.search(text)
+    return text[opening.start() : text.rfind("}" if opening[0] == "{" else "]") + 1] if opening else ""
 
 
 def text_of(value: Any) -> str:

@@ -27,6 +27,7 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_json_schema
 
+from cf_llama import json_text
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.replies import to_message
 
@@ -35,7 +36,6 @@ _Model = Runnable[LanguageModelInput, AIMessage]
 
 _IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST_NAME = 64
 
@@ -174,10 +174,8 @@ def _arguments(name: str, message: AIMessage) -> Any:
 
 
 def _json(message: AIMessage) -> Any:
-    text = str(message.text).strip()
-    fenced = _FENCE.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text)
+        return json.loads(json_text.undressed(str(message.text)))
     except ValueError as error:
         cut = message.response_metadata.get("finish_reason") == "length"
         raise ValueError(f"the answer is not JSON{', it was cut off at max_tokens' if cut else ''}: {error}") from None

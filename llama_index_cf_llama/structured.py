@@ -19,6 +19,8 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate, Pro
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, Field, ValidationError
 
+from cf_llama import json_text
+
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
 """What LlamaIndex streams: the object as far as it is known, with any fields while it is not yet valid."""
 
@@ -146,7 +148,7 @@ class StructuredOutput(FunctionCallingLLM):
 
 def _object(output_cls: type[Model], answer: ChatResponse) -> Model:
     try:
-        return output_cls.model_validate_json(answer.message.content or "")
+        return output_cls.model_validate_json(json_text.undressed(answer.message.content or ""))
     except ValidationError as error:
         reason = (answer.raw or {}).get("finish_reason")
         hint = " (max_tokens was too small for it)" if reason == "length" else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cf_llama.json_text import BadJSON, parse, parse_exactly, text_of
+from cf_llama.json_text import BadJSON, parse, parse_exactly, text_of, undressed
 
 
 @pytest.mark.parametrize("text", ["4", "0", "-0", "7.5", "3e+50", "1.50", "12345678901234567890123", "true", "false"])
@@ -46,3 +46,18 @@ def test_a_value_nested_too_deep_is_bad_json():
         value = [value]
     with pytest.raises(BadJSON):
         text_of(value)
+
+
+@pytest.mark.parametrize(
+    "dress", ["%s", " %s\n", "```json\n%s\n```", "Here:\n```\n%s\n```\nDone.", "It is %s, I think."]
+)
+@pytest.mark.parametrize("json", ['{"a": {"b": [1]}}', '[{"a": 1}, {"a": "```"}]', "[]"])
+def test_json_is_found_in_its_dress(dress, json):
+    assert undressed(dress % json).strip() == json
+
+
+@pytest.mark.parametrize(
+    "text", ["", "No.", '{"a": {"b": 1}, "c', 'It is [{"a": 1}, {"a', '```json\n[{"a": 1}', "{" * 100_000, "} {"]
+)
+def test_no_part_is_taken_for_the_whole(text):
+    assert undressed(text) == text

@@ -124,9 +124,9 @@ def test_a_schema_needs_no_title(native_stage, colour):
 
 
 @pytest.mark.parametrize(
-    "text", [f"```json\n{json.dumps(CAT)}\n```", f"```\n{json.dumps(CAT)}\n```", f" {json.dumps(CAT)}\n"]
+    "text", [f"```json\n{json.dumps(CAT)}\n```", f"Here it is: {json.dumps(CAT)} Enjoy!", f" {json.dumps(CAT)}\n"]
 )
-def test_json_may_come_in_a_fence(native_stage, colour, text):
+def test_json_may_come_dressed_up(native_stage, colour, text):
     assert colour.invoke(native_stage.model(text).with_structured_output(Cat, method="json_mode"), "a cat") == Cat(
         **CAT
     )

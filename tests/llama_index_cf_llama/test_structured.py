@@ -53,6 +53,11 @@ async def test_predicts_nested_objects(script, shape, colour, by_schema):
         assert "response_format" not in body
 
 
+async def test_json_may_come_dressed_up(script, colour):
+    talk = script(f"Here it is:\n```json\n{JSON}\n```", should_use_structured_outputs=True)
+    assert await colour.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
+
+
 @BOTH
 async def test_streams_objects_and_ends_with_the_whole(script, shape, colour, by_schema):
     talk = script(answer(by_schema), shape=shape, should_use_structured_outputs=by_schema)
