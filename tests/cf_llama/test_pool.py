@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, closing
 
 import httpx
 import pytest
@@ -24,6 +25,14 @@ class ThreadsOfOne:
             calls = [threads.submit(Transport(connection, client).run, HI) for _ in range(count)]
             return [call.exception() or call.result().text for call in calls]
 
+    def run_beside_a_stream(self, patient, hasty):
+        with (
+            httpx.Client(transport=Pool(_tls(), 1)) as client,
+            closing(Transport(patient, client).stream(HI)) as stream,
+        ):
+            next(stream)
+            Transport(hasty, client).run(HI)
+
 
 class TasksOfOne:
     """Calls at once in tasks, over a pool of its own."""
@@ -36,6 +45,17 @@ class TasksOfOne:
                 return [answer if isinstance(answer, Exception) else answer.text for answer in answers]
 
         return asyncio.run(at_once())
+
+    def run_beside_a_stream(self, patient, hasty):
+        async def beside():
+            async with (
+                httpx.AsyncClient(transport=AsyncPool(_tls(), 1)) as client,
+                aclosing(Transport(patient, async_client=client).astream(HI)) as stream,
+            ):
+                await anext(stream)
+                await Transport(hasty, async_client=client).arun(HI)
+
+        asyncio.run(beside())
 
 
 @pytest.fixture(params=[ThreadsOfOne, TasksOfOne], ids=["threads", "tasks"])
@@ -52,11 +72,10 @@ def test_no_more_connections_than_allowed_serve_everybody(crowd, service, settin
 
 
 def test_who_waits_too_long_for_a_connection_is_told_so(crowd, service, settings):
-    service.says({"response": "half"}, ending="hang")
-    connection = settings(max_retries=0, timeout=Timeouts(read=0.2)).connection()
-    errors = crowd.run(connection, 2, 1)
-    assert [type(error) for error in errors] == [RequestTimeoutError] * 2
-    assert any("PoolTimeout" in str(error) for error in errors)
+    service.streams({"response": "half"}, done=False, ending="hang")
+    patient, hasty = (settings(max_retries=0, timeout=Timeouts(read=wait)).connection() for wait in (60, 0.05))
+    with pytest.raises(RequestTimeoutError, match="PoolTimeout"):
+        crowd.run_beside_a_stream(patient, hasty)
 
 
 def test_a_connection_that_broke_is_not_used_again(crowd, service, settings):
