@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+CALLS ?= 20000
+SEED ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format local live notebooks clean
+.PHONY: help demo test check chaos format local live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
 	@echo "make test       every test that needs neither an account nor a model"
 	@echo "make check      linter, formatter and types"
+	@echo "make chaos      20,000 calls through everything that can go wrong; SEED=2 and CALLS=200000 change the run"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
 	@echo "make notebooks  run the notebooks and save them with their output"
@@ -29,6 +33,9 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+chaos: $(VENV)/ready
+	$(BIN)/python -m benchmarks.chaos --calls $(CALLS) --seed $(SEED)
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull

@@ -49,8 +49,9 @@ class ScriptedEmulator(RunningEmulator):
     def say(self, *turns: Turn) -> None:
         """Script the next answers, one for each request that is not refused.
 
-        A turn is a text, a `call`, a list of both, a `Raw` response, an exception or a function of the request; `Faults`
-        at the head of a list make that answer go wrong. Once anything is scripted, a request too many is refused.
+        A turn is a text, a `call`, a list of both, a `Raw` response, an exception or a function of the request;
+        `Faults` at the head of a list make that answer go wrong. Once anything is scripted, a request too many is
+        refused.
         """
         self._engine.script = self._engine.script or ScriptEngine()
         self._engine.script.say(*turns)

@@ -1,0 +1,1 @@
+"""A run of many calls through everything that can go wrong."""
