@@ -23,10 +23,7 @@ SHAPES = ("shape=native", "shape=hybrid", "shape=openai")
 PADDING = ("padding=off", "nulls")
 FORM = ("json-answer", "bare", "recorded")
 FRAMING = tuple(
-    f"framing={how}"
-    for how in ("crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom")
-)
-    f"framing={how}" for how in ["crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom"]
+    f"framing={how}" for how in ("crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom")
 )
 PIECES = ("split=1", "split=7", "merge", "jitter=0.003", "latency=0.02", "drip=0", "huge-event=256")
 HEADERS = ("gzip", *(f"content-type={kind}" for kind in ("text/html", "text/event-stream", "application/json")))
