@@ -38,8 +38,12 @@ def order_status(order_id: str) -> str:
 
 def chain() -> None:
     """LangChain: prompt | model | parser, streamed."""
-    prompt = ChatPromptTemplate.from_messages([("system", "You are brief."), ("user", "Name three uses of {thing}.")])
-    for text in (prompt | ChatCloudflareLlama(max_tokens=150) | StrOutputParser()).stream({"thing": "a paper clip"}):
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "You are brief."), ("user", "Explain {thing} in two sentences.")]
+    )
+    for text in (prompt | ChatCloudflareLlama(max_tokens=150, temperature=0) | StrOutputParser()).stream(
+        {"thing": "a hash table"}
+    ):
         print(text, end="", flush=True)
     print()
 
