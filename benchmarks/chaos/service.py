@@ -25,7 +25,7 @@ FORM = ("json-answer", "bare", "recorded")
 FRAMING = tuple(
     f"framing={how}" for how in ("crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom")
 )
-PIECES = ("split=1", "split=7", "merge", "jitter=0.003", "latency=0.02", "drip=0", "huge-event=256")
+PIECES = ("split=97", "split=23", "merge", "jitter=0.003", "latency=0.02", "huge-event=256")
 HEADERS = ("gzip", *(f"content-type={kind}" for kind in ("text/html", "text/event-stream", "application/json")))
 CALLS = ("ids=absent", "ids=null", "ids=repeated", "empty-calls", "null-finalisation", "whole-calls", "top-fragments")
 COUNTS = ("no-usage", "no-usage=increments", "usage-twice", "usage-twice=zeros", "usage-twice=details")
