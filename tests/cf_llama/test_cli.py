@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from cf_llama.cli_commands import describe, root
 from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server
+from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.weights import CATALOGUE
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -76,6 +77,7 @@ def test_pull_refuses_an_unknown_model(cf_llama):
         (["--engine", "http://127.0.0.1:1/v1"], "which model shall"),
         (["--engine", "rule", "--engine-model", "m"], "goes with an http"),
         (["--shape", "round"], "native"),
+        (["--engine", "rule", "--fault", "capaciti"], "fault must be one of"),
         (["--port", "70000"], "0<=x<=65535"),
         (["--threads", "0"], "x>=1"),
     ],
@@ -129,14 +131,22 @@ def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
     assert out.endswith("stopped\n")
 
 
-def test_serve_takes_its_shape_and_any_credentials(tmp_path):
-    arguments = ["--engine", "rule", "--shape", "hybrid", "--any-credentials"]
+def test_serve_lists_what_can_go_wrong(cf_llama):
+    assert cf_llama("serve", "--list-faults").output == listing() + "\n"
+
+
+def test_serve_takes_its_shape_its_faults_and_any_credentials(tmp_path):
+    faults = ["--fault", "capacity", "--fault", "times=1"]
+    arguments = ["--engine", "rule", "--shape", "hybrid", "--any-credentials", *faults]
     with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
         _, exported = read_banner(process)
         url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{'f' * 32}/ai/run/{MODEL}"
-        answer = httpx.post(url, json={"prompt": "Hello"}, headers={"authorization": "Bearer another"})
+        first, answer = (
+            httpx.post(url, json={"prompt": "Hello"}, headers={"authorization": "Bearer another"}) for _ in range(2)
+        )
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
+    assert first.status_code == 429
     assert answer.json()["result"]["choices"]
 
 
