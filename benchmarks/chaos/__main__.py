@@ -37,8 +37,8 @@ LEAVES = 0.04
 LONGEST = 60.0
 """Seconds after which a call counts as hung: three attempts, each of which may be waited for in full."""
 TIMEOUTS = Timeouts(connect=10, read=3, stall=3)
-OBJECTS, MEGABYTES = 5.0, 2.0
-"""What may be left of each call in objects, and of a thousand calls in memory: less than one answer each."""
+BLOCKS, MEGABYTES = 5.0, 2.0
+"""What may be left of each call in blocks, and of a thousand calls in memory: less than one answer each."""
 
 ENOUGH_MARKS = 8
 """Fewer say nothing about growth."""
@@ -50,14 +50,13 @@ SOCKETS_OF_SERVICE = 3
 def service(seed: int, ledger: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Start the service in a process of its own; yield its process id and how to reach it."""
     command = [sys.executable, "-m", "benchmarks.chaos.service", str(seed), str(ledger)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module
     try:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         names = ("base_url", "account_id", "api_token")
         yield process.pid, dict(zip(names, process.stdout.readline().split(), strict=True))
     finally:
-        process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=30)  # closes its input, which ends it
 
 
 def planned(seed: int, keys: range) -> Iterator[Outcome]:
@@ -115,15 +114,15 @@ class Run:
         print(
             f"{done:>7,} of {self.calls:,} calls  {seconds:6.1f} s  {done / seconds:5.0f}/s  {len(self.wrong)} wrong  "
             f"{mark.sockets} sockets  {mark.threads} threads  {mark.tasks} tasks  "
-            f"{mark.objects:,} objects  {mark.megabytes:.0f} MB",
+            f"{mark.blocks:,} blocks  {mark.megabytes:.0f} MB",
             flush=True,
         )
 
     def growth(self) -> tuple[float, float]:
-        """Return objects a call and megabytes a thousand calls, from the first quarter's end to the last."""
+        """Return blocks of memory a call and megabytes a thousand calls, from the first quarter's end to the last."""
         (first, before), (last, after) = self.marks[len(self.marks) // 4], self.marks[-1]
         calls = max(last - first, 1)
-        return (after.objects - before.objects) / calls, (after.megabytes - before.megabytes) * 1000 / calls
+        return (after.blocks - before.blocks) / calls, (after.megabytes - before.megabytes) * 1000 / calls
 
 
 async def run(seed: int, run_: Run, caller: Caller, ledger: TextIO, pool: ThreadPoolExecutor) -> None:
@@ -158,10 +157,10 @@ def left_behind(run_: Run, before: traces.Traces, pid: int) -> Iterator[str]:
         yield f"{after.threads - before.threads} threads"
     if run_.marks[-1][1].tasks != 1:  # the one that asks
         yield "tasks"
-    objects, megabytes = run_.growth()
+    blocks, megabytes = run_.growth()
     if len(run_.marks) >= ENOUGH_MARKS:
-        if objects > OBJECTS:
-            yield f"{objects:.1f} objects a call"
+        if blocks > BLOCKS:
+            yield f"{blocks:.1f} blocks of memory a call"
         if megabytes > MEGABYTES:
             yield f"{megabytes:.2f} MB a thousand calls"
     if traces.sockets(pid) > SOCKETS_OF_SERVICE:
@@ -184,10 +183,10 @@ def main() -> int:
         time.sleep(0.5)  # for the service to notice
         left = list(left_behind(run_, before, pid))
         served = f"{traces.megabytes(pid):.0f} MB, {traces.threads(pid)} threads, {traces.sockets(pid)} sockets"
-    seconds, (objects, megabytes) = time.monotonic() - run_.begun, run_.growth()
+    seconds, (blocks, megabytes) = time.monotonic() - run_.begun, run_.growth()
     print(f"\n{asked.calls:,} calls with seed {asked.seed} in {seconds:.0f} s: {run_.requests:,} requests")
     print(f"outcomes  {dict(run_.counts)}\nfates     {dict(run_.faults)}")
-    print(f"growth    {objects:.2f} objects a call, {megabytes:.2f} MB a thousand calls\nservice   {served}")
+    print(f"growth    {blocks:.2f} blocks of memory a call, {megabytes:.2f} MB a thousand calls\nservice   {served}")
     print(f"wrong     {len(run_.wrong)}\nleft      {', '.join(left) or 'nothing'}")
     return 1 if run_.wrong or left else 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -111,13 +110,12 @@ class Ledger:
 
 
 def main(seed: int, path: Path) -> None:
-    """Serve until told to end; say the address first."""
+    """Say the address, and serve until whoever asked for it closes our input or dies."""
     with path.open("w") as out, serve(KeyedEngine(), faults=Ledger(seed, out), log_length=1) as emulator:
         print(emulator.base_url, emulator.account_id, emulator.api_token, flush=True)
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        sys.stdin.read()
 
 
 if __name__ == "__main__":
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of writing to clients that went away
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +17,8 @@ class Traces(NamedTuple):
     sockets: int
     threads: int
     tasks: int
-    objects: int
-    """Tracked by the garbage collector, after a collection."""
+    blocks: int
+    """Of memory that Python's objects take up, after a garbage collection."""
     megabytes: float
     """Resident memory."""
 
@@ -26,7 +27,7 @@ def here() -> Traces:
     """Return what this process holds, after a garbage collection."""
     gc.collect()
     pid = os.getpid()
-    return Traces(sockets(pid), threading.active_count(), _tasks(), len(gc.get_objects()), megabytes(pid))
+    return Traces(sockets(pid), threading.active_count(), _tasks(), sys.getallocatedblocks(), megabytes(pid))
 
 
 def sockets(pid: int) -> int:
