@@ -62,6 +62,8 @@ class ChatRequest:
     def __post_init__(self) -> None:
         if (self.messages is None) == (self.prompt is None):
             raise InvalidRequestError("give either messages or prompt")
+        for name in ("messages", "tools", "functions"):
+            _check_objects(name, getattr(self, name))
         if self.prompt == "":
             raise InvalidRequestError("prompt must not be empty")
         if self.messages is not None:
@@ -123,6 +125,13 @@ class ChatRequest:
         return replace(self, messages=(*(self.messages or ()), plea))
 
 
+def _check_objects(name: str, value: object) -> None:
+    if value is None and name == "messages":
+        return
+    if not isinstance(value, Sequence) or not all(isinstance(item, Mapping) for item in value):
+        raise InvalidRequestError(f"{name} must be a list of objects")
+
+
 def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
     if not messages:
         raise InvalidRequestError("messages must not be empty")
@@ -146,9 +155,12 @@ def _tool_choice(choice: str | bool | Mapping[str, Any] | None, names: tuple[str
     if choice in ("required", "any", True):
         # Of the two ways to force a call only the named one is enforced by the service.
         return _named(names[0]) if len(names) == 1 else "required"
-    name = choice.get("function", choice).get("name") if isinstance(choice, Mapping) else choice
-    if isinstance(choice, Mapping) and choice.get("type") in {"auto", "none", "any", "required"}:
-        return _tool_choice(choice["type"], names)
+    name: Any = choice
+    if isinstance(choice, Mapping):
+        if choice.get("type") in ("auto", "none", "any", "required"):
+            return _tool_choice(choice["type"], names)
+        function = choice.get("function", choice)
+        name = function.get("name") if isinstance(function, Mapping) else None
     if name not in names:
         raise InvalidRequestError(
             f"tool_choice names {name!r}; allowed are auto, none, any, required, True and {', '.join(names)}"

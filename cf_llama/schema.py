@@ -7,7 +7,7 @@ null; frameworks write all of these.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cf_llama.errors import InvalidRequestError
@@ -38,13 +38,13 @@ def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
         "function": {
             "name": name,
             "description": description if isinstance(description, str) and description else name,
-            "parameters": _parameters(parameters),
+            "parameters": _parameters(parameters, f"tools: the parameters of {name}"),
         },
     }
 
 
-def _parameters(schema: Mapping[str, Any]) -> dict[str, Any]:
-    flat = inline(schema)
+def _parameters(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+    flat = inline(schema, where)
     properties = {name: _described(name, value) for name, value in flat.get("properties", {}).items()}
     required = [name for name in flat.get("required", ()) if name in properties]
     return {"type": "object", "properties": properties, **({"required": required} if required else {})}
@@ -76,12 +76,55 @@ def _type_of(schema: Mapping[str, Any]) -> str:
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", dict: "object", list: "array", str: "string"}
 
 
-def inline(schema: Mapping[str, Any]) -> dict[str, Any]:
+_VALUES = {"default", "const", "enum"}  # hold values, which may look like schemas
+_SCHEMAS_BY_NAME = {"properties", "patternProperties", "$defs", "definitions"}
+_Form = type | tuple[type, ...]
+_KEYWORDS: Mapping[str, tuple[_Form, _Form]] = {  # what each must be, and what must be in it
+    "type": ((str, list), str),
+    "required": ((list, tuple), str),
+    "enum": ((list, tuple), object),
+    **dict.fromkeys(("anyOf", "oneOf", "allOf"), (list, Mapping)),
+    **dict.fromkeys(_SCHEMAS_BY_NAME, (Mapping, (Mapping, bool))),
+}
+
+
+def _check(schema: Mapping[str, Any], where: str) -> None:
+    for part in _parts(schema):
+        for keyword in _KEYWORDS.keys() & part.keys():
+            value, (form, of_items) = part[keyword], _KEYWORDS[keyword]
+            items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+            if not isinstance(value, form) or not all(isinstance(item, of_items) for item in items):
+                raise InvalidRequestError(f"{where} must be a JSON schema; {keyword} cannot be {value!r}")
+
+
+def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """The schema and every schema in it."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _parts(item)
+    if isinstance(schema, Mapping):
+        yield schema
+        for key, value in schema.items():
+            if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
+                yield from _parts(list(value.values()))
+            elif key not in _VALUES:
+                yield from _parts(value)
+
+
+def inline(schema: Mapping[str, Any], where: str = "json_schema") -> dict[str, Any]:
     """The same schema without references, titles, or unions with null, which the service does not take.
 
     A union of one type with null becomes that type with OpenAPI's `nullable`, which the service passes over and
     `arguments` reads. A type that refers to itself becomes an unconstrained object at the second turn.
+
+    Args:
+        schema: Any JSON schema.
+        where: What an error calls it.
+
+    Raises:
+        InvalidRequestError: a keyword does not hold what it must.
     """
+    _check(schema, where)
     definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
     flat = _inlined(schema, definitions, ())
     return {key: value for key, value in flat.items() if key not in {"$defs", "definitions", "$schema"}}
@@ -95,7 +138,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...
     if isinstance(reference := schema.get("$ref"), str):
         name = reference.rsplit("/", 1)[-1]
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        if name in within or name not in definitions:
+        if name in within or not isinstance(definitions.get(name), Mapping):
             return {"type": "object", **beside}
         target = _inlined(definitions[name], definitions, (*within, name))
         return {**target, **_inlined(beside, definitions, within)}
@@ -104,7 +147,7 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...
         if key in {"properties", "patternProperties"} and isinstance(value, Mapping):
             flat[key] = {name: _inlined(item, definitions, within) for name, item in value.items()}
         elif key not in {"title", "$defs", "definitions"} or not isinstance(value, str | Mapping):
-            flat[key] = value if key in {"default", "const", "enum"} else _inlined(value, definitions, within)
+            flat[key] = value if key in _VALUES else _inlined(value, definitions, within)
     return _without_null(flat)
 
 
@@ -126,7 +169,7 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def response_format(value: Mapping[str, Any]) -> dict[str, Any]:
+def response_format(value: object) -> dict[str, Any]:
     """JSON mode as the service takes it: the bare schema under `json_schema` (Cloudflare docs: JSON mode).
 
     Args:
@@ -135,10 +178,9 @@ def response_format(value: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidRequestError: it is none of these.
     """
-    kind = value.get("type")
+    kind, schema = (value.get("type"), value.get("json_schema")) if isinstance(value, Mapping) else (None, None)
     if kind == "json_object":
         return {"type": "json_object"}
-    schema = value.get("json_schema")
     if kind != "json_schema" or not isinstance(schema, Mapping):
         raise InvalidRequestError(
             'response_format must be {"type": "json_object"} or {"type": "json_schema", "json_schema": <JSON schema>}'

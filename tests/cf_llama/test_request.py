@@ -140,3 +140,16 @@ def test_knows_which_calls_are_forced(choice, forced):
 def test_json_mode_does_not_stream():
     assert ChatRequest(messages=[USER]).streamable
     assert not ChatRequest(messages=[USER], response_format={"type": "json_object"}).streamable
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "functions"])
+@pytest.mark.parametrize("value", [5, [5], "text", [None], {"role": "user"}])
+def test_lists_of_objects_are_nothing_else(name, value):
+    with pytest.raises(InvalidRequestError, match=f"^{name} must be a list of objects$"):
+        ChatRequest(**{"messages": [USER], name: value})
+
+
+@pytest.mark.parametrize("choice", [{"function": None}, {"type": {}, "name": "f"}, {"name": ["f"]}, 5])
+def test_a_choice_of_no_known_form_is_refused(choice):
+    with pytest.raises(InvalidRequestError, match="tool_choice names"):
+        ChatRequest(messages=[USER], tools=[tool("g"), tool("h")], tool_choice=choice)

@@ -128,7 +128,38 @@ def test_json_mode_is_sent_with_the_bare_schema(given, sent):
     assert response_format(sent) == sent
 
 
-@pytest.mark.parametrize("given", [{}, {"type": "text"}, {"type": "json_schema"}])
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("type", 5),
+        ("type", [{}]),
+        ("properties", ["a"]),
+        ("properties", {"a": 5}),
+        ("required", True),
+        ("required", [{}]),
+        ("enum", "a"),
+        ("anyOf", [5]),
+        ("oneOf", {}),
+        ("$defs", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "nest",
+    [lambda bad: bad, lambda bad: {"items": [bad]}, lambda bad: {"properties": {"b": bad}}],
+    ids=["outermost", "in a list", "in a property"],
+)
+def test_a_keyword_that_does_not_hold_what_it_must_is_refused(keyword, value, nest):
+    with pytest.raises(InvalidRequestError, match=r"^json_schema .*" + keyword.replace("$", r"\$")):
+        inline(nest({keyword: value}))
+
+
+def test_schemas_may_be_written_in_every_legal_way():
+    properties = {"type": {"enum": ("a", None)}, "required": True, "enum": {"default": {"type": 5}, "items": True}}
+    schema = {"type": "object", "properties": properties, "required": ("type",)}
+    assert inline(schema) == schema
+
+
+@pytest.mark.parametrize("given", ["json", None, {}, {"type": "text"}, {"type": "json_schema"}])
 def test_any_other_format_is_refused(given):
     with pytest.raises(InvalidRequestError, match="response_format must be"):
         response_format(given)
