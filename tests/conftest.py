@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cf_llama.settings import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 
@@ -15,6 +17,12 @@ CREDENTIALS = (
     "CLOUDFLARE_EMAIL",
     "CLOUDFLARE_BASE_URL",
 )
+
+# No property depends on how fast the machine is; in CI the same examples are tried each time.
+settings.register_profile(
+    "steady", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,9 @@ EXPECTED = (200, 400, 413)
 
 
 @pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(body=BODY)
 def test_any_body_has_a_proper_answer(rules, shape, body):
     for answer in (rules.run(body, x_emulator_shape=shape), rules.v1(body)):
@@ -60,7 +62,9 @@ def test_any_body_has_a_proper_answer(rules, shape, body):
             assert isinstance(answer.json(), dict)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(schema=SCHEMA)
 def test_any_schema_is_filled_or_refused(rules, schema):
     wanted = {"type": "json_schema", "json_schema": schema}
@@ -71,7 +75,9 @@ def test_any_schema_is_filled_or_refused(rules, schema):
         assert answer.status_code in EXPECTED, answer.text
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(content=st.binary(max_size=200), account=TEXT, path=TEXT)
 def test_any_bytes_and_paths_are_refused_properly(rules, content, account, path):
     answer = rules.http.post(f"{rules.account}/ai/run/@cf/meta/llama-3.1-8b-instruct", content=content)
