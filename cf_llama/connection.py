@@ -20,6 +20,11 @@ _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
 _MODEL = re.compile(r"@?[A-Za-z0-9][\w.:-]*(/[A-Za-z0-9][\w.:-]*)+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37}")
+_ACCOUNT_MISSING = "account_id is missing: pass it, or set CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)"
+_TOKEN_MISSING = (  # noqa: S105 - words about a token, none itself
+    "api_token is missing: pass it, or set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, "
+    "CF_API_TOKEN, or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)"
+)
 _RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
 
 
@@ -61,18 +66,13 @@ class Connection:
     user_agent: str = "cf_llama"
 
     def __post_init__(self) -> None:
-        if not self.account_id:
-            raise MissingCredentialsError(
-                "account_id is missing: pass it, or set CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)"
-            )
-        if not self.api_token or not self.api_token.get_secret_value():
-            raise MissingCredentialsError(
-                "api_token is missing: pass it, or set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, "
-                "CF_AI_API_TOKEN, CF_API_TOKEN, or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)"
-            )
+        account_id = self.account_id or ""
+        token = self.api_token.get_secret_value() if self.api_token else ""
+        if missing := [text for given, text in ((account_id, _ACCOUNT_MISSING), (token, _TOKEN_MISSING)) if not given]:
+            raise MissingCredentialsError("; ".join(missing))
         try:  # values from the environment have not been checked before
-            check_account_id(self.account_id)
-            check_token(self.api_token.get_secret_value())
+            check_account_id(account_id)
+            check_token(token)
             object.__setattr__(self, "base_url", check_base_url(self.base_url))
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None

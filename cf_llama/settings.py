@@ -173,6 +173,8 @@ class Settings(BaseModel):
     def _one_number(cls, value: Any) -> Any:
         if value is None:
             return Timeouts()
+        if not isinstance(value, int | float | Mapping | Timeouts):
+            raise ValueError(f"timeout must be a number of seconds or Timeouts(...), not {type(value).__name__}")  # noqa: TRY004 - as above
         return {"read": value, "stall": value} if isinstance(value, int | float) else value
 
     @field_validator("stop", mode="before")

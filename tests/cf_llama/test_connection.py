@@ -34,6 +34,7 @@ def test_the_token_goes_nowhere_else_without_a_switch(url):
     ("fields", "kind", "name"),
     [
         ({"account_id": ""}, MissingCredentialsError, "CLOUDFLARE_ACCOUNT_ID"),
+        ({"account_id": None, "api_token": None}, MissingCredentialsError, r"(?s)CLOUDFLARE_ACCOUNT_ID.*_API_TOKEN"),
         ({"account_id": "abc"}, InvalidRequestError, "32 hexadecimal"),
         ({"api_token": None}, MissingCredentialsError, "CLOUDFLARE_API_TOKEN"),
         ({"api_token": SecretStr("")}, MissingCredentialsError, "CLOUDFLARE_API_TOKEN"),

@@ -118,6 +118,7 @@ def test_ranges_are_those_of_the_page(name, low, high):
         {"default_headers": {"x": "a\nb"}},
         {"timeout": 0},
         {"timeout": -1},
+        {"timeout": "half a minute"},
         {"max_retries": -1},
         {"lora": ""},
         {"stop": [1]},
@@ -148,6 +149,8 @@ def test_convenient_forms_are_one():
     assert settings(stop=None).stop == ()
     assert settings(max_tokens=None).max_tokens == 2048
     assert settings(timeout=5).timeout == Timeouts(read=5, stall=5)
+    with pytest.raises(ValidationError, match="number of seconds"):
+        settings(timeout="5")
     assert settings(timeout=None).timeout == Timeouts() == Timeouts(connect=10, read=130, stall=60)
     assert settings(base_url=" https://x.example/client/v4/ ").base_url == "https://x.example/client/v4"
 
