@@ -20,11 +20,11 @@ _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
 _MODEL = re.compile(r"@?[A-Za-z0-9][\w.:-]*(/[A-Za-z0-9][\w.:-]*)+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37}")
-_ACCOUNT_MISSING = "account_id is missing: pass it, or set CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)"
-_TOKEN_MISSING = (  # noqa: S105 - words about a token, none itself
-    "api_token is missing: pass it, or set CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, "
-    "CF_API_TOKEN, or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)"
-)
+_SOURCES = {
+    "account_id": "CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)",
+    "api_token": "CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, CF_API_TOKEN, "
+    "or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)",
+}
 _RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
 
 
@@ -68,8 +68,9 @@ class Connection:
     def __post_init__(self) -> None:
         account_id = self.account_id or ""
         token = self.api_token.get_secret_value() if self.api_token else ""
-        if missing := [text for given, text in ((account_id, _ACCOUNT_MISSING), (token, _TOKEN_MISSING)) if not given]:
-            raise MissingCredentialsError("; ".join(missing))
+        if missing := [name for name, value in zip(_SOURCES, (account_id, token), strict=True) if not value]:
+            told = (f"{name} is missing: pass it, or set {_SOURCES[name]}" for name in missing)
+            raise MissingCredentialsError("; ".join(told))
         try:  # values from the environment have not been checked before
             check_account_id(account_id)
             check_token(token)
