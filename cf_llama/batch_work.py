@@ -1,0 +1,286 @@
+"""What to do next about some batches: a state machine that neither sends nor waits.
+
+A driver asks for a `step`, sends its posting (or waits), tells how that went, and takes the outcomes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass as validated
+
+from cf_llama import errors
+from cf_llama.batch_wire import Item, Outcome, read_request_id, read_results, size, written
+from cf_llama.errors import (
+    CapacityError,
+    InvalidRequestError,
+    RequestTimeoutError,
+    SubmissionInDoubtError,
+    WorkersAIError,
+)
+from cf_llama.posting import Page, Posting
+from cf_llama.reply import Usage
+
+_FATAL = (
+    errors.AuthenticationError,
+    errors.PermissionDeniedError,
+    errors.NotFoundError,
+    errors.QuotaExceededError,
+    errors.MissingCredentialsError,
+)
+"""Failures of a submission that every other one would share."""
+_BAD_ITEM, _FAILED = 5006, 5001
+_GROWTH = 1.5
+
+
+@validated(frozen=True, kw_only=True)
+class BatchOptions:
+    """How batches are cut, sent and waited for; times in seconds."""
+
+    max_items: int = Field(default=50, ge=1)
+    """Items of one batch; no limit is documented, batches of 50 are known to pass."""
+    max_bytes: int = Field(default=9_000_000, ge=1000, le=10_000_000)
+    """Bytes of one batch; the service takes less than 10 MB (Cloudflare docs: Batch API)."""
+    first_poll: float = Field(default=5.0, ge=0)
+    longest_poll: float = Field(default=30.0, ge=0)
+    """Polls become rarer, up to this."""
+    deadline: float = Field(default=1800.0, gt=0)
+    """For one batch, from when it is first sent to its results."""
+    max_waiting: int = Field(default=10, ge=1)
+    """Batches under way at a time."""
+    per_minute: int = Field(default=300, ge=1)
+    """Batches sent in a minute (Cloudflare docs: Workers AI limits); polls do not count."""
+    capacity_pause: float = Field(default=30.0, ge=0)
+    """After a refusal for lack of capacity; doubled with each, up to four times as long."""
+    items: Literal["auto", "messages", "prompt"] = "auto"
+    """How questions are written; auto tries messages, and takes prompts once the service refuses them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A batch that the service has taken. It is plain data: keep it, and ask for the results later."""
+
+    request_id: str
+    model: str
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """There is nothing to do for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(slots=True)
+class Submission:
+    """A batch to be sent."""
+
+    items: Sequence[Item]
+    posting: Posting
+    first: float = inf
+    """When it was first sent."""
+
+
+@dataclass(slots=True)
+class Poll:
+    """A batch to be asked for."""
+
+    ticket: Ticket
+    items: Sequence[Item]
+    posting: Posting
+    due: float
+    pause: float
+    deadline: float
+
+
+Step = Submission | Poll | Pause
+
+
+@dataclass(slots=True)
+class Work:
+    """Batches of items that `take` hands out, at most so many at a time, until it has none."""
+
+    options: BatchOptions
+    take: Callable[[int], Sequence[Item]]
+    messages: bool = True
+    """Whether items are written with messages."""
+    stopped_by: WorkersAIError | None = None
+    """Why nothing more is sent, where every other submission would fail alike."""
+    ready: deque[Submission] = field(default_factory=deque)
+    waiting: list[Poll] = field(default_factory=list)
+    _usage: Usage = field(default_factory=Usage)
+    _finished: list[Outcome] = field(default_factory=list)
+    _sent: deque[float] = field(default_factory=deque)
+    _rest_until: float = -inf
+    _refusals: int = 0
+
+    def step(self, now: float) -> Step | None:
+        """What to do next; None when all is done.
+
+        Args:
+            now: Seconds on a clock that never goes back.
+        """
+        first = min(self.waiting, key=lambda poll: poll.due, default=None)
+        if first and first.due <= now:
+            return first
+        sending = self.submission(now) if len(self.waiting) < self.options.max_waiting else None
+        if isinstance(sending, Submission):
+            return sending
+        pauses = [first.due - now] if first else []
+        pauses += [sending.seconds] if sending else []
+        return Pause(min(pauses)) if pauses else None
+
+    def submission(self, now: float) -> Submission | Pause | None:
+        """What to send next; None when there is nothing to send."""
+        if self.stopped_by is None:
+            self._fill()
+        if self.stopped_by or not self.ready:
+            return None
+        allowed = max(self._rest_until, self._allowed(now))
+        if allowed > now:
+            return Pause(allowed - now)
+        self._sent.append(now)
+        submission = self.ready.popleft()
+        submission.first = min(submission.first, now)
+        return submission
+
+    def resume(self, ticket: Ticket, items: Sequence[Item], now: float) -> None:
+        """Ask for a batch that has been taken before."""
+        posting = Posting(model=ticket.model, content={"request_id": ticket.request_id}, repeatable=True)
+        self.waiting.append(
+            Poll(ticket, items, posting, now, max(self.options.first_poll, 0.001), now + self.options.deadline)
+        )
+
+    def done(self, step: Submission | Poll, page: Page, now: float) -> None:
+        """A posting has been answered."""
+        try:
+            if isinstance(step, Submission):
+                self._taken(step, page, now)
+            else:
+                self._polled(step, page, now)
+        except WorkersAIError as error:
+            self._settle(step, error)
+
+    def failed(self, step: Submission | Poll, error: WorkersAIError, now: float) -> None:
+        """A posting was refused, or nothing came of it."""
+        if isinstance(step, Poll):
+            if error.is_retryable and error.code != _FAILED and now < step.deadline:
+                self._later(step, now)
+            else:
+                self._settle(step, error)
+        elif self.messages and self.options.items == "auto" and error.code == _BAD_ITEM:
+            self.messages = False
+            self._again(step.items)
+        elif isinstance(error, _FATAL):
+            self.stopped_by = error
+            self.ready.appendleft(step)
+        elif isinstance(error, InvalidRequestError) and len(step.items) > 1:  # one bad item spoils all: find it
+            half = len(step.items) // 2
+            self._again(step.items[half:])
+            self._again(step.items[:half])
+        elif error.is_retryable and now < step.first + self.options.deadline:
+            self._rest(step, error, now)
+        else:
+            self._settle(step, error)
+
+    def finished(self) -> list[Outcome]:
+        """The outcomes since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def rest(self) -> Iterator[Outcome]:
+        """The outcomes that are left once there is no further step: what has not been sent fails alike."""
+        yield from self.finished()
+        while self.stopped_by and (items := self._unsent()):
+            yield from (Outcome(reference=item.reference, error=self.stopped_by) for item in items)
+
+    def spent(self) -> Usage:
+        """What the results since the last call used."""
+        spent, self._usage = self._usage, Usage()
+        return spent
+
+    def _unsent(self) -> Sequence[Item]:
+        return self.ready.popleft().items if self.ready else self.take(self.options.max_items)
+
+    def _fill(self) -> None:
+        while not self.ready and (items := self.take(self.options.max_items)):
+            self.ready.extend(self._packed(items))
+
+    def _again(self, items: Sequence[Item]) -> None:
+        self.ready.extendleft(reversed(self._packed(items)))
+
+    def _packed(self, items: Sequence[Item]) -> list[Submission]:
+        """Submissions of these items; an item that cannot be written is finished here."""
+        packs: list[tuple[list[Item], list[dict[str, object]]]] = []
+        room, model = 0, ""
+        for item in items:
+            try:
+                body = written(item, messages=self.messages)
+                if (length := size(body)) > self.options.max_bytes:
+                    raise InvalidRequestError(f"the item is larger than {self.options.max_bytes:,} bytes")  # noqa: TRY301
+            except InvalidRequestError as error:
+                self._finished.append(Outcome(reference=item.reference, error=error))
+                continue
+            if not packs or length > room or item.request.model != model:
+                packs.append(([], []))
+                room, model = self.options.max_bytes - len('{"requests":[]}'), item.request.model
+            packs[-1][0].append(item)
+            packs[-1][1].append(body)
+            room -= length
+        return [
+            Submission(pack, Posting(model=pack[0].request.model, content={"requests": bodies}, repeatable=False))
+            for pack, bodies in packs
+        ]
+
+    def _allowed(self, now: float) -> float:
+        """When the rate limit lets the next batch go."""
+        while self._sent and self._sent[0] <= now - 60:
+            self._sent.popleft()
+        return self._sent[0] + 60 if len(self._sent) >= self.options.per_minute else now
+
+    def _taken(self, step: Submission, page: Page, now: float) -> None:
+        try:
+            request_id = read_request_id(page)
+        except WorkersAIError as error:
+            raise SubmissionInDoubtError(error.message, **error.details() | {"is_retryable": False}) from None
+        self._refusals = 0
+        ticket = Ticket(request_id, step.posting.model, tuple(item.reference for item in step.items))
+        self.resume(ticket, step.items, now)
+        self.waiting[-1].due = now + self.options.first_poll
+
+    def _polled(self, step: Poll, page: Page, now: float) -> None:
+        results = read_results(page, step.items)
+        if results is not None:
+            self.waiting.remove(step)
+            self._usage += results.usage
+            self._finished += results.outcomes
+        elif now < step.deadline:
+            self._later(step, now)
+        else:
+            raise RequestTimeoutError(
+                f"no results in {self.options.deadline:g} s; the batch may still be asked for by its "
+                f"request_id {step.ticket.request_id}"
+            )
+
+    def _later(self, step: Poll, now: float) -> None:
+        step.due = min(now + step.pause, step.deadline)
+        step.pause = min(step.pause * _GROWTH, self.options.longest_poll)
+
+    def _rest(self, step: Submission, error: WorkersAIError, now: float) -> None:
+        """Send nothing for a while: what was refused for lack of capacity is refused again for some time."""
+        self._refusals += 1
+        longest = self.options.capacity_pause * (1 if isinstance(error, CapacityError) else 1 / 4)
+        pause = min(longest * 2 ** (self._refusals - 1), longest * 4)
+        self._rest_until = now + (pause if error.retry_after is None else error.retry_after)
+        self.ready.appendleft(step)
+
+    def _settle(self, step: Submission | Poll, error: WorkersAIError) -> None:
+        if isinstance(step, Poll):
+            self.waiting.remove(step)
+        self._finished += [Outcome(reference=item.reference, error=error) for item in step.items]
