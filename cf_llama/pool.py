@@ -19,13 +19,16 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from cf_llama.connection import is_loopback
+from cf_llama.errors import InvalidRequestError
+
 MAX_CONNECTIONS = 1000
 KEPT_SECONDS = 30.0
 """How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""
 
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
 
-Kind = TypeVar("Kind")
+Kind = TypeVar("Kind", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
 class Origin(NamedTuple):
@@ -37,14 +40,30 @@ class Origin(NamedTuple):
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that the environment or the system names for it, by the rules of Python's own library."""
-        proxies = {} if proxy_bypass(self.host) else getproxies()
-        return proxies.get(self.scheme) or proxies.get("all")
+        """The proxy that the environment or the system names for it, by the rules of Python's own library.
+
+        What is for this machine goes straight to it: a proxy would see the token, in the clear.
+        """
+        proxies = {} if is_loopback(self.host) or proxy_bypass(self.host) else getproxies()
+        proxy = proxies.get(self.scheme) or proxies.get("all")
+        return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def origin_of(request: httpx.Request) -> Origin:
     """Where a request goes."""
     return Origin(request.url.scheme, request.url.host, request.url.port)
+
+
+def transport_to(origin: Origin, kind: type[Kind], context: ssl.SSLContext) -> Kind:
+    """A transport of one connection.
+
+    Raises:
+        InvalidRequestError: the environment names a proxy that cannot be used.
+    """
+    try:
+        return kind(verify=context, limits=_ONE, proxy=origin.proxy)
+    except (ValueError, ImportError) as error:
+        raise InvalidRequestError(f"the environment's proxy for {origin.host} cannot be used: {error}") from None
 
 
 class Shelf(Generic[Kind]):
@@ -92,8 +111,9 @@ class Pool(httpx.BaseTransport):
         if not self._free.acquire(timeout=request.extensions.get("timeout", {}).get("pool")):
             raise httpx.PoolTimeout("all connections are in use", request=request)
         origin = origin_of(request)
-        connection = self._shelf.take(origin) or self._connection(origin)
+        connection = self._shelf.take(origin)
         try:
+            connection = connection or transport_to(origin, httpx.HTTPTransport, self._context)
             response = connection.handle_request(request)
         except BaseException:
             self._give_back(origin, connection)
@@ -102,11 +122,8 @@ class Pool(httpx.BaseTransport):
         response.stream = Lent(body, partial(self._give_back, origin, connection))
         return response
 
-    def _connection(self, origin: Origin) -> httpx.HTTPTransport:
-        return httpx.HTTPTransport(verify=self._context, limits=_ONE, proxy=origin.proxy)
-
-    def _give_back(self, origin: Origin, connection: httpx.HTTPTransport) -> None:
-        old = self._shelf.put(origin, connection)
+    def _give_back(self, origin: Origin, connection: httpx.HTTPTransport | None) -> None:
+        old = self._shelf.put(origin, connection) if connection else []
         self._free.release()
         for unused in old:
             unused.close()
@@ -133,8 +150,9 @@ class AsyncPool(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise httpx.PoolTimeout("all connections are in use", request=request) from None
         origin = origin_of(request)
-        connection = self._shelf.take(origin) or self._connection(origin)
+        connection = self._shelf.take(origin)
         try:
+            connection = connection or transport_to(origin, httpx.AsyncHTTPTransport, self._context)
             response = await connection.handle_async_request(request)
         except BaseException:
             await self._give_back(origin, connection)
@@ -143,11 +161,8 @@ class AsyncPool(httpx.AsyncBaseTransport):
         response.stream = AsyncLent(body, partial(self._give_back, origin, connection))
         return response
 
-    def _connection(self, origin: Origin) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(verify=self._context, limits=_ONE, proxy=origin.proxy)
-
-    async def _give_back(self, origin: Origin, connection: httpx.AsyncHTTPTransport) -> None:
-        old = self._shelf.put(origin, connection)
+    async def _give_back(self, origin: Origin, connection: httpx.AsyncHTTPTransport | None) -> None:
+        old = self._shelf.put(origin, connection) if connection else []
         self._free.release()
         for unused in old:
             await unused.aclose()

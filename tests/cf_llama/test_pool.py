@@ -9,7 +9,7 @@ from contextlib import aclosing, closing
 import httpx
 import pytest
 
-from cf_llama import ChatRequest, RequestTimeoutError, Timeouts, Transport, pool
+from cf_llama import ChatRequest, InvalidRequestError, RequestTimeoutError, Timeouts, Transport, pool
 from cf_llama.clients import _tls
 from cf_llama.pool import AsyncPool, Origin, Pool, Shelf
 
@@ -110,6 +110,7 @@ def test_what_lay_too_long_is_given_out_to_be_closed(monkeypatch):
         ({"ALL_PROXY": "http://all:1"}, "http://all:1"),
         ({"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "example.com"}, None),
         ({"HTTP_PROXY": "http://proxy:3128"}, None),
+        ({"HTTPS_PROXY": "proxy:3128"}, "http://proxy:3128"),
         ({}, None),
     ],
 )
@@ -120,6 +121,20 @@ def test_the_environment_names_the_proxy(monkeypatch, environment, proxy):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert HERE.proxy == proxy
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
+def test_what_is_for_this_machine_meets_no_proxy(monkeypatch, host):
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    assert Origin("http", host, 8799).proxy is None
+
+
+def test_a_proxy_that_cannot_be_used_is_named_and_takes_no_place_in_the_pool(crowd, settings, monkeypatch):
+    monkeypatch.setenv("https_proxy", "gopher://proxy:70")
+    away = settings(base_url="https://api.invalid/client/v4", timeout=0.5).connection()
+    errors = crowd.run(away, 3, 1)
+    assert [type(error) for error in errors] == [InvalidRequestError] * 3
+    assert "proxy for api.invalid" in str(errors[0])
 
 
 def test_a_request_really_goes_through_the_proxy(crowd, service, settings, monkeypatch):
