@@ -170,10 +170,7 @@ class Work:
     def failed(self, step: Submission | Poll, error: WorkersAIError, now: float) -> None:
         """A posting was refused, or nothing came of it."""
         if isinstance(step, Poll):
-            if error.is_retryable and error.code != _FAILED and now < step.deadline:
-                self._later(step, now)
-            else:
-                self._settle(step, error)
+            self._unanswered(step, error, now)
         elif self.messages and self.options.items == "auto" and error.code == _BAD_ITEM:
             self.messages = False
             self._again(step.items)
@@ -267,6 +264,18 @@ class Work:
                 f"no results in {self.options.deadline:g} s; the batch may still be asked for by its "
                 f"request_id {step.ticket.request_id}"
             )
+
+    def _unanswered(self, step: Poll, error: WorkersAIError, now: float) -> None:
+        if isinstance(error, _FATAL):
+            self.stopped_by = error
+            self._settle(step, error)
+        elif not error.is_retryable:  # most likely it is forgotten; asked anew, its questions can still be answered
+            lost = error.details() | {"is_retryable": True}
+            self._settle(step, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
+        elif error.code == _FAILED or now >= step.deadline:
+            self._settle(step, error)
+        else:
+            self._later(step, now)
 
     def _later(self, step: Poll, now: float) -> None:
         step.due = min(now + step.pause, step.deadline)

@@ -15,7 +15,7 @@ WorkersAIError
 │   ├── StreamInterruptedError the stream broke off; the text so far is on the exception
 │   ├── JSONModeError          the model could not meet the JSON schema
 │   ├── ToolChoiceError        a forced tool call did not come
-│   └── SubmissionInDoubtError a batch was sent, and whether the service took it is not known
+│   └── SubmissionInDoubtError a batch was sent, and what became of it is not known
 ├── ConnectionFailedError      no connection, or it broke
 └── RequestTimeoutError        nothing came in time
 
@@ -168,7 +168,7 @@ class ToolChoiceError(ServiceError):
 
 
 class SubmissionInDoubtError(ServiceError):
-    """A batch was sent, and whether the service took it is not known: sent again, it may be billed twice."""
+    """A batch was sent, and what became of it is not known: sent again, it may be billed twice."""
 
     retryable = False
 

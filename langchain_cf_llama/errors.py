@@ -75,7 +75,7 @@ class ToolChoiceError(errors.ToolChoiceError, ServiceError):
 
 
 class SubmissionInDoubtError(errors.SubmissionInDoubtError, ServiceError):
-    """A batch was sent, and whether the service took it is not known."""
+    """A batch was sent, and what became of it is not known."""
 
 
 class ConnectionFailedError(errors.ConnectionFailedError, WorkersAIError, exceptions.ModelConnectionError):

@@ -76,7 +76,7 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
     assert list(TopologicalSorter(graph).static_order())
     assert {name: graph[name] for name in LEAVES} == {name: set() for name in LEAVES}
     above = {name for name, below in graph.items() if below & {"transport"}}
-    assert all(name in {"asking", "batch"} or COMMAND_LINE.fullmatch(name) for name in above), above
+    assert all(name in {"asking", "batch", "job"} or COMMAND_LINE.fullmatch(name) for name in above), above
 
 
 def test_only_transport_clients_and_pool_touch_a_socket():

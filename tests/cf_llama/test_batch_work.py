@@ -133,8 +133,18 @@ def test_a_poll_that_fails_is_repeated_where_that_may_help():
     assert one.step(5) == Pause(5)
     one.failed(one.step(10), InvalidRequestError("no such batch"), 10)
     [outcome] = one.finished()
-    assert isinstance(outcome.error, InvalidRequestError)
+    assert type(outcome.error) is SubmissionInDoubtError
+    assert outcome.error.is_retryable
+    assert "the batch is lost: no such batch" in str(outcome.error)
     assert one.step(10) is None
+
+
+def test_a_poll_that_every_other_would_share_the_fate_of_ends_the_sending():
+    one = work(2, max_items=1, max_waiting=1)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(5), AuthenticationError("revoked"), 5)
+    assert one.step(5) is None
+    assert [type(outcome.error) for outcome in one.rest()] == [AuthenticationError] * 2
 
 
 @pytest.mark.parametrize("status", ["failed", "error"])
