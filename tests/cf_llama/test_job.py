@@ -182,8 +182,10 @@ def test_kills_and_restarts_lose_no_row_and_count_none_twice(tmp_path):
     dice = random.Random(5)
     try:
         for kill in range(8):
+            seen = len(emulator.requests)
             client = start(journal, emulator)
-            time.sleep(dice.uniform(0.05, 0.4))
+            wait_for(emulator, seen + dice.randrange(1, 30))
+            time.sleep(dice.uniform(0, 0.02))
             client.kill()
             client.wait()
             client.stdout.close()
@@ -203,6 +205,15 @@ def test_kills_and_restarts_lose_no_row_and_count_none_twice(tmp_path):
         assert all(result["text"] == f"You said: page {n}" for n, result in enumerate(results))
         twice = {result["reference"] for result in results if result.get("doubtful")}
         assert len(twice) <= 80, "at most one batch is in doubt at each kill"
+
+
+def wait_for(emulator, count):
+    """Wait until so many requests have come."""
+    for _ in range(3000):
+        if len(emulator.requests) >= count:
+            return
+        time.sleep(0.01)
+    raise AssertionError(len(emulator.requests))
 
 
 def start(journal, emulator):
