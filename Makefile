@@ -57,7 +57,7 @@ live: $(VENV)/ready
 
 notebooks: $(VENV)/ready
 	$(BIN)/cf-llama model pull
-	$(BIN)/jupyter execute --inplace --NotebookClient.coalesce_streams=True notebooks/*.ipynb
+	$(BIN)/python notebooks/save.py
 
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix .
