@@ -1,4 +1,4 @@
-"""The commands: `serve` an emulator, `model pull` and `model list`."""
+"""The commands: `serve` an emulator, `batch`, `model pull` and `model list`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from cf_llama.cli_batch import batch
 from cf_llama.cli_progress import Bar
 from cf_llama.version import __version__
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
@@ -25,6 +26,9 @@ from cf_llama_emulator.wire import WRITERS
 @click.version_option(__version__, prog_name="cf-llama")
 def root() -> None:
     """Llama 3.3 70B on Cloudflare Workers AI, and an emulator of it to work offline."""
+
+
+root.add_command(batch)
 
 
 @root.command(context_settings={"show_default": True})

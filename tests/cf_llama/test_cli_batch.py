@@ -1,0 +1,124 @@
+"""The command `batch`, against an emulator."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cf_llama.cli_commands import root
+from cf_llama_emulator.server import serve
+
+QUICK = ("--batch", "first_poll=0.02", "--batch", "longest_poll=0.05")
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    with serve() as running:
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
+        yield running
+
+
+@pytest.fixture
+def batch(emulator, tmp_path):
+    """Return a function that writes a file, runs the command, and returns what it said and what it wrote."""
+
+    def run(text, *arguments, name="in.jsonl"):
+        (tmp_path / name).write_text(text, "utf-8")
+        out = tmp_path / "out.jsonl"
+        done = CliRunner().invoke(root, ["batch", str(tmp_path / name), str(out), *QUICK, *arguments])
+        return done, [json.loads(line) for line in out.read_text("utf-8").splitlines()] if out.exists() else None
+
+    return run
+
+
+def lines(*rows):
+    return "\n".join(map(json.dumps, rows))
+
+
+def test_rows_of_jsonl_are_answered_in_order(batch):
+    done, answers = batch(
+        lines({"prompt": "One"}, {"messages": [{"role": "user", "content": "Two"}], "reference": "second"})
+    )
+    assert done.exit_code == 0, done.output
+    assert [(each["reference"], each["text"]) for each in answers] == [
+        ("1", "You said: One"),
+        ("second", "You said: Two"),
+    ]
+    assert "2 of 2 rows, 0 failed, " in done.output
+    assert " tokens, $0.0" in done.output
+
+
+def test_rows_of_csv_fill_a_prompt(batch, emulator):
+    done, answers = batch(
+        "word,to\nhus,English\nbåt,French\n",
+        *("--prompt", "{word} in {to}", "--system", "Be brief", "--set", "temperature=0", "--set", "max_tokens=50"),
+        name="in.csv",
+    )
+    assert done.exit_code == 0, done.output
+    assert [each["text"] for each in answers] == ["You said: hus in English", "You said: båt in French"]
+    [item, _] = next(seen.body["requests"] for seen in emulator.requests if "messages" in seen.content.decode())
+    assert item["messages"][0] == {"role": "system", "content": "Be brief"}
+    assert (item["temperature"], item["max_tokens"]) == (0, 50)
+
+
+def test_the_same_command_goes_on_and_asks_nothing_twice(batch, emulator):
+    batch(lines({"prompt": "One"}))
+    seen = len(emulator.requests)
+    done, answers = batch(lines({"prompt": "One"}))
+    assert done.exit_code == 0
+    assert len(answers) == 1
+    assert len(emulator.requests) == seen
+    _, answers = batch(lines({"prompt": "One"}, {"prompt": "Two"}))
+    assert [each["text"] for each in answers] == ["You said: One", "You said: Two"]
+
+
+def test_another_question_does_not_go_on_with_the_same_journal(batch):
+    batch(lines({"prompt": "One"}))
+    done, _ = batch(lines({"prompt": "One"}), "--system", "Be brief")
+    assert done.exit_code == 1
+    assert "begun with another prompt or setting" in done.output
+
+
+def test_a_dry_run_prices_and_sends_nothing(batch, emulator):
+    done, answers = batch(lines({"prompt": "One"}, {"prompt": "Two"}), "--dry-run", "--set", "max_tokens=1000")
+    assert done.exit_code == 0
+    assert done.output.startswith("2 rows, ")
+    assert "up to $0.0045 more" in done.output  # 2,000 tokens at $2.253 a million
+    assert answers is None
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        ('{"prompt": "One"}\n{"prompt"', (), "in.jsonl, line 2 is no JSON"),
+        ("[1]", (), "in.jsonl, line 1 must be an object"),
+        ('{"text": "One"}', (), "row 1: there is no field 'prompt'"),
+        ('{"text": "One"}', ("--prompt", "{word}"), "row 1: there is no field 'word'"),
+        ('{"messages": []}', (), "row 1: messages must not be empty"),
+        ('{"prompt": "One"}', ("--set", "temperature=9"), "temperature: must be from 0 to 5"),
+        ('{"prompt": "One"}', ("--set", "warmth=9"), "warmth: no such setting"),
+        ('{"prompt": "One"}', ("--set", "warmth"), "must be NAME=VALUE"),
+        ('{"prompt": "One"}', ("--batch", "max_items=0"), "max_items: "),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_is_sent(batch, emulator, text, arguments, said):
+    done, answers = batch(text, *arguments)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert answers is None
+    assert emulator.requests == []
+    assert batch('{"prompt": "One"}', "--set", "max_tokens=50")[0].exit_code == 0, "mended, it begins anew"
+
+
+def test_what_stops_the_job_is_said_and_nothing_is_lost(batch, monkeypatch, emulator):
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "wrong")
+    done, answers = batch(lines({"prompt": "One"}))
+    assert (done.exit_code, answers) == (1, None)
+    assert "Authentication error" in done.output
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+    assert batch(lines({"prompt": "One"}))[1][0]["text"] == "You said: One"
