@@ -112,8 +112,12 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if ending == "hang":
             self.connection.settimeout(5)
-            with contextlib.suppress(ConnectionError):
-                if not self.connection.recv(1):
+            with contextlib.suppress(TimeoutError):
+                try:
+                    gone = not self.connection.recv(1)
+                except ConnectionError:  # whoever leaves with something unread leaves by a reset
+                    gone = True
+                if gone:
                     self.server.left.set()
         if ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
