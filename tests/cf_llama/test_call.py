@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import httpx2
 import pytest
@@ -156,3 +158,39 @@ def test_a_stream_waits_for_its_next_event_and_a_whole_answer_for_itself(stream,
 def test_an_attempt_that_ended_with_nothing_is_an_error():
     with pytest.raises(BadResponseError):
         call().pause()
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+FORMED = ChatRequest(
+    messages=HI.messages, tools=[{"name": "add"}], response_format={"type": "json_schema", "json_schema": CITY}
+)
+
+
+def answered(*bodies):
+    """The reply to FORMED when these come, and what was asked for each of them."""
+    one = Call(Settings(account_id="0" * 32, api_token="made-up").connection(), FORMED, stream=False)
+    asked = []
+    with httpx.Client() as client:
+        for body in bodies:
+            asked.append(json.loads(one.http_request(client).content))
+            with one.attempt():
+                one.open(answer())
+                return [*one.feed(body), *one.finish()][-1].reply, asked
+            assert one.pause() == 0
+    return None, asked
+
+
+def test_tools_are_offered_before_the_answer_is_put_into_its_form():
+    usage = b'"usage":{"prompt_tokens":5,"completion_tokens":2}'
+    reply, asked = answered(
+        b'{"response":"It is Lyon.",' + usage + b"}", b'{"response":{"city":"Lyon"},' + usage + b"}"
+    )
+    assert (reply.text, reply.usage.total_tokens) == ('{"city": "Lyon"}', 14)
+    assert [body.keys() & {"tools", "response_format"} for body in asked] == [{"tools"}, {"response_format"}]
+
+
+@pytest.mark.parametrize("body", [b'{"tool_calls":[{"name":"add"}]}', b'{"response":{"city":"Lyon"}}'])
+def test_a_call_or_an_answer_in_its_form_is_taken_at_once(body):
+    reply, asked = answered(body)
+    assert reply.tool_calls or reply.text == '{"city": "Lyon"}'
+    assert len(asked) == 1
