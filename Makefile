@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos format local newest live notebooks clean
+.PHONY: help demo test check chaos fuzz format local newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -19,6 +19,7 @@ help:
 	@echo "make newest     LangChain's tests on its newest core"
 	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
 	@echo "make notebooks  run the notebooks and save them with their output"
+	@echo "make fuzz       the laws of the readers with thousands of made-up answers each"
 	@echo "make format     put the code into shape"
 	@echo "make clean      remove what make made"
 
@@ -34,6 +35,9 @@ check: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/ready
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/cf_llama/test_laws.py tests/cf_llama/test_wire.py tests/cf_llama/test_sse.py
 
 chaos: $(VENV)/ready
 	$(BIN)/python -m benchmarks.chaos --calls $(CALLS) --seed $(SEED)

@@ -147,7 +147,9 @@ def how_to_reach(running: RunningEmulator) -> str:
 
 
 def _until_interrupted() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as Ctrl-C does
+    # A polite kill ends as Ctrl-C does; and a script's background jobs are started deaf to Ctrl-C.
+    for request_to_stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(request_to_stop, signal.default_int_handler)
     try:
         while True:
             time.sleep(3600)
