@@ -88,6 +88,23 @@ class Reply:
     """The model that was asked for. The service may echo another name for the same one."""
     exchange: Exchange = field(default_factory=Exchange)
 
+    def metadata(self) -> dict[str, Any]:
+        """What is told beside text, calls and counts; what the service did not say is left out.
+
+        `neurons` are the exact ones of the body where it has them; `cost_usd` is known for this model only.
+        """
+        usage, exchange = self.usage, self.exchange
+        known = {
+            "finish_reason": self.finish_reason,
+            "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
+            "cost_usd": usage.cost if usage and self.model == model.MODEL else None,
+            "request_id": exchange.request_id,
+            "ray_id": exchange.ray_id,
+            "cache_status": exchange.cache_status,
+            "gateway_log_id": exchange.gateway_log_id,
+        }
+        return {name: value for name, value in known.items() if value not in (None, "")}
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:

@@ -68,7 +68,7 @@ class ChunkWriter:
                 content=delta.text,
                 tool_call_chunks=calls,
                 usage_metadata=usage_metadata(reply.usage) if reply else None,
-                response_metadata=asked | _told(reply) if reply else asked,
+                response_metadata=asked | reply.metadata() if reply else asked,
                 chunk_position="last" if reply else None,
             )
         )
@@ -97,24 +97,8 @@ def token_usage(usage: Usage) -> dict[str, int]:
 
 def metadata(reply: Reply) -> dict[str, Any]:
     """What is to be told about an answer besides the answer: numbers in neurons and US dollars, ids to ask about."""
-    return _asked(reply.model) | _told(reply)
+    return _asked(reply.model) | reply.metadata()
 
 
 def _asked(model: str) -> dict[str, Any]:
     return {"model_provider": facts.PROVIDER, "model_name": model}
-
-
-def _told(reply: Reply) -> dict[str, Any]:
-    """What only the end of an answer tells; what the service did not say is left out."""
-    exchange, usage = reply.exchange, reply.usage
-    neurons = usage.neurons if usage and usage.neurons is not None else exchange.neurons
-    known = {
-        "finish_reason": reply.finish_reason,
-        "neurons": neurons,
-        "cost_usd": usage.cost if usage and reply.model == facts.MODEL else None,
-        "request_id": exchange.request_id,
-        "ray_id": exchange.ray_id,
-        "cache_status": exchange.cache_status,
-        "gateway_log_id": exchange.gateway_log_id,
-    }
-    return {name: value for name, value in known.items() if value not in (None, "")}

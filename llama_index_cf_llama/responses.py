@@ -74,20 +74,10 @@ def raw(reply: Reply) -> dict[str, Any]:
     LlamaIndex's `TokenCountingHandler` reads them), `neurons`, `cost_usd` at the published price, `request_id`,
     `ray_id`, `cache_status`, `gateway_log_id`.
     """
-    exchange, usage = reply.exchange, reply.usage
-    known = {
-        "model_name": reply.model,
-        "model_provider": facts.PROVIDER,
-        "finish_reason": reply.finish_reason,
-        "usage": _counts(usage) | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else None,
-        "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
-        "cost_usd": usage.cost if usage and reply.model == facts.MODEL else None,
-        "request_id": exchange.request_id,
-        "ray_id": exchange.ray_id,
-        "cache_status": exchange.cache_status,
-        "gateway_log_id": exchange.gateway_log_id,
-    }
-    return {name: value for name, value in known.items() if value not in (None, "")}
+    usage = reply.usage
+    named = {"model_name": reply.model, "model_provider": facts.PROVIDER}
+    details = {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else {}
+    return named | ({"usage": _counts(usage) | details} if usage else {}) | reply.metadata()
 
 
 def _counts(usage: Usage) -> dict[str, int]:
