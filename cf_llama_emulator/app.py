@@ -27,9 +27,9 @@ from cf_llama_emulator.engines.base import Ask, End, Engine, Piece
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint, no_route, wrong_method
 from cf_llama_emulator.faults import HEADER, NO_FAULTS, Fate, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, JSON_ANSWER
+from cf_llama_emulator.faults.forms import written
 from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.queue import ACCEPTED
-from cf_llama_emulator.faults.refusals import written
 from cf_llama_emulator.gateway import Cache, cache_key, gateway_headers
 from cf_llama_emulator.line import line_of
 from cf_llama_emulator.models import catalogue_entry

@@ -7,7 +7,8 @@ and recorded answers.
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 EMULATOR_CODE = 99_999
 """No code of the service: the emulator's own complaints, e.g. a script without a turn left. Never worth a retry."""
@@ -19,6 +20,9 @@ class ServiceError(Exception):
     Engines raise it too, before their first piece or in the middle of an answer.
     """
 
+    form = ""
+    """The name of another form for its body, out of `faults.forms`; empty is its own."""
+
     def __init__(self, status: int, code: int, text: str) -> None:
         """Store the HTTP `status`, the service's `code` and its `text`, without prefixes and request id."""
         super().__init__(status, code, text)
@@ -29,6 +33,12 @@ class ServiceError(Exception):
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
 
+    def but(self, **values: Any) -> Self:
+        """Return it with another `status`, `code`, `text` or `form`."""
+        changed = copy(self)
+        vars(changed).update(values)
+        return changed
+
     def body(self, request_id: str) -> dict[str, Any]:
         """Return the JSON body; `request_id` is what `cf-ai-req-id` says as well."""
         message = f"AiError: AiError: {self.text} ({request_id})"
@@ -38,9 +48,8 @@ class ServiceError(Exception):
 class FrontError(ServiceError):
     """A refusal by the API front, before the AI service has seen the request."""
 
-    def body(self, request_id: str) -> dict[str, Any]:
-        """Return the JSON body; the front names no request, so `request_id` is not used."""
-        del request_id
+    def body(self, _: str) -> dict[str, Any]:
+        """Return the JSON body; the front names no request."""
         return {"result": None, "success": False, "errors": [self.entry], "messages": []}
 
     @property

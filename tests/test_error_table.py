@@ -8,7 +8,7 @@ from llama_index.core.llms import ChatMessage
 
 from cf_llama import errors
 from cf_llama_emulator.faults.codes import AI_SERVICE, API_FRONT, GATEWAY
-from cf_llama_emulator.faults.refusals import FORMS
+from cf_llama_emulator.faults.forms import FORMS
 from cf_llama_emulator.server import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
@@ -94,7 +94,7 @@ async def test_statuses_and_pages(refused, faults, kind, retryable, code):
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_form(refused, form):
     error, raised = await refused(f"capacity, form={form}, retry-after=7")
-    names_code = form not in {"upstream", "text", "html", "empty"}
+    names_code = form not in {"upstream", "problem", "markdown", "text", "html", "empty"}
     assert raised is (errors.CapacityError if names_code else errors.RateLimitError)
     assert (error.is_retryable, error.status, error.retry_after) == (True, 429, 7)
 

@@ -6,6 +6,8 @@ recorded answers.
 
 from __future__ import annotations
 
+from cf_llama_emulator.errors import FrontError, ServiceError
+
 AI_SERVICE: dict[int, tuple[int, str]] = {
     3003: (400, "Incomplete request: no body or headers"),
     3006: (413, "Request is too large"),
@@ -87,3 +89,10 @@ GATEWAY: dict[int, tuple[int, str]] = {
     2041: (429, "Spend limit exceeded"),
     2045: (429, "Spend limit exceeded"),
 }
+
+
+def error_of(code: float) -> ServiceError:
+    """Return the refusal with this code; one that is not known is 400."""
+    code = int(code)
+    status, text = (AI_SERVICE | GATEWAY | API_FRONT).get(code, (400, "Something new"))
+    return (FrontError if code in API_FRONT else ServiceError)(status, code, text)

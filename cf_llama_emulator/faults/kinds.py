@@ -94,9 +94,12 @@ class OnHeaders(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnBytes(Fault):
-    """Changes the body on its way out."""
+    """Changes the body on its way out.
 
-    change: Callable[[Chunks, Any, Line], Chunks]
+    A `ConnectionAbortedError` of it closes the connection, a `ConnectionResetError` resets it.
+    """
+
+    change: Callable[[Chunks, Any], Chunks]
     streams_only: bool = False
     """Whether a body that is no stream of events stays as it is."""
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cf_llama_emulator.errors import ServiceError
-from cf_llama_emulator.faults.codes import AI_SERVICE
+from cf_llama_emulator.faults.codes import error_of
 
 MINUTE, DAY = 60.0, 86_400.0
 
@@ -53,11 +53,11 @@ def over_rate(spending: Spending, limit: float) -> ServiceError | None:
     if spending.admit() <= limit:
         return None
     spending.dismiss()
-    return ServiceError(AI_SERVICE[3021][0], 3021, AI_SERVICE[3021][1])
+    return error_of(3021)
 
 
 def over_quota(spending: Spending, limit: float) -> ServiceError | None:
     """Refuse with 429/4006 once `limit` neurons are spent, until 00:00 UTC."""
     if spending.neurons < limit:
         return None
-    return ServiceError(AI_SERVICE[4006][0], 4006, AI_SERVICE[4006][1])
+    return error_of(4006)

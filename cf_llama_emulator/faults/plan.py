@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from copy import deepcopy
@@ -109,13 +110,21 @@ class Plan:
             await fault.act(value, line)
 
     async def body(self, chunks: Chunks, line: Line, *, streams: bool) -> AsyncGenerator[bytes]:
-        """Yield a body, changed; every step of it is closed for certain."""
+        """Yield a body, changed; every step of it is closed for certain, and a break of the line is one."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(chunks))
             for fault, value in self._on_bytes(streams=streams):
-                chunks = await stack.enter_async_context(aclosing(fault.change(chunks, value, line)))
-            async for chunk in chunks:
-                yield chunk
+                chunks = await stack.enter_async_context(aclosing(fault.change(chunks, value)))
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            except ConnectionAbortedError:
+                line.close()
+                raise
+            except ConnectionResetError:
+                await asyncio.sleep(0.01)  # a reset takes back what has not been sent yet
+                line.reset()
+                raise
 
     def touches_body(self, *, streams: bool) -> bool:
         """Whether a body goes out other than it is."""
