@@ -47,6 +47,13 @@ def read_ask(model: str, body: Mapping[str, Any], form: str = "messages") -> Ask
     return replace(common, messages=tuple(body["messages"]), tools=tools, tool_choice=choice)
 
 
+def stop_words(body: Mapping[str, Any]) -> list[str]:
+    """Return the words of `stop`: one text, or a list of them; anything else is none."""
+    stop = body.get("stop")
+    given = stop if isinstance(stop, list) else [stop]
+    return [word for word in given if isinstance(word, str) and word]
+
+
 def check_json_stream(body: Mapping[str, Any]) -> None:
     """Refuse a JSON schema on a streamed request, with the service's 5023."""
     if body.get("stream") and body.get("response_format", {}).get("type") == "json_schema":

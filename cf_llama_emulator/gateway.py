@@ -1,4 +1,4 @@
-"""What AI Gateway adds to an answer that passes through it, and its cache of identical requests.
+"""What AI Gateway makes of an answer that passes through it, and its cache of identical requests.
 
 Source: Cloudflare docs, "AI Gateway: caching" and "Header glossary".
 """
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from starlette.responses import Response, StreamingResponse
+
+from cf_llama_emulator.errors import FrontError, ServiceError
 
 GATEWAY, STATUS = "cf-aig-gateway-id", "cf-aig-cache-status"
 DEFAULT_TTL = 300.0
@@ -74,20 +76,25 @@ class Cache:
             del self._kept[oldest]
 
 
-def cache_key(headers: Mapping[str, str], path: str, content: bytes) -> str | None:
+def at_gateway(error: ServiceError) -> ServiceError:
+    """Return a refusal as the gateway's own host writes it: in its form, and with its code for credentials."""
+    if isinstance(error, FrontError) and error.code in {9106, 10000}:
+        error = ServiceError(401, 2009, "Unauthorized")
+    return error if error.form else error.but(form="gateway")
+
+
+def cache_key(headers: Mapping[str, str], gateway: str | None, path: str, content: bytes) -> str | None:
     """Return under what an answer is kept; None where the request does not ask for caching."""
     asks = "cf-aig-cache-ttl" in headers or "cf-aig-cache-key" in headers
-    if GATEWAY not in headers or not asks or headers.get("cf-aig-skip-cache") == "true":
+    if gateway is None or not asks or headers.get("cf-aig-skip-cache") == "true":
         return None
     named = headers.get("cf-aig-cache-key")
     what = named.encode() if named else path.encode() + b"\0" + content
-    return sha256(headers[GATEWAY].encode() + b"\0" + what).hexdigest()
+    return sha256(gateway.encode() + b"\0" + what).hexdigest()
 
 
-def gateway_headers(headers: Mapping[str, str], model: str) -> dict[str, str]:
-    """Return what the gateway adds to an answer; nothing where the request names none."""
-    if GATEWAY not in headers:
-        return {}
+def gateway_headers(model: str) -> dict[str, str]:
+    """Return what a gateway adds to an answer."""
     return {
         STATUS: "MISS",
         "cf-aig-log-id": str(uuid.uuid4()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text
@@ -70,6 +70,32 @@ async def accounted(pieces: AsyncIterator[Piece], prompt_tokens: int) -> AsyncGe
         prompt_tokens if end.prompt_tokens is None else end.prompt_tokens,
         spent if end.completion_tokens is None else end.completion_tokens,
     )
+
+
+async def until_stop(pieces: AsyncGenerator[Piece], words: Sequence[str]) -> AsyncGenerator[Piece]:
+    """Yield `pieces` up to the first of `words` in the text; what might begin one is held back until that is clear."""
+    held, speaks = "", True
+    async with aclosing(pieces):
+        async for piece in pieces:
+            if isinstance(piece, Text):
+                due, held, ended = _before(words, held + piece.text)
+                if speaks and due:
+                    yield Text(due)
+                speaks = speaks and not ended
+                continue
+            if speaks and held:
+                yield Text(held)
+            held = ""
+            yield piece
+
+
+def _before(words: Sequence[str], text: str) -> tuple[str, str, bool]:
+    """Return what of `text` comes before all `words`, what may yet begin one, and whether one stands in it."""
+    found = [at for word in words if (at := text.find(word)) >= 0]
+    if found:
+        return text[: min(found)], "", True
+    kept = max(length for word in words for length in range(len(word)) if text.endswith(word[:length]))
+    return text[: len(text) - kept], text[len(text) - kept :], False
 
 
 async def _reported(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:

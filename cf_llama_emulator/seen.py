@@ -27,3 +27,24 @@ class Seen:
             ValueError: when it is none.
         """
         return json.loads(self.content)
+
+
+class Log(list[Seen]):
+    """The requests seen so far, oldest first; bounded, the oldest are forgotten."""
+
+    def __init__(self, length: int, size: int) -> None:
+        """Remember at most `length` requests, and of their content `size` bytes."""
+        super().__init__()
+        self._length, self._size, self._held = length, size, 0
+
+    def remember(self, seen: Seen) -> None:
+        """Add a request."""
+        self.append(seen)
+        self._held += len(seen.content)
+        while self and (len(self) > self._length or self._held > self._size):
+            self._held -= len(self.pop(0).content)
+
+    def clear(self) -> None:
+        """Forget them all."""
+        super().clear()
+        self._held = 0

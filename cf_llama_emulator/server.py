@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import uvicorn
 
-from cf_llama_emulator.app import Emulator, create_app
+from cf_llama_emulator.app import create_app
+from cf_llama_emulator.emulator import Emulator
 from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.engines.rule import RuleEngine
 from cf_llama_emulator.faults import combined

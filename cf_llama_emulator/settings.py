@@ -9,7 +9,7 @@ from pathlib import Path
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.models import MODELS
 from cf_llama_emulator.seen import Seen
-from cf_llama_emulator.wire import WRITERS
+from cf_llama_emulator.wire import WRITERS, Writer
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""
@@ -36,6 +36,8 @@ class Settings:
     """Whether text that is JSON by itself arrives as its value, as on the service."""
     padding: bool = True
     """Whether events carry random padding."""
+    increments: bool = False
+    """Whether events of the native shape count their tokens too."""
     json_streams: bool = False
     """Whether a JSON schema may be streamed; the service refuses it."""
     faults: str | Callable[[Seen], str] = ""
@@ -50,7 +52,13 @@ class Settings:
     """Where batches are kept, so that they survive a restart; None keeps them in memory alone."""
     log_length: int = 10_000
     """How many requests are remembered; the oldest are forgotten first."""
+    log_bytes: int = 100_000_000
+    """How much of their content is remembered, in bytes."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:
             raise ValueError(f"shape must be one of {', '.join(WRITERS)}, not {self.shape!r}")
+
+    def writer(self, model: str, prompt_tokens: int) -> Writer:
+        """Return what writes one answer."""
+        return WRITERS[self.shape](model, prompt_tokens, self.coerce, self.padding, self.increments)

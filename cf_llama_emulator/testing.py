@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
-from cf_llama_emulator.app import Emulator
+from cf_llama_emulator.emulator import Emulator
 from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.engines.rule import RuleEngine
 from cf_llama_emulator.engines.script import ScriptEngine, Turn

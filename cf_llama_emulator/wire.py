@@ -83,6 +83,8 @@ class Writer:
     """Whether text fields go through `coerce`."""
     pads: bool = True
     """Whether events carry `p`, random padding against guessing tokens by their length."""
+    counts: bool = False
+    """Whether each event counts its tokens, in the shape that otherwise counts at the end alone."""
     created: int = field(default_factory=lambda: int(time.time()))
     answer_id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     calls_written: int = 0
@@ -120,13 +122,13 @@ class NativeWriter(Writer):
     """`response` and whole `tool_calls` without ids; usage in the last event; no finish reason."""
 
     def start(self) -> list[Event]:  # noqa: D102 - see Writer
-        return [self.padded({"response": "", "tool_calls": []})]
+        return [self._event("", prompt=self.prompt_tokens)]
 
     def text(self, text: str) -> list[Event]:  # noqa: D102 - see Writer
-        return [self.padded({"response": self.value(text), "tool_calls": []})]
+        return [self._event(self.value(text), spent=estimate(text))]
 
     def call(self, call: Call) -> list[Event]:  # noqa: D102 - see Writer
-        return [self.padded({"response": "", "tool_calls": [_native_call(call)]})]
+        return [self._event("", _native_call(call), spent=estimate_call(call))]
 
     def finish(self, end: End) -> list[Event]:  # noqa: D102 - see Writer
         return [self.padded({"tool_calls": []}), {"response": "", "usage": usage(end)}]
@@ -137,6 +139,11 @@ class NativeWriter(Writer):
             "tool_calls": [_native_call(call) for call in calls],
             "usage": usage(end),
         }
+
+    def _event(self, response: Any, *calls: Event, prompt: int = 0, spent: int = 0) -> Event:
+        event = self.padded({"response": response, "tool_calls": list(calls)})
+        increment = detailed_usage(End(prompt_tokens=prompt, completion_tokens=spent))
+        return event | {"usage": increment} if self.counts else event
 
 
 class OpenAIWriter(Writer):

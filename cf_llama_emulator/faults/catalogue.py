@@ -6,11 +6,12 @@ from cf_llama_emulator.faults.kinds import Fault, Limiting
 from cf_llama_emulator.faults.limits import over_quota, over_rate
 from cf_llama_emulator.faults.queue import QUEUE
 from cf_llama_emulator.faults.refusals import REFUSALS
-from cf_llama_emulator.faults.speech import SPEECH
+from cf_llama_emulator.faults.speech import RIDING, SPEECH, STOP
+from cf_llama_emulator.faults.taking import TAKING
 from cf_llama_emulator.faults.transfer import TRANSFER
 from cf_llama_emulator.faults.values import Number
 
-JSON_ANSWER, BARE, TIMES = "json-answer", "bare", "times"
+JSON_ANSWER, BARE, TIMES, BUSY = "json-answer", "bare", "times", "busy"
 """The plain switches, which the app asks for."""
 
 _SWITCHES: tuple[Fault, ...] = (
@@ -25,6 +26,12 @@ _SWITCHES: tuple[Fault, ...] = (
 )
 
 _LIMITS: tuple[Fault, ...] = (
+    Fault(
+        BUSY,
+        "has no capacity for so long: lets requests wait, and refuses those with options.rejectIfBusy (3040)",
+        "Cloudflare docs: reject if busy",
+        Number("SECONDS", 10, 0, 600),
+    ),
     Limiting(
         "rate-limit",
         "refuses what comes above so many requests in a minute (3021)",
@@ -41,8 +48,10 @@ _LIMITS: tuple[Fault, ...] = (
     ),
 )
 
+__all__ = ["BARE", "BUSY", "CATALOGUE", "JSON_ANSWER", "RIDING", "STOP", "TIMES", "listing"]
+
 CATALOGUE: dict[str, Fault] = {
-    fault.name: fault for fault in (*_SWITCHES, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
+    fault.name: fault for fault in (*_SWITCHES, *TAKING, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
 }
 """By name."""
 

@@ -69,6 +69,13 @@ class OnError(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnBody(Fault):
+    """Changes what was asked, before it is checked; or refuses it."""
+
+    change: Callable[[dict[str, Any], Any], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnPieces(Fault):
     """Changes what the engine says."""
 
@@ -82,7 +89,7 @@ class OnEvents(Fault):
     The steps are start, text, call, finish and whole.
     """
 
-    change: Callable[[str, list[Event], Any], list[Event]]
+    change: Callable[[Any, str, list[Event]], list[Event]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

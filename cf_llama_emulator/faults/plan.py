@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from cf_llama_emulator.engines.base import Call, End, Piece
+from cf_llama_emulator.engines.base import Piece
 from cf_llama_emulator.errors import ServiceError
-from cf_llama_emulator.faults.catalogue import CATALOGUE, TIMES
+from cf_llama_emulator.faults.catalogue import CATALOGUE, RIDING, TIMES
 from cf_llama_emulator.faults.kinds import (
     BeforeAnswer,
     Chunks,
     Fault,
     Limiting,
     Line,
+    OnBody,
     OnBytes,
     OnError,
     OnEvents,
@@ -28,8 +29,9 @@ from cf_llama_emulator.faults.kinds import (
     Refusing,
 )
 from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.writers import Change, DisturbedWriter, riding
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire import Event, Writer
+from cf_llama_emulator.wire import Writer
 
 HEADER = "x-emulator-faults"
 NONE = "none"
@@ -66,6 +68,16 @@ class Plan:
             settings = fault.change(settings, value)
         return settings
 
+    def asked(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a request's body as the service takes it.
+
+        Raises:
+            ServiceError: it is refused for what stands in it.
+        """
+        for fault, value in self.of(OnBody):
+            body = fault.change(body, value)
+        return body
+
     def refuse(self, spending: Spending) -> None:
         """Refuse the request if there is a fault that does.
 
@@ -96,7 +108,10 @@ class Plan:
 
     def writer(self, writer: Writer) -> Writer:
         """Return a writer whose events are changed."""
-        return DisturbedWriter(writer, list(self.of(OnEvents))) if any(self.of(OnEvents)) else writer
+        changes: list[Change] = [partial(fault.change, value) for fault, value in self.of(OnEvents)]
+        if RIDING in self:
+            changes.insert(0, riding())
+        return DisturbedWriter(writer, changes) if changes else writer
 
     def headers(self, *, streams: bool) -> dict[str, str]:
         """Return the headers that the faults set, lower-case."""
@@ -178,32 +193,3 @@ class Fate:
         for oldest in list(self._struck)[:-MEMORY]:
             del self._struck[oldest]
         return plan if self._struck[key] <= plan.values[TIMES] else NO_FAULTS
-
-
-class DisturbedWriter(Writer):
-    """Another writer, whose events the faults change."""
-
-    def __init__(self, writer: Writer, faults: Sequence[tuple[OnEvents, Any]]) -> None:
-        """Change what `writer` returns."""
-        super().__init__(writer.model, writer.prompt_tokens)
-        self._writer, self._faults = writer, faults
-
-    def start(self) -> list[Event]:  # noqa: D102 - see Writer
-        return self._changed("start", self._writer.start())
-
-    def text(self, text: str) -> list[Event]:  # noqa: D102 - see Writer
-        return self._changed("text", self._writer.text(text))
-
-    def call(self, call: Call) -> list[Event]:  # noqa: D102 - see Writer
-        return self._changed("call", self._writer.call(call))
-
-    def finish(self, end: End) -> list[Event]:  # noqa: D102 - see Writer
-        return self._changed("finish", self._writer.finish(end))
-
-    def whole(self, text: str, calls: Sequence[Call], end: End) -> Event:  # noqa: D102 - see Writer
-        return self._changed("whole", [self._writer.whole(text, calls, end)])[0]
-
-    def _changed(self, step: str, events: list[Event]) -> list[Event]:
-        for fault, value in self._faults:
-            events = fault.change(step, deepcopy(events), value)
-        return events

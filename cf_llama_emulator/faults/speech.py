@@ -15,6 +15,9 @@ from cf_llama_emulator.wire import Event
 
 KILOBYTE = 1024
 
+RIDING, STOP = "text-at-end", "stop"
+"""The plain switches, which others ask for."""
+
 
 def _leaked(piece: Piece, form: str) -> Iterable[Piece]:
     if isinstance(piece, Call):
@@ -44,8 +47,7 @@ def _lists_of_calls(event: Event) -> Iterator[list[Any]]:
     return (holder["tool_calls"] for holder in holders if isinstance(holder.get("tool_calls"), list))
 
 
-def _ids(step: str, events: list[Event], how: str) -> list[Event]:
-    del step
+def _ids(how: str, _: str, events: list[Event]) -> list[Event]:
     for call in (call for event in events for calls in _lists_of_calls(event) for call in calls if "id" in call):
         call["id"] = {"absent": None, "null": None, "repeated": "chatcmpl-tool-0"}[how]
         if how == "absent":
@@ -53,14 +55,14 @@ def _ids(step: str, events: list[Event], how: str) -> list[Event]:
     return events
 
 
-def _empty_calls(step: str, events: list[Event], _: None) -> list[Event]:
+def _empty_calls(_: None, step: str, events: list[Event]) -> list[Event]:
     if step in {"call", "finish", "whole"}:
         for calls in (calls for event in events for calls in _lists_of_calls(event)):
             calls.append({})
     return events
 
 
-def _finalised(step: str, events: list[Event], _: None) -> list[Event]:
+def _finalised(_: None, step: str, events: list[Event]) -> list[Event]:
     if step != "call":
         return events
     index = max((call.get("index", 0) for calls in _lists_of_calls(events[-1]) for call in calls), default=0)
@@ -68,14 +70,15 @@ def _finalised(step: str, events: list[Event], _: None) -> list[Event]:
     return [*events, {"response": "", "tool_calls": [closing]}]
 
 
-def _without_usage(step: str, events: list[Event], where: str) -> list[Event]:
-    if where == "everywhere" or step not in {"finish", "whole"}:
+def _without_usage(where: str, step: str, events: list[Event]) -> list[Event]:
+    closes = step in {"finish", "whole"}
+    if where == "everywhere" or closes == (where == "closing"):
         for event in events:
             event.pop("usage", None)
     return events
 
 
-def _repeated_usage(step: str, events: list[Event], second: str) -> list[Event]:
+def _repeated_usage(second: str, step: str, events: list[Event]) -> list[Event]:
     if step != "finish" or "usage" not in events[-1]:
         return events
     usage = dict(events[-1]["usage"])
@@ -86,7 +89,7 @@ def _repeated_usage(step: str, events: list[Event], second: str) -> list[Event]:
     return [*events, {"response": "", "usage": usage}]
 
 
-def _finish_reason(step: str, events: list[Event], how: str) -> list[Event]:
+def _finish_reason(how: str, step: str, events: list[Event]) -> list[Event]:
     choices = [choice for event in events for choice in event.get("choices", ())]
     reason = next((choice["finish_reason"] for choice in choices if choice.get("finish_reason")), None)
     for choice in choices:
@@ -95,7 +98,7 @@ def _finish_reason(step: str, events: list[Event], how: str) -> list[Event]:
     return [{"finish_reason": reason}, *events] if moved else events
 
 
-def _empty_beside(step: str, events: list[Event], _: None) -> list[Event]:
+def _empty_beside(_: None, step: str, events: list[Event]) -> list[Event]:
     if step == "text":
         for event in events:
             if "response" in event and event.get("choices"):
@@ -103,7 +106,7 @@ def _empty_beside(step: str, events: list[Event], _: None) -> list[Event]:
     return events
 
 
-def _whole_calls(step: str, events: list[Event], _: None) -> list[Event]:
+def _whole_calls(_: None, step: str, events: list[Event]) -> list[Event]:
     """Join the fragments of a call into one event; shapes without fragments have that already."""
     if step != "call" or not events[0].get("choices"):
         return events
@@ -117,15 +120,15 @@ def _whole_calls(step: str, events: list[Event], _: None) -> list[Event]:
     return [event]
 
 
-def _top_fragments(step: str, events: list[Event], _: None) -> list[Event]:
+def _top_fragments(_: None, step: str, events: list[Event]) -> list[Event]:
     """Move the fragments out of `choices` to the top; shapes without fragments stay as they are."""
     if step != "call" or not events[0].get("choices"):
         return events
     return [{"response": "", "tool_calls": event["choices"][0]["delta"]["tool_calls"]} for event in events]
 
 
-def _nothing(step: str, events: list[Event], _: None) -> list[Event]:
-    if step in {"text", "call"}:
+def _nothing(what: str, step: str, events: list[Event]) -> list[Event]:
+    if step in {"text", "call"} or (what == "events" and step != "whole"):
         return []
     if step == "whole":
         for event in events:
@@ -135,7 +138,15 @@ def _nothing(step: str, events: list[Event], _: None) -> list[Event]:
     return events
 
 
-def _nulls(step: str, events: list[Event], _: None) -> list[Event]:
+def _absent(key: str, _: str, events: list[Event]) -> list[Event]:
+    other = {"response": "choices", "choices": "response"}.get(key)
+    for event in events:
+        if other is None or event.get(other, []) != []:
+            event.pop(key, None)
+    return events
+
+
+def _nulls(_: None, step: str, events: list[Event]) -> list[Event]:
     if step != "whole":
         for event in events:
             for holder in [event, *(choice.get("delta", {}) for choice in event.get("choices", ()))]:
@@ -143,7 +154,7 @@ def _nulls(step: str, events: list[Event], _: None) -> list[Event]:
     return events
 
 
-def _huge(step: str, events: list[Event], kilobytes: float) -> list[Event]:
+def _huge(kilobytes: float, step: str, events: list[Event]) -> list[Event]:
     if step in {"start", "whole"}:
         events[0]["p"] = "x" * int(kilobytes * KILOBYTE)
     return events
@@ -173,7 +184,23 @@ SPEECH: tuple[Fault, ...] = (
         OneOf(("off", "on")),
         change=lambda settings, how: replace(settings, padding=how == "on"),
     ),
+    OnSettings(
+        "increments",
+        "counts tokens in each event of the native shape too",
+        RECORDED,
+        change=lambda settings, _: replace(settings, increments=True),
+    ),
+    OnSettings(
+        "json-streams",
+        "streams an answer that a JSON schema is asked of",
+        REPORTED,
+        change=lambda settings, _: replace(settings, json_streams=True),
+    ),
+    Fault(RIDING, "sends the last text with the event that ends the answer", RECORDED),
+    Fault(STOP, "ends at the words in the request's stop, which the schema does not know", REPORTED),
     OnPieces("leak", "writes tool calls into the text, in this form", RECORDED, OneOf(tuple(LEAKS)), change=_leaked),
+    OnEvents("whole-calls", "sends a call in one event where the shape has fragments", RECORDED, change=_whole_calls),
+    OnEvents("top-fragments", "sends fragments of calls outside of choices", PROVIDER, change=_top_fragments),
     OnEvents(
         "ids",
         "leaves out the ids of calls, or gives all the same",
@@ -183,13 +210,11 @@ SPEECH: tuple[Fault, ...] = (
     ),
     OnEvents("empty-calls", "puts {} among the tool calls", RECORDED, change=_empty_calls),
     OnEvents("null-finalisation", "ends each call with a fragment of nulls", PROVIDER, change=_finalised),
-    OnEvents("whole-calls", "sends a call in one event where the shape has fragments", RECORDED, change=_whole_calls),
-    OnEvents("top-fragments", "sends fragments of calls outside of choices", PROVIDER, change=_top_fragments),
     OnEvents(
         "no-usage",
-        "leaves out token counts: everywhere, or the increments of a stream",
+        "leaves out token counts: everywhere, the increments of a stream, or the sum that closes it",
         REPORTED,
-        OneOf(("everywhere", "increments")),
+        OneOf(("everywhere", "increments", "closing")),
         change=_without_usage,
     ),
     OnEvents(
@@ -209,7 +234,20 @@ SPEECH: tuple[Fault, ...] = (
     OnEvents(
         "empty-beside", "leaves the copy of the text in choices empty (hybrid shape)", RECORDED, change=_empty_beside
     ),
-    OnEvents("nothing", "says nothing: neither text nor call", PROVIDER, change=_nothing),
+    OnEvents(
+        "nothing",
+        "says nothing: neither text nor call, or not one event before [DONE]",
+        PROVIDER,
+        OneOf(("words", "events")),
+        change=_nothing,
+    ),
+    OnEvents(
+        "absent",
+        "leaves out this part of an answer that comes in both forms",
+        REPORTED,
+        OneOf(("response", "choices", "tool_calls")),
+        change=_absent,
+    ),
     OnEvents("nulls", "sends null for empty text", REPORTED, change=_nulls),
     OnEvents(
         "huge-event", "pads the first event to this size", "made up", Number("KILOBYTES", 1024, 1, 65_536), change=_huge

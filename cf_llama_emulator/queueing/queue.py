@@ -17,13 +17,13 @@ from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint
 from cf_llama_emulator.faults import Plan
 from cf_llama_emulator.faults.queue import BROKEN, DELAY, EXPIRED, FAILED, MESSAGES, MISSING, QUEUE, STUCK
+from cf_llama_emulator.faults.speech import SPEECH
 from cf_llama_emulator.pieces import accounted
 from cf_llama_emulator.queueing.forms import results
 from cf_llama_emulator.queueing.jobs import Job, Jobs
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.tokens import estimate_input
 from cf_llama_emulator.validation import check_context, check_schema
-from cf_llama_emulator.wire import WRITERS
 
 Answer = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Queue:
             ServiceError: 400/5006 for a body that does not meet the page's schema, or an item without a prompt.
         """
         requests = _checked(body, plan)
-        names = {fault.name for fault in QUEUE}
+        names = {fault.name for fault in (*QUEUE, *SPEECH)}
         faults = {name: value for name, value in plan.values.items() if name in names}
         job = Job(request_id=str(uuid.uuid4()), model=model, submitted=time.time(), requests=requests, faults=faults)
         self._jobs.put(job)
@@ -95,17 +95,18 @@ class Queue:
         if _befalls(job.faults.get(FAILED, 0)):
             return _ITEM_FAILURE
         try:
-            return {"result": await self._think(job.model, item), "success": True}
+            return {"result": await self._think(job.model, item, Plan(job.faults)), "success": True}
         except ServiceError as error:
             return {"success": False, "error": {"code": error.code, "message": f"AiError: {error.text}"}}
 
-    async def _think(self, model: str, item: Mapping[str, Any]) -> Any:
+    async def _think(self, model: str, item: Mapping[str, Any], plan: Plan) -> Any:
         """Return what the engine answers. A prompt is not wrapped here: the documentation's samples ramble on."""
         ask = replace(read_ask(model, item, "prompt" if "prompt" in item else "messages"), raw="prompt" in item)
         check_context(ask)
         prompt_tokens = estimate_input(ask)
-        writer = WRITERS[self._settings.shape](model, prompt_tokens, self._settings.coerce, self._settings.padding)
-        response = await whole(accounted(self._engine.answer(ask), prompt_tokens), writer, {}, bare=True)
+        writer = plan.writer(plan.settings(self._settings).writer(model, prompt_tokens))
+        pieces = plan.pieces(accounted(self._engine.answer(ask), prompt_tokens))
+        response = await whole(pieces, writer, {}, bare=True)
         if "cf-ai-neurons" not in response.headers:
             raise complaint("a raw answer is no item of a batch")
         self._spend(float(response.headers["cf-ai-neurons"]))

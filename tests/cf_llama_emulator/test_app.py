@@ -153,6 +153,10 @@ def test_account_and_token_may_be_chosen_or_left_open():
         (b"{", (400, 5006, "Bad input: Error: the request body is not valid JSON")),
         (b'{"prompt": NaN}', (400, 5006, "Bad input: Error: the request body is not valid JSON")),
         (b'{"prompt": "\xff"}', (400, 5006, "Bad input: Error: the request body is not valid JSON")),
+        (
+            b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+            (400, 5006, "Bad input: Error: the request body is not valid JSON"),
+        ),
         (b"[" * 100_000, (400, 5006, "Bad input: Error: the request body is not valid JSON")),
         (b"[]", (400, 5006, "Bad input: Error: Type mismatch of '/', 'object' not in 'array'")),
     ],
@@ -220,6 +224,30 @@ def test_v1_knows_max_completion_tokens(rules):
     assert choice["message"]["content"] == "You sai"
 
 
+def test_the_route_without_a_model_takes_it_from_the_body(rules):
+    url = f"{rules.account}/ai/run"
+    answer = rules.http.post(url, json={"model": MODEL, "input": ask_user("Hello")})
+    assert answer.json()["result"]["response"] == "You said: Hello"
+    assert (
+        "choices"
+        in rules.http.post(
+            url, json={"model": MODEL, "input": ask_user("Hello")}, headers={"x-emulator-shape": "hybrid"}
+        ).json()["result"]
+    )
+    for body, status, text in (
+        ({"model": "@cf/no/model", "input": {}}, 404, "Model not found"),
+        ({"model": MODEL}, 400, "User Input Error"),
+        ({"input": {}}, 400, "User Input Error"),
+    ):
+        refused = rules.http.post(url, json=body)
+        assert (refused.status_code, refused.json()["state"], refused.json()["error"]) == (
+            status,
+            "Failed",
+            {"code": 7003, "message": text},
+        )
+    assert refusal(rules.http.post(url, json={"model": MODEL, "input": {}}))[1] == 5006
+
+
 @pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
 def test_a_request_may_choose_its_shape(rules, shape):
     result = rules.result(ask_user("Hello"), x_emulator_shape=shape)
@@ -244,6 +272,12 @@ def test_web_pages_are_kept_out(rules, headers, word):
     answer = rules.http.post(f"{rules.account}/ai/run/{MODEL}", json=ask_user("Hello"), headers=headers)
     assert answer.status_code == 403
     assert word in answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/a/b/workers-ai/m", "/client/v4/accounts/a/ai/run", "/nothing"])
+def test_web_pages_are_kept_out_of_every_route(rules, path):
+    answer = rules.http.post(httpx.URL(rules.account).join(path), headers={"origin": "https://evil.example"})
+    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1", "LOCALHOST:8799", "[::1]:8799"])

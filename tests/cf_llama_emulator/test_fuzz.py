@@ -6,7 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cf_llama_emulator.client import ask_user, events_of, tool
+from cf_llama_emulator.faults.speech import SPEECH
+from cf_llama_emulator.faults.values import OneOf
+from cf_llama_emulator.testing import Call, ScriptedEmulator
+from tests.cf_llama_emulator.client import Client, ask_user, events_of, tool
+
+
+def _values(takes):
+    return [f"={word}" for word in takes.words] if isinstance(takes, OneOf) else [""]
+
 
 TEXT = st.text(max_size=20)
 JSON = st.recursive(
@@ -46,6 +54,7 @@ BODY = st.fixed_dictionaries(
     },
 )
 EXPECTED = (200, 400, 413)
+SPOKEN = [f"{fault.name}{value}" for fault in SPEECH for value in _values(fault.takes)]
 
 
 @pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
@@ -84,3 +93,22 @@ def test_any_bytes_and_paths_are_refused_properly(rules, content, account, path)
     assert answer.status_code in EXPECTED
     odd = f"{rules.emulator.base_url}/accounts/{quote(account, safe='')}/ai/run/{quote(path, safe='')}"
     assert rules.http.post(odd, content=content).status_code in (400, 403, 404, 405)
+
+
+@pytest.fixture(scope="module")
+def scripted():
+    with ScriptedEmulator() as emulator:
+        client = Client(emulator)
+        yield client
+        client.http.close()
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(faults=st.lists(st.sampled_from(SPOKEN), max_size=6), stream=st.booleans())
+def test_whatever_is_changed_in_what_is_said_goes_together(scripted, faults, stream):
+    scripted.emulator.cleared().say(["Well ", "4", Call("add", {"a": 1}), Call("add", {"a": 2}), " end"])
+    answer = scripted.run(ask_user("Hi", stop="x", stream=stream), x_emulator_faults=", ".join(faults))
+    assert answer.status_code == 200, answer.text
+    assert isinstance(events_of(answer.text) if stream else answer.json()["result"], list if stream else dict)

@@ -1,9 +1,10 @@
 """The gateway's headers and its cache."""
 
+import httpx
 import pytest
 
 from cf_llama_emulator.gateway import CAPACITY, Cache, cache_key
-from tests.cf_llama_emulator.client import ask_user
+from tests.cf_llama_emulator.client import MODEL, ask_user, events_of
 
 ASK = ask_user("Hello")
 THROUGH = {"cf_aig_gateway_id": "mine"}
@@ -79,4 +80,73 @@ class _Answer:
 
 
 def test_without_a_gateway_there_is_no_key():
-    assert cache_key({"cf-aig-cache-ttl": "60"}, "/", b"") is None
+    assert cache_key({"cf-aig-cache-ttl": "60"}, None, "/", b"") is None
+
+
+@pytest.fixture(scope="module")
+def host(rules):
+    """The gateway's own host, as the emulator has it."""
+    return f"{rules.emulator.base_url.removesuffix('/client/v4')}/v1/{rules.emulator.account_id}/mine/workers-ai"
+
+
+@pytest.mark.parametrize("route", ["", "run/"])
+def test_the_gateways_own_host_answers_in_the_envelope(rules, host, route):
+    answer = rules.http.post(f"{host}/{route}{MODEL}", json=ASK)
+    assert answer.json()["result"]["response"] == "You said: Hello"
+    assert (answer.headers["cf-aig-provider"], answer.headers["cf-aig-model"]) == ("workers-ai", MODEL)
+    assert rules.emulator.requests[-1].path == f"/v1/{rules.emulator.account_id}/mine/workers-ai/{route}{MODEL}"
+
+
+def test_the_gateways_own_host_streams_and_polls(rules, host):
+    assert events_of(rules.http.post(f"{host}/{MODEL}", json=ASK | {"stream": True}).text)
+    job = rules.http.post(f"{host}/{MODEL}?queueRequest=true", json={"requests": [{"prompt": "Hello"}]}).json()
+    answer = rules.http.post(f"{host}/{MODEL}", json={"request_id": job["result"]["request_id"]})
+    assert answer.json()["success"]
+
+
+def test_the_gateways_own_host_has_the_openai_route(rules, host):
+    answer = rules.http.post(f"{host}/v1/chat/completions", json=ASK | {"model": MODEL})
+    assert answer.json()["choices"][0]["message"]["content"] == "You said: Hello"
+    assert answer.headers["cf-aig-model"] == MODEL
+
+
+@pytest.mark.parametrize("route", [MODEL, "v1/chat/completions"])
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({}, {"messages": 1}, (400, 5006)),
+        ({"authorization": "Bearer wrong"}, {}, (401, 2009)),
+        ({"authorization": ""}, {}, (401, 2009)),
+        ({"x-emulator-faults": "rate-limited"}, ASK, (429, 3021)),
+        ({"x-emulator-faults": "error=2003"}, ASK, (429, 2003)),
+    ],
+)
+def test_the_gateways_own_host_refuses_in_its_own_form(host, route, headers, body, expected):
+    credentials = {"authorization": "Bearer emulator-token"}
+    answer = httpx.post(f"{host}/{route}", json={"model": MODEL} | body, headers=credentials | headers)
+    refusal = answer.json()
+    assert (answer.status_code, refusal["error"][0]["code"]) == expected
+    assert refusal["internalCode"] == expected[1]
+    assert (refusal["name"], "errors" in refusal) == ("AiGatewayError", False)
+
+
+def test_another_form_goes_over_the_gateways_own(rules, host):
+    answer = rules.http.post(f"{host}/{MODEL}", json=ASK, headers={"x-emulator-faults": "page=502"})
+    assert "502: Bad Gateway" in answer.text
+    answer = rules.http.post(f"{host}/{MODEL}", json=ASK, headers={"x-emulator-faults": "capacity, form=openai"})
+    assert answer.json()["error"]["code"] == 3040
+
+
+def test_a_malformed_account_is_refused_on_the_gateways_own_host_too(rules, host):
+    answer = rules.http.post(host.replace(rules.emulator.account_id, "abc") + f"/{MODEL}", json=ASK)
+    assert (answer.status_code, answer.json()["error"][0]["code"]) == (404, 7003)
+
+
+def test_each_gateway_keeps_answers_of_its_own(client):
+    origin = client.emulator.base_url.removesuffix("/client/v4")
+    caching = {"cf-aig-cache-ttl": "60"}
+    statuses = []
+    for gateway in ("a", "a", "b"):
+        url = f"{origin}/v1/{client.emulator.account_id}/{gateway}/workers-ai/{MODEL}"
+        statuses.append(client.http.post(url, json=ASK, headers=caching).headers["cf-aig-cache-status"])
+    assert statuses == ["MISS", "HIT", "MISS"]

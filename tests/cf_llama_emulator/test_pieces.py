@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Text
 from cf_llama_emulator.errors import ServiceError
-from cf_llama_emulator.pieces import accounted, bounded, split
+from cf_llama_emulator.pieces import accounted, bounded, split, until_stop
 
 
 @given(st.text())
@@ -80,3 +80,29 @@ async def test_an_engine_may_be_any_iterator():
             return self.left.pop()
 
     assert [piece async for piece in accounted(Once(), 1)] == [Text("a"), End("stop", 1, 1)]
+
+
+async def stopped(words, *pieces):
+    async def said():
+        for piece in pieces:
+            yield piece
+
+    return [piece async for piece in until_stop(said(), words)]
+
+
+@given(st.lists(st.text("ab", max_size=4), max_size=6), st.text("ab", min_size=1, max_size=3))
+async def test_text_ends_at_a_word_however_it_is_cut(cuts, word):
+    *texts, end = await stopped([word], *map(Text, cuts), End())
+    assert "".join(piece.text for piece in texts) == "".join(cuts).split(word)[0]
+    assert end == End()
+
+
+async def test_calls_and_what_comes_before_them_stay():
+    call = Call("f", {})
+    assert await stopped(["stop"], Text("I st"), call, Text("op stop "), Text("here"), End()) == [
+        Text("I "),
+        Text("st"),
+        call,
+        Text("op "),
+        End(),
+    ]

@@ -137,7 +137,7 @@ async def test_a_call_written_as_text_becomes_a_call(engine, runtime):
 
 
 async def test_decoding_stops_when_nothing_after_a_call_can_matter(engine, runtime):
-    runtime.answers = [['{"name": "add", "arguments": {"a": 2, "b": 3}}', "\nThe", *[" result"] * 1000, "stop"]]
+    runtime.answers = [['{"name": "add", "arguments": {"a": 2, "b": 3}}', "\nThe", *[" result"] * 1_000_000, "stop"]]
     assert (await pieces_of(engine, ask(tools=TOOLS)))[-1] == End("stop", 7, 2)
     assert await asyncio.to_thread(runtime.stopped.wait, 5)
 

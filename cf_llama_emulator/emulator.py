@@ -1,0 +1,252 @@
+"""The emulator: what it does with a request, and the order of its checks.
+
+The order is the one that recorded answers show: path, method, credentials, JSON, model, schema, context window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cf_llama_emulator.answers import announced, disturbed, envelope, json_response, stream, while_connected, whole
+from cf_llama_emulator.asking import check_json_stream, read_ask, stop_words
+from cf_llama_emulator.auth import check_account_form, check_credentials
+from cf_llama_emulator.engines.base import Ask, End, Engine, Piece
+from cf_llama_emulator.errors import ServiceError, bad_input, complaint, wrong_method
+from cf_llama_emulator.exchange import (
+    front_refusal,
+    gateway_of,
+    headers_of,
+    is_openai,
+    on_gateway_host,
+    plan_of,
+    request_id,
+    seen,
+    shape_of,
+)
+from cf_llama_emulator.faults import HEADER, Fate, combined
+from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP
+from cf_llama_emulator.faults.codes import error_of
+from cf_llama_emulator.faults.forms import written
+from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.queue import ACCEPTED
+from cf_llama_emulator.gateway import Cache, at_gateway, cache_key
+from cf_llama_emulator.line import line_of
+from cf_llama_emulator.models import catalogue_entry
+from cf_llama_emulator.pieces import accounted, until_stop
+from cf_llama_emulator.queueing import Queue
+from cf_llama_emulator.seen import Log
+from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.tokens import estimate_input, neurons
+from cf_llama_emulator.validation import FORMS, check_context, check_schema, parse_body
+
+CLIENT_GONE = 499
+"""The status, seen by nobody, of an answer whose client hung up."""
+
+
+@dataclass
+class Emulator:
+    """The handlers of the routes, and the log of the requests that reached them."""
+
+    engine: Engine
+    settings: Settings = field(default_factory=Settings)
+    coming_faults: deque[str] = field(default_factory=deque)
+    """What goes wrong with the next requests, one text for each."""
+    spending: Spending = field(default_factory=Spending)
+    cache: Cache = field(default_factory=Cache)
+    fate: Fate = field(default_factory=Fate)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.settings.faults, str):
+            combined([self.settings.faults])  # raises for what it cannot be
+        self.requests = Log(self.settings.log_length, self.settings.log_bytes)
+        self.queue = Queue(self.engine, self.settings, self._spend)
+
+    def clear(self) -> None:
+        """Forget all that has been but batches: requests, what they spent, answers that were kept, faults to come."""
+        self.requests.clear()
+        self.coming_faults.clear()
+        self.spending, self.cache, self.fate = Spending(), Cache(), Fate()
+
+    async def run(self, request: Request) -> Response:
+        """Answer `POST …/ai/run/{model}`."""
+        content = await self._admit(request)
+        body, model = parse_body(content), request.path_params["model"]
+        self._check_model(request, model)
+        if request.query_params.get("queueRequest") == "true" or "request_id" in body:
+            return await self._queued(request, model, body)
+        return await self._asked(request, model, body, content)
+
+    async def run_any(self, request: Request) -> Response:
+        """Answer `POST …/ai/run`, where the model stands in the body; this route has refusals of its own."""
+        content = await self._admit(request)
+        body = parse_body(content)
+        model, given = body.get("model"), body.get("input")
+        if not isinstance(model, str) or not isinstance(given, dict):
+            raise ServiceError(400, 7003, "User Input Error").but(form="run")
+        if model not in self.settings.models:
+            raise ServiceError(404, 7003, "Model not found").but(form="run")
+        return await self._asked(request, model, given, content)
+
+    async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
+        """Take a batch, or tell how one stands; to ask for one does not count for the rate limit."""
+        polls, plan = "request_id" in body, plan_of(request)
+        plan.refuse(Spending() if polls else self.spending)
+        result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
+        status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
+        return await self._delivered(request, json_response(envelope(result), status, self._headers(request)))
+
+    async def chat_completions(self, request: Request) -> Response:
+        """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
+        content = await self._admit(request)
+        body = parse_body(content)
+        if not isinstance(body.get("model"), str):
+            raise bad_input("required properties at '/' are 'model'")
+        self._check_model(request, body["model"])
+        if "max_completion_tokens" in body:  # OpenAI's newer name, known to this route alone
+            body.setdefault("max_tokens", body["max_completion_tokens"])
+        return await self._asked(request, body["model"], body, content, ["messages"])
+
+    async def search(self, request: Request) -> Response:
+        """Answer `GET …/ai/models/search`: checks account and token at no cost."""
+        await self._admit(request)
+        plan_of(request).refuse(self.spending)
+        wanted = request.query_params.get("search", "")
+        found = [catalogue_entry(model) for model in self.settings.models if wanted in model]
+        counts = {"count": len(found), "page": 1, "per_page": max(len(found), 1), "total_count": len(found)}
+        return await self._delivered(request, json_response(envelope(found) | {"result_info": counts}))
+
+    async def refuse_method(self, request: Request) -> Response:
+        """Answer on routes of the OpenAI-compatible API that the service, or only the emulator, does not have."""
+        await self._log(request)
+        raise wrong_method(request.method)
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Answer with a refusal, the router's own ones included."""
+        if isinstance(error, HTTPException):
+            await self._log(request)
+            error = front_refusal(request, error)
+        if isinstance(error, RecursionError):
+            error = bad_input("the request body is nested too deeply")
+        if not isinstance(error, ServiceError):
+            raise error
+        error = plan_of(request).refusal(at_gateway(error) if on_gateway_host(request) else error)
+        content, kind = written(error, request_id(request))
+        return await self._delivered(request, Response(content, error.status, self._headers(request), kind))
+
+    async def _admit(self, request: Request) -> bytes:
+        """Log the request and return its content, if the API front lets it through."""
+        content = await self._log(request)
+        check_account_form(request.url.path)
+        account_id, right = request.path_params["account_id"], self.settings
+        check_credentials(request.headers, account_id, token=right.api_token, account=right.account_id)
+        request.state.admitted = True
+        self._befall(request, self._chosen_faults(request))
+        return content
+
+    def _chosen_faults(self, request: Request) -> list[str]:
+        """Return what shall go wrong: with every request, with the next one, and with this one by its header."""
+        faults = self.settings.faults
+        each = faults if isinstance(faults, str) else faults(request.state.seen)
+        coming = self.coming_faults.popleft() if self.coming_faults else ""
+        return [each, coming, request.headers.get(HEADER, "")]
+
+    def _befall(self, request: Request, texts: list[str]) -> None:
+        try:
+            plan = combined(texts)
+        except ValueError as error:
+            raise complaint(str(error)) from None
+        request.state.plan = self.fate.still(plan, request.state.seen.content).over(plan_of(request))
+
+    async def _log(self, request: Request) -> bytes:
+        request.state.seen = came = await seen(request)
+        self.requests.remember(came)
+        return came.content
+
+    def _check_model(self, request: Request, model: str) -> None:
+        request.state.model = model
+        if model not in self.settings.models:
+            raise ServiceError(400, 5007, f"No such model {model} or task")
+
+    async def _asked(
+        self, request: Request, model: str, body: dict[str, Any], content: bytes, forms: Iterable[str] = FORMS
+    ) -> Response:
+        """Check a body, and refuse it or answer."""
+        plan = plan_of(request)
+        body = plan.asked(body)
+        ask = read_ask(model, body, check_schema(body, forms))
+        check_context(ask)
+        if not plan.settings(self.settings).json_streams:
+            check_json_stream(body)
+        plan.refuse(self.spending)
+        if BUSY in plan:
+            await _capacity(request, body, plan.values[BUSY])
+        return await self._answer(request, ask, body, content)
+
+    async def _answer(self, request: Request, ask: Ask, body: Mapping[str, Any], content: bytes) -> Response:
+        """Ask the engine, unless the answer is kept; in vain once the client has hung up."""
+        key = cache_key(request.headers, gateway_of(request), request.url.path, content)
+        if (kept := self.cache.find(key)) is not None:
+            return await self._delivered(request, kept)
+        answer = await while_connected(request, self._think(request, ask, body))
+        if answer is None:
+            return Response(status_code=CLIENT_GONE)
+        return await self._delivered(request, self.cache.keeping(key, request.headers, answer))
+
+    async def _think(self, request: Request, ask: Ask, body: Mapping[str, Any]) -> Response:
+        """Ask the engine, and answer whole or as a stream."""
+        prompt_tokens = estimate_input(ask)
+        faults, pieces = await announced(accounted(self.engine.answer(ask), prompt_tokens))
+        try:
+            if faults is not None:
+                self._befall(request, [faults.text])
+                plan_of(request).refuse(self.spending)
+            plan = plan_of(request)
+            settings = plan.settings(self.settings)
+            writer = replace(settings, shape=shape_of(request, settings)).writer(ask.model, prompt_tokens)
+        except ServiceError:
+            await pieces.aclose()
+            raise
+        words = stop_words(body) if STOP in plan else []
+        pieces = self._charged(plan.pieces(until_stop(pieces, words) if words else pieces))
+        headers, writer = self._headers(request), plan.writer(writer)
+        if body.get("stream") and JSON_ANSWER not in plan:
+            return await stream(pieces, writer, headers, request_id(request))
+        return await whole(pieces, writer, headers, bare=BARE in plan or is_openai(request))
+
+    async def _charged(self, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+        """Yield `pieces` and count what they cost."""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if isinstance(piece, End):
+                    self._spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
+                yield piece
+
+    def _spend(self, cost: float) -> None:
+        self.spending.spend(cost)  # of now: `clear` begins another
+
+    async def _delivered(self, request: Request, response: Response) -> Response:
+        """Return an answer as it goes out."""
+        line = line_of(request.scope)
+        await while_connected(request, plan_of(request).begin(line))
+        return disturbed(response, plan_of(request), line)
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        return headers_of(request, self.engine.name)
+
+
+async def _capacity(request: Request, body: Mapping[str, Any], seconds: float) -> None:
+    """Wait for capacity, or refuse a request that does not want to."""
+    options = body.get("options")
+    if isinstance(options, Mapping) and options.get("rejectIfBusy") is True:
+        raise error_of(3040)
+    await while_connected(request, asyncio.sleep(seconds))
