@@ -40,6 +40,11 @@ root.add_command(batch)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@click.option(
+    "--queue-file",
+    type=click.Path(dir_okay=False, writable=True),
+    help="File to keep batches in, so that they survive a restart.  [default: memory]",
+)
 @click.option("--list-faults", is_flag=True, help="List all that can go wrong on demand, and exit.")
 @click.option("--any-credentials", is_flag=True, help="Take every account and every token.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Answer under this host name too; repeatable.")
@@ -53,6 +58,7 @@ def serve(
     threads: int | None,
     shape: str,
     fault: tuple[str, ...],
+    queue_file: str | None,
     list_faults: bool,
     any_credentials: bool,
     allow_host: tuple[str, ...],
@@ -67,6 +73,7 @@ def serve(
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
+        "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS | {host, *allow_host},
     }
     if any_credentials:

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.errors import InvalidRequestError, MissingCredentialsError
-from cf_llama.gateway import Gateway
+from cf_llama.gateway import LEGACY_HOST, Gateway
 from cf_llama.version import __version__
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -62,7 +62,7 @@ class Connection:
     max_retries: int = 2
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gateway: Gateway | None = None
-    """A gateway that is spoken to on its own host, where `base_url` plays no part."""
+    """A gateway that is spoken to on its own host; an emulator on this machine stands in for that host too."""
     user_agent: str = "cf_llama"
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Connection:
     def url(self, model: str) -> str:
         """The route that runs `model`; its name stands in the path unescaped, as in the official samples."""
         if self.gateway:
-            return self.gateway.url(str(self.account_id), model)
+            return self.gateway.url(str(self.account_id), model, _gateway_host(self.base_url))
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
 
     def http_headers(self) -> dict[str, str]:
@@ -98,6 +98,12 @@ class Connection:
             "authorization": f"Bearer {token}",
             "content-type": "application/json",
         }
+
+
+@cache
+def _gateway_host(base_url: str) -> str:
+    url = httpx.URL(base_url)
+    return str(url.copy_with(raw_path=b"/v1")) if is_loopback(url.host) else LEGACY_HOST
 
 
 @cache  # a URL costs more to parse than all else that is checked before a call

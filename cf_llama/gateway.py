@@ -89,9 +89,9 @@ class Gateway:
         }
         return {f"cf-aig-{name}": _text(value) for name, value in values.items() if value is not None}
 
-    def url(self, account_id: str, model: str) -> str:
+    def url(self, account_id: str, model: str, host: str = LEGACY_HOST) -> str:
         """The route of a model on the gateway's own host."""
-        return f"{LEGACY_HOST}/{account_id}/{self.id}/workers-ai/{model}"
+        return f"{host}/{account_id}/{self.id}/workers-ai/{model}"
 
     def as_json(self) -> Mapping[str, Any]:
         """The settings that are set, to make the same gateway again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from textwrap import shorten
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import complaint
@@ -17,6 +18,13 @@ answer go wrong. An exception among the pieces is
 raised when its turn comes; a `ServiceError` becomes an error body or, after the first piece, an error event."""
 
 
+MEMORY = 1000
+"""How many of the requests are remembered."""
+
+QUOTED = 120
+"""Characters of a request that a complaint quotes."""
+
+
 class ScriptEngine:
     """Answers with the given turns, one for each request, in order.
 
@@ -28,8 +36,9 @@ class ScriptEngine:
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
         """Take the first turns; `say` adds more."""
         self._turns = deque(turns)
+        self._asked = 0
         self.asks: list[Ask] = []
-        """What was asked so far, oldest first."""
+        """What was asked so far, oldest first; the oldest are forgotten."""
 
     def say(self, *turns: Turn) -> None:
         """Add turns."""
@@ -46,9 +55,11 @@ class ScriptEngine:
         Raises:
             ServiceError: when no turn is left; clients must not retry it.
         """
+        self._asked += 1
         self.asks.append(ask)
+        del self.asks[:-MEMORY]
         if not self._turns:
-            raise complaint(f"the script has no turn left for request {len(self.asks)}")
+            raise complaint(_nothing_left(self._asked, ask))
         turn = self._turns.popleft()
         parts = turn(ask) if callable(turn) else turn
         pieces = _pieces(parts)
@@ -59,6 +70,14 @@ class ScriptEngine:
             if isinstance(piece, Exception):
                 raise piece
             yield piece
+
+
+def _nothing_left(number: int, ask: Ask) -> str:
+    last = ask.prompt if ask.prompt is not None else f"{ask.messages[-1]['role']}: {ask.messages[-1]['content']}"
+    return (
+        f"the script has no turn left for request {number}, which ends with {shorten(last, QUOTED)!r}; "
+        "say one more, or find out why it was asked"
+    )
 
 
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:

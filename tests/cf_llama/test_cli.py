@@ -150,6 +150,28 @@ def test_serve_takes_its_shape_its_faults_and_any_credentials(tmp_path):
     assert answer.json()["result"]["choices"]
 
 
+def test_serve_keeps_batches_in_a_file(tmp_path):
+    arguments = ["--engine", "rule", "--queue-file", str(tmp_path / "queue")]
+    answers = []
+    for body in ({"requests": [{"prompt": "Hello"}]}, None):
+        with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
+            _, exported = read_banner(process)
+            url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
+            token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
+            asked = body or {"request_id": answers[0]["request_id"]}
+            answers.append(httpx.post(f"{url}?queueRequest=true", json=asked, headers=token).json()["result"])
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+    assert answers[0]["status"] == "queued"
+    assert answers[1].get("status") == "running" or answers[1]["responses"]
+
+
+def test_serve_says_why_a_file_for_batches_will_not_do(cf_llama, tmp_path):
+    done = cf_llama("serve", "--engine", "rule", "--port", "0", "--queue-file", str(tmp_path / "no" / "queue"))
+    assert done.exit_code == 1
+    assert "queue_file" in done.output
+
+
 @pytest.mark.parametrize("choice", [Pulled(SMALL), File("my.gguf"), Server("http://127.0.0.1:11434/v1", "llama3.2")])
 def test_a_model_is_said_not_to_be_the_large_one(choice):
     assert "This is not Llama 3.3 70B" in describe(choice)

@@ -7,8 +7,8 @@ from cf_llama import ChatRequest, Gateway, InvalidRequestError, Settings
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 
 
-def connection(gateway):
-    return Settings(account_id="0" * 32, api_token="made-up", gateway=gateway).connection()
+def connection(gateway, **settings):
+    return Settings(account_id="0" * 32, api_token="made-up", gateway=gateway, **settings).connection()
 
 
 def test_an_id_is_enough():
@@ -76,3 +76,8 @@ def test_the_legacy_host_has_the_gateway_in_its_path():
         f"https://gateway.ai.cloudflare.com/v1/{'0' * 32}/mine/workers-ai/@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     )
     assert "cf-aig-gateway-id" not in legacy.headers
+
+
+def test_an_emulator_on_this_machine_stands_in_for_the_legacy_host():
+    local = connection(Gateway(id="mine", legacy_host=True), base_url="http://127.0.0.1:8799/client/v4")
+    assert local.url("@cf/m/x") == f"http://127.0.0.1:8799/v1/{'0' * 32}/mine/workers-ai/@cf/m/x"

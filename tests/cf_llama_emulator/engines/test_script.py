@@ -3,7 +3,7 @@
 import pytest
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Raw, Text
-from cf_llama_emulator.engines.script import ScriptEngine
+from cf_llama_emulator.engines.script import MEMORY, ScriptEngine
 from cf_llama_emulator.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
 
@@ -65,4 +65,13 @@ def test_an_empty_script_says_so_and_is_never_worth_a_retry(script):
     answer = client.run(ask_user("Hello"))
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (400, 99_999)
-    assert "the script has no turn left for request 2" in error["message"]
+    assert "the script has no turn left for request 2, which ends with 'user: Hello'; say one more" in error["message"]
+
+
+async def test_what_was_asked_is_remembered_only_so_long():
+    engine = ScriptEngine(["x"] * (MEMORY + 1))
+    for number in range(MEMORY + 1):
+        await answer(engine, Ask(model="m", prompt=str(number)))
+    assert (engine.asks[0].prompt, engine.asks[-1].prompt, len(engine.asks)) == ("1", str(MEMORY), MEMORY)
+    with pytest.raises(ServiceError, match=f"request {MEMORY + 2}, which ends with 'Hi'"):
+        await answer(engine, Ask(model="m", prompt="Hi"))

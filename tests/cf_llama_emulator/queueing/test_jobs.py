@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from cf_llama_emulator.queueing.jobs import Job, Jobs
+import pytest
+
+from cf_llama_emulator.queueing.jobs import MEMORY, Job, Jobs
+from cf_llama_emulator.server import serve
 
 JOB = Job(request_id="a", model="m", submitted=1.5, requests=[{"prompt": "x"}], faults={"queue-form": "2"})
 DONE = replace(JOB, answers=[None, {"success": True, "result": {"response": "ø"}}])
@@ -34,3 +37,17 @@ def test_a_line_broken_by_a_kill_spoils_no_other(tmp_path):
     again = Jobs(path)
     assert again.find("a") == DONE
     assert again.find("b") is None
+
+
+def test_the_oldest_are_forgotten():
+    jobs = Jobs()
+    for number in range(MEMORY + 1):
+        jobs.put(replace(JOB, request_id=str(number)))
+    assert jobs.find("0") is None
+    assert jobs.find("1")
+    assert jobs.find(str(MEMORY))
+
+
+def test_a_file_that_cannot_be_written_is_named_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"queue_file .*no/queue cannot be written: No such file"):
+        serve(queue_file=tmp_path / "no" / "queue")

@@ -129,6 +129,13 @@ def test_too_long_an_item_fails_alone(rules):
     assert items[0]["error"]["code"] == 5021
 
 
+def test_results_come_in_every_shape_with_all_that_is_odd_about_answers(rules):
+    faults = "shape=hybrid, empty-calls, tokens=text"
+    [item] = results(rules, queued(rules, {"prompt": "Hello"}, faults=faults))["responses"]
+    assert item["result"]["choices"][0]["message"]["content"] == item["result"]["response"] == "You said: Hello"
+    assert item["result"]["tool_calls"] == [{}]
+
+
 def test_a_delay_has_to_pass(rules):
     request_id = queued(rules, *prompts("One"), faults="queue-delay=0.2")
     assert poll(rules, request_id).json()["result"]["status"] == "queued"
