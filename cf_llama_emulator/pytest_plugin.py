@@ -6,7 +6,8 @@ asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,10 @@ VARIABLES = (
 """What may lead a client to an account; none of it is the developer's own while a test runs."""
 
 
+class UnusedAnswersWarning(UserWarning):
+    """A test has ended before its script."""
+
+
 @pytest.fixture(scope="session")
 def _cf_llama_emulator() -> Iterator[ScriptedEmulator]:
     """One server for the whole session: a start and a stop take longer than most tests."""
@@ -46,7 +51,8 @@ def cf_llama_emulator(
     """An emulator of Workers AI on a free port, and the environment variables that lead a client to it.
 
     `say(...)` scripts the answers, `faults(...)` lets the next requests go wrong, `requests` is what came in. Without
-    a script it answers by fixed rules.
+    a script it answers by fixed rules. A test that leaves scripted answers behind is warned of, and one that fails
+    shows the requests.
     """
     emulator = _cf_llama_emulator.cleared()
     for name in VARIABLES:
@@ -55,4 +61,19 @@ def cf_llama_emulator(
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
     yield emulator
+    left = emulator.remaining
     emulator.cleared()
+    if left:
+        warnings.warn(
+            UnusedAnswersWarning(f"{left} of the answers said to cf_llama_emulator were not asked for"), stacklevel=1
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failure what the emulator was asked."""
+    report = yield
+    emulator = getattr(item, "funcargs", {}).get("cf_llama_emulator")
+    if report.failed and report.when == "call" and emulator is not None:
+        report.sections.append(("requests to cf_llama_emulator", "\n".join(map(str, emulator.requests)) or "none"))
+    return report

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SHOWN = 500
+"""Characters of a request's content that are shown on its line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -27,6 +30,11 @@ class Seen:
             ValueError: when it is none.
         """
         return json.loads(self.content)
+
+    def __str__(self) -> str:
+        """Return it on one line, its content shortened, without headers."""
+        content = " ".join(self.content.decode(errors="replace").split())
+        return f"{self.method} {self.path} {content if len(content) <= SHOWN else content[:SHOWN] + '…'}"
 
 
 class Log(list[Seen]):

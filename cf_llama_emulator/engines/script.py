@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from textwrap import shorten
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import complaint
@@ -22,7 +21,7 @@ MEMORY = 1000
 """How many of the requests are remembered."""
 
 QUOTED = 120
-"""Characters of a request that a complaint quotes."""
+"""Characters of a request that a complaint quotes, from its end."""
 
 
 class ScriptEngine:
@@ -73,11 +72,9 @@ class ScriptEngine:
 
 
 def _nothing_left(number: int, ask: Ask) -> str:
-    last = ask.prompt if ask.prompt is not None else f"{ask.messages[-1]['role']}: {ask.messages[-1]['content']}"
-    return (
-        f"the script has no turn left for request {number}, which ends with {shorten(last, QUOTED)!r}; "
-        "say one more, or find out why it was asked"
-    )
+    last = ask.prompt if ask.prompt is not None else ask.messages[-1]["content"] if ask.messages else ""
+    quoted = " ".join(last.split())[-QUOTED:]
+    return f"the script has no turn left for request {number}, which ends with {quoted!r}; say more, or ask less"
 
 
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:

@@ -76,6 +76,100 @@ def test_scripts_rules_and_faults_in_both_colours(run_tests):
     )
 
 
+FACES = """
+    from langchain.agents import create_agent
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+    from llama_index.core import Document, SummaryIndex
+
+    from cf_llama_emulator.testing import Faults
+    from langchain_cf_llama import ChatCloudflareLlama
+    from llama_index_cf_llama import CloudflareLlama
+    from cf_llama import InvalidRequestError
+
+    def order_status(order_id: str) -> str:
+        \"""Look up where an order is.\"""
+        return f"order {order_id} left Rotterdam"
+"""
+
+
+def test_chains_agents_and_query_engines_without_an_account(run_tests):
+    run_tests(
+        FACES
+        + """
+    def test_chain(cf_llama_emulator):
+        cf_llama_emulator.say("Goedemorgen.")
+        prompt = ChatPromptTemplate.from_template("Translate into Dutch: {text}")
+        chain = prompt | ChatCloudflareLlama(temperature=0) | StrOutputParser()
+        assert chain.invoke({"text": "Good morning."}) == "Goedemorgen."
+        [seen] = cf_llama_emulator.requests
+        assert seen.body["messages"] == [{"role": "user", "content": "Translate into Dutch: Good morning."}]
+        assert seen.body["temperature"] == 0
+
+    async def test_chain_streams(cf_llama_emulator):
+        cf_llama_emulator.say([Faults("shape=hybrid, text-at-end, split=3"), "Goede", "morgen."])
+        chain = ChatCloudflareLlama() | StrOutputParser()
+        assert "".join([text async for text in chain.astream("Good morning.")]) == "Goedemorgen."
+
+    def test_agent(cf_llama_emulator):
+        cf_llama_emulator.say(cf_llama_emulator.call("order_status", order_id="1042"), "It has left.")
+        agent = create_agent(ChatCloudflareLlama(), [order_status])
+        assert agent.invoke({"messages": "Where is order 1042?"})["messages"][-1].text == "It has left."
+        assert cf_llama_emulator.requests[1].body["messages"][-1]["content"] == "order 1042 left Rotterdam"
+
+    def test_query_engine(cf_llama_emulator):
+        cf_llama_emulator.say("27 days.")
+        index = SummaryIndex.from_documents([Document(text="Everyone has 27 days of leave.")])
+        answer = index.as_query_engine(llm=CloudflareLlama()).query("How many days of leave are there?")
+        assert str(answer) == "27 days."
+        assert "Everyone has 27 days" in str(cf_llama_emulator.requests[0].body)
+
+    def test_a_script_that_is_too_short(cf_llama_emulator):
+        cf_llama_emulator.say(cf_llama_emulator.call("order_status", order_id="1042"))
+        with pytest.raises(InvalidRequestError, match="no turn left for request 2, .* 'order 1042 left Rotterdam'"):
+            create_agent(ChatCloudflareLlama(), [order_status]).invoke({"messages": "Where is order 1042?"})
+        assert len(cf_llama_emulator.requests) == 2
+    """,
+        passed=5,
+    )
+
+
+def test_answers_that_nobody_asked_for_are_warned_of(run_tests):
+    result = run_tests(
+        """
+    def test_leaves_two(cf_llama_emulator):
+        cf_llama_emulator.say("One", "two", "three")
+        run("Hello")
+
+    def test_after_it(cf_llama_emulator):
+        assert cf_llama_emulator.remaining == 0
+    """,
+        passed=2,
+        errors=1,
+    )
+    result.stdout.fnmatch_lines(
+        ["*UnusedAnswersWarning: 2 of the answers said to cf_llama_emulator were not asked for"]
+    )
+
+
+def test_a_failure_shows_the_requests_without_the_token(run_tests):
+    result = run_tests(
+        """
+    def test_fails(cf_llama_emulator):
+        run("Hello")
+        assert False
+
+    def test_fails_before(cf_llama_emulator):
+        assert False
+    """,
+        failed=2,
+    )
+    result.stdout.fnmatch_lines(
+        ["*- requests to cf_llama_emulator -*", 'POST */ai/run/* {"messages":*"Hello"*', "none"]
+    )
+    assert "emulator-token" not in result.stdout.str()
+
+
 def test_the_environment_is_the_emulators_and_ends_with_the_test(run_tests, monkeypatch):
     for name in VARIABLES:
         monkeypatch.setenv(name, "mine")

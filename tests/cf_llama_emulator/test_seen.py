@@ -37,3 +37,8 @@ def test_what_was_cleared_takes_no_room():
 
 def test_a_token_is_not_printed():
     assert "secret" not in repr(request(b""))
+
+
+def test_a_request_is_shown_on_a_line_without_its_headers():
+    assert str(request(b'{"a":\n 1}')) == 'POST / {"a": 1}'
+    assert str(request(b"\xff" * 501)) == "POST / " + "\N{REPLACEMENT CHARACTER}" * 500 + "…"

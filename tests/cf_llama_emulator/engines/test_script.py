@@ -65,7 +65,9 @@ def test_an_empty_script_says_so_and_is_never_worth_a_retry(script):
     answer = client.run(ask_user("Hello"))
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["code"]) == (400, 99_999)
-    assert "the script has no turn left for request 2, which ends with 'user: Hello'; say one more" in error["message"]
+    assert (
+        "the script has no turn left for request 2, which ends with 'Hello'; say more, or ask less" in error["message"]
+    )
 
 
 async def test_what_was_asked_is_remembered_only_so_long():
