@@ -10,11 +10,14 @@ import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from cf_llama.batch_wire import Item, Outcome
 from cf_llama.batch_work import BatchOptions, Pause, Step, Ticket, Work
 from cf_llama.errors import InvalidRequestError, WorkersAIError
+from cf_llama.job import Job
 from cf_llama.reply import Usage
 from cf_llama.request import ChatRequest
 from cf_llama.transport import Transport
@@ -43,6 +46,19 @@ class Batch:
 
     def __post_init__(self) -> None:
         self._messages = self.options.items != "prompt"
+
+    @staticmethod
+    def open(path: str | Path, **choices: Any) -> Job:
+        """A batch that outlives its process: the `Job` whose journal is this file, new or as it was left.
+
+        Args:
+            path: The file.
+            choices: `attempts` and `again_in_doubt`, see `Job`.
+
+        Raises:
+            InvalidRequestError: another process has it open, or the file is no journal.
+        """
+        return Job.open(path, **choices)
 
     def run(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
         """Ask all, and return the outcomes in the order of the requests.
@@ -100,7 +116,8 @@ class Batch:
         """Wait for what was sent before, by this process or another, and give the outcomes.
 
         Args:
-            ticket: As it was returned, or made of a `request_id` and the references that were sent.
+            ticket: As it was returned, or made of a `request_id`, the model, and the references that were sent. Where
+                these are not known, every result is given under the reference that it brings, in its own order.
             requests: The questions, in the order of the references: they tell how the answers are to be read (stop
                 sequences, tools). Without them, answers are read as plain texts.
         """

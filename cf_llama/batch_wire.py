@@ -81,6 +81,7 @@ def _question(request: ChatRequest, messages: bool) -> dict[str, Any]:
         return {name: body[name] for name in ("messages", *_BESIDE_MESSAGES) if name in body}
     if request.messages is None and request.raw:
         return {"prompt": request.prompt}
+    request = request.insisting() if request.forced_tools else request  # a prompt carries no tool_choice
     turns = request.messages or ({"role": "user", "content": request.prompt},)
     return {"prompt": template.render(turns, () if request.tool_choice == "none" else request.tools)}
 
@@ -107,7 +108,8 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
     """What a poll brought; None while there is nothing yet.
 
     Results belong to the item of their reference, else to that of their `id` or `index`, and where they have none of
-    these, and all are there, to that of their place.
+    these, and all are there, to that of their place. Where no items are known, each result is one by itself, read as
+    plain text.
 
     Raises:
         ServiceError: the batch failed as a whole.
@@ -121,10 +123,11 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
             return None
         if status is not None:
             raise ServiceError(f"the batch ended as {status!r}", status=page.status)
-        if len(items) != 1 or wire.read_event(result) is None:
+        if len(items) > 1 or wire.read_event(result) is None:
             raise _unreadable(page, "the results of the batch cannot be read")
         found = [result]
-    outcomes = tuple(_outcome(item, given, page) for item, given in _matched(items, found))
+    matched = _matched(items, found) if items else zip(_unknown(found), found, strict=True)
+    outcomes = tuple(_outcome(item, given, page) for item, given in matched)
     total = wire.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
     return Results(outcomes, sum(parts, Usage()) if parts else (total and total.usage) or Usage())
@@ -149,6 +152,14 @@ def _matched(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item
         keys = [item.reference for item in items]
     given = {key: result for key, result in reversed(list(zip(keys, found, strict=True))) if key}  # the first counts
     return ((item, given.get(item.reference)) for item in items)
+
+
+def _unknown(found: Sequence[Any]) -> Iterator[Item]:
+    """An item for each result of a batch of which nothing but its id was kept."""
+    for place, result in enumerate(found):
+        told = result if isinstance(result, Mapping) else {}
+        names = (told[name] for name in ("external_reference", "id", "index") if told.get(name) is not None)
+        yield Item(str(next(names, place)), ChatRequest(prompt="?"))
 
 
 def _key(result: Any, items: Sequence[Item], names: set[str]) -> str:

@@ -15,7 +15,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama import errors
-from cf_llama.batch_wire import Item, Outcome, read_request_id, read_results, size, written
+from cf_llama.batch_packing import Submission, packed
+from cf_llama.batch_wire import Item, Outcome, read_request_id, read_results
 from cf_llama.errors import (
     CapacityError,
     InvalidRequestError,
@@ -75,16 +76,6 @@ class Pause:
     """There is nothing to do for so many seconds."""
 
     seconds: float
-
-
-@dataclass(slots=True)
-class Submission:
-    """A batch to be sent."""
-
-    items: Sequence[Item]
-    posting: Posting
-    first: float = inf
-    """When it was first sent."""
 
 
 @dataclass(slots=True)
@@ -173,7 +164,7 @@ class Work:
             self._unanswered(step, error, now)
         elif self.messages and self.options.items == "auto" and error.code == _BAD_ITEM:
             self.messages = False
-            self._again(step.items)
+            self._again([item for each in (step, *self._taken_back()) for item in each.items])
         elif isinstance(error, _FATAL):
             self.stopped_by = error
             self.ready.appendleft(step)
@@ -212,28 +203,17 @@ class Work:
     def _again(self, items: Sequence[Item]) -> None:
         self.ready.extendleft(reversed(self._packed(items)))
 
+    def _taken_back(self) -> list[Submission]:
+        """What was ready to be sent, to be written anew."""
+        ready = list(self.ready)
+        self.ready.clear()
+        return ready
+
     def _packed(self, items: Sequence[Item]) -> list[Submission]:
         """Submissions of these items; an item that cannot be written is finished here."""
-        packs: list[tuple[list[Item], list[dict[str, object]]]] = []
-        room, model = 0, ""
-        for item in items:
-            try:
-                body = written(item, messages=self.messages)
-                if (length := size(body)) > self.options.max_bytes:
-                    raise InvalidRequestError(f"the item is larger than {self.options.max_bytes:,} bytes")  # noqa: TRY301
-            except InvalidRequestError as error:
-                self._finished.append(Outcome(reference=item.reference, error=error))
-                continue
-            if not packs or length > room or item.request.model != model:
-                packs.append(([], []))
-                room, model = self.options.max_bytes - len('{"requests":[]}'), item.request.model
-            packs[-1][0].append(item)
-            packs[-1][1].append(body)
-            room -= length
-        return [
-            Submission(pack, Posting(model=pack[0].request.model, content={"requests": bodies}, repeatable=False))
-            for pack, bodies in packs
-        ]
+        submissions, refused = packed(items, messages=self.messages, max_bytes=self.options.max_bytes)
+        self._finished += refused
+        return submissions
 
     def _allowed(self, now: float) -> float:
         """When the rate limit lets the next batch go."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+from cf_llama.batch_packing import Submission
 from cf_llama.batch_wire import Item, Outcome
-from cf_llama.batch_work import BatchOptions, Pause, Poll, Submission, Work
+from cf_llama.batch_work import BatchOptions, Pause, Poll, Step, Work
 from cf_llama.errors import RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
 from cf_llama.journal import Journal, Progress
+from cf_llama.posting import Page
 from cf_llama.transport import Transport
 
 __all__ = ["Item", "Job", "Progress"]
@@ -67,23 +71,24 @@ class Job:
         Raises:
             WorkersAIError: every other batch would fail alike (credentials, quota); run it again when that is mended.
         """
-        self.journal.recover(again=self.again_in_doubt)
-        options = options or BatchOptions()
-        messages = options.items != "prompt" and self.journal.fact("messages", default=True)
-        work = Work(options, self.journal.take, messages=messages)
-        for ticket, items in self.journal.waiting():
-            work.resume(ticket, items, monotonic())
-        told = -_TELLING
+        work, watched = self._begun(options), _Watched(self.journal, watch)
         while (step := work.step(monotonic())) is not None:
-            if monotonic() - told >= _TELLING:  # to count the rows of a large job takes a while
-                watch(self.journal.progress)
-                told = monotonic()
+            watched.now_and_then()
             self._do(work, step, transport)
-        self._settle(work)
-        watch(self.journal.progress)
-        if work.stopped_by:
-            raise work.stopped_by
-        return self.journal.progress
+        return self._ended(work, watched)
+
+    async def arun(
+        self,
+        transport: Transport,
+        options: BatchOptions | None = None,
+        watch: Callable[[Progress], object] = lambda _: None,
+    ) -> Progress:
+        """Ask until every row has ended; see `run`. The journal is written between the requests, for milliseconds."""
+        work, watched = self._begun(options), _Watched(self.journal, watch)
+        while (step := work.step(monotonic())) is not None:
+            watched.now_and_then()
+            await self._ado(work, step, transport)
+        return self._ended(work, watched)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Each row that has ended, in the order they were added.
@@ -103,22 +108,61 @@ class Job:
     def __exit__(self, *failure: object) -> None:
         self.close()
 
-    def _do(self, work: Work, step: Submission | Poll | Pause, transport: Transport) -> None:
+    def _begun(self, options: BatchOptions | None) -> Work:
+        """The work that is left, with the batches that are under way."""
+        self.journal.recover(again=self.again_in_doubt)
+        options = options or BatchOptions()
+        messages = options.items != "prompt" and self.journal.fact("messages", default=True)
+        work = Work(options, self.journal.take, messages=messages)
+        for ticket, items in self.journal.waiting():
+            work.resume(ticket, items, monotonic())
+        return work
+
+    def _ended(self, work: Work, watched: _Watched) -> Progress:
+        self._settle(work)
+        progress = watched.now()
+        if work.stopped_by:
+            raise work.stopped_by
+        return progress
+
+    def _do(self, work: Work, step: Step, transport: Transport) -> None:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return
-        batch = self.journal.sending(step.items, step.posting.model) if isinstance(step, Submission) else 0
+        batch = self._sending(step)
         try:
             page = transport.post(step.posting)
         except WorkersAIError as error:
-            if isinstance(step, Submission) and not isinstance(error, SubmissionInDoubtError):
-                self.journal.not_sent(step.items)
-            work.failed(step, error, monotonic())
+            self._failed(work, step, error)
         else:
-            before = len(work.waiting)
-            work.done(step, page, monotonic())
-            if len(work.waiting) > before:
-                self.journal.queued(batch, work.waiting[-1].ticket.request_id, step.items)
+            self._done(work, step, page, batch)
+
+    async def _ado(self, work: Work, step: Step, transport: Transport) -> None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return
+        batch = self._sending(step)
+        try:
+            page = await transport.apost(step.posting)
+        except WorkersAIError as error:
+            self._failed(work, step, error)
+        else:
+            self._done(work, step, page, batch)
+
+    def _sending(self, step: Submission | Poll) -> int:
+        return self.journal.sending(step.items, step.posting.model) if isinstance(step, Submission) else 0
+
+    def _failed(self, work: Work, step: Submission | Poll, error: WorkersAIError) -> None:
+        if isinstance(step, Submission) and not isinstance(error, SubmissionInDoubtError):
+            self.journal.not_sent(step.items)
+        work.failed(step, error, monotonic())
+        self._settle(work)
+
+    def _done(self, work: Work, step: Submission | Poll, page: Page, batch: int) -> None:
+        before = len(work.waiting)
+        work.done(step, page, monotonic())
+        if len(work.waiting) > before:
+            self.journal.queued(batch, work.waiting[-1].ticket.request_id, step.items)
         self._settle(work)
 
     def _settle(self, work: Work) -> None:
@@ -137,6 +181,25 @@ class Job:
         if error is None or self.journal.attempts(outcome.reference) + 1 >= self.attempts:
             return False
         return self.again_in_doubt if _is_doubtful(error) else error.is_retryable
+
+
+@dataclass(slots=True)
+class _Watched:
+    """Tells the progress now and then, as to count the rows of a large job takes a while."""
+
+    journal: Journal
+    watch: Callable[[Progress], object]
+    told: float = -inf
+
+    def now_and_then(self) -> None:
+        if monotonic() - self.told >= _TELLING:
+            self.now()
+
+    def now(self) -> Progress:
+        self.told = monotonic()
+        progress = self.journal.progress
+        self.watch(progress)
+        return progress
 
 
 def _doubtful(outcomes: Sequence[Outcome]) -> set[str]:

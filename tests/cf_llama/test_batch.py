@@ -139,6 +139,19 @@ def test_a_batch_is_collected_from_its_ticket(two_steps, batch):
     assert texts(outcomes) == SAID
 
 
+def test_a_request_id_alone_brings_the_results(two_steps, batch):
+    class Forgetful(Batch):
+        def collect(self, ticket):
+            return super().collect(Ticket(ticket.request_id, ticket.model))
+
+        def acollect(self, ticket):
+            return super().acollect(Ticket(ticket.request_id, ticket.model))
+
+    made = batch()
+    _, outcomes = two_steps(batch(), Forgetful(made.transport, made.options), named(PAGES, list("hgfedcba")))
+    assert {outcome.reference: outcome.reply.text for outcome in outcomes} == dict(zip("hgfedcba", SAID, strict=True))
+
+
 def test_a_submission_that_is_refused_raises(two_steps, batch):
     with pytest.raises(InvalidRequestError, match="top_k"):
         two_steps(batch(), batch(), [Item("a", ChatRequest(prompt="x", top_k=3))])
@@ -147,3 +160,11 @@ def test_a_submission_that_is_refused_raises(two_steps, batch):
 def test_a_ticket_needs_as_many_requests_as_references(batch):
     with pytest.raises(InvalidRequestError, match="2 references, but 1 requests"):
         batch().collect(Ticket("x", PAGES[0].model, ("0", "1")), PAGES[:1])
+
+
+def test_a_batch_that_is_opened_is_a_job_with_a_journal(tmp_path, batch):
+    with Batch.open(tmp_path / "journal", attempts=1) as job:
+        job.add(named(PAGES))
+        assert job.run(batch().transport, BatchOptions(**QUICK)).answered == 8
+    with Batch.open(tmp_path / "journal") as job:
+        assert [result["text"] for result in job.results()] == SAID

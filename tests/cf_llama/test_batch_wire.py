@@ -48,8 +48,11 @@ def test_tools_go_beside_messages_or_into_the_prompt():
     assert beside["tools"] == list(item.request.tools)
     assert beside["tool_choice"] == item.request.tool_choice
     inside = written(item, messages=False)
-    assert inside["prompt"] == render(HI, item.request.tools)
+    plea = {"role": "user", "content": "Answer with a call of add and with nothing else."}
+    assert inside["prompt"] == render([*HI, plea], item.request.tools)
     assert not {"tools", "tool_choice"} & inside.keys()
+    free = Item("a", ChatRequest(messages=HI, tools=[TOOL]))
+    assert written(free, messages=False)["prompt"] == render(HI, free.request.tools)
     silent = Item("a", ChatRequest(messages=HI, tools=[TOOL], tool_choice="none"))
     assert written(silent, messages=False)["prompt"] == render(HI)
 
@@ -153,6 +156,25 @@ def test_without_any_name_the_place_counts_where_none_is_missing():
     listed = [{"success": True, "result": {"response": f"a{n}"}} for n in range(2)]
     assert texts(read_results(page({"responses": listed}), items(2))) == ["a0", "a1"]
     assert texts(read_results(page({"responses": listed}), items(3))) == ["BadResponseError"] * 3
+
+
+@pytest.mark.parametrize(
+    ("key", "references"),
+    [("reference", ["ref-1", "ref-0"]), ("both", ["ref-1", "ref-0"]), ("id", ["1", "0"]), ("index", ["1", "0"])],
+)
+def test_results_of_unknown_questions_bring_their_own_references(key, references):
+    listed = [{"success": True, "result": {"response": f"a{n}"}} | KEYS[key](n) for n in (1, 0)]
+    results = read_results(page({"responses": listed}), [])
+    assert [outcome.reference for outcome in results.outcomes] == references
+    assert texts(results) == ["a1", "a0"]
+
+
+def test_results_of_unknown_questions_without_references_have_places():
+    listed = [{"success": True, "result": {"response": "a"}}, 7]
+    results = read_results(page({"responses": listed}), [])
+    assert [outcome.reference for outcome in results.outcomes] == ["0", "1"]
+    assert texts(results) == ["a", "7"]
+    assert texts(read_results(page({"response": "bare"}), [])) == ["bare"]
 
 
 def test_missing_foreign_and_repeated_results():

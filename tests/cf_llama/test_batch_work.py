@@ -19,8 +19,9 @@ from cf_llama import (
     SubmissionInDoubtError,
     Usage,
 )
+from cf_llama.batch_packing import Submission
 from cf_llama.batch_wire import Item
-from cf_llama.batch_work import BatchOptions, Pause, Poll, Submission, Ticket, Work
+from cf_llama.batch_work import BatchOptions, Pause, Poll, Ticket, Work
 from cf_llama.posting import Page
 
 
@@ -173,6 +174,20 @@ def test_messages_are_given_up_once_they_are_refused():
     second = one.step(0)
     assert "prompt" in second.posting.content["requests"][0]
     assert second.items == first.items
+
+
+def test_what_was_ready_is_written_anew_once_messages_are_refused():
+    asked = [ChatRequest(messages=[{"role": "user", "content": "x" * 600}]) for _ in range(3)]
+    given = [[Item(str(n), request) for n, request in enumerate(asked)], []]
+    one = Work(BatchOptions(max_bytes=1200), lambda _: given.pop(0))
+    one.failed(one.step(0), InvalidRequestError("bad", code=5006), 0)
+    sent = []
+    while isinstance(step := one.submission(0), Submission):
+        sent += step.posting.content["requests"]
+        one.done(step, taken(str(len(sent))), 0)
+    assert [item["external_reference"] for item in sent] == ["0", "1", "2"]
+    assert all("prompt" in item for item in sent)
+    assert one.finished() == []
 
 
 def test_one_bad_item_is_found_and_fails_alone():

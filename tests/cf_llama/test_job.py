@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
@@ -37,8 +38,18 @@ def job(tmp_path):
         yield job
 
 
+@pytest.fixture(params=["sync", "async"])
+def finish(request):
+    """Return a function that works on a job until it is done, in either colour."""
+
+    def work(job, *arguments):
+        return job.run(*arguments) if request.param == "sync" else asyncio.run(job.arun(*arguments))
+
+    return work
+
+
 @pytest.fixture
-def run():
+def run(finish):
     """Return a function that runs a job through an emulator with these faults."""
 
     def through(job, faults="", watch=lambda _: None, token=None, **options):
@@ -50,7 +61,7 @@ def run():
                 max_retries=0,
             )
             quick = BatchOptions(**QUICK | {"capacity_pause": 0.1} | options)
-            return job.run(Transport(settings.connection()), quick, watch)
+            return finish(job, Transport(settings.connection()), quick, watch)
 
     return through
 
@@ -126,15 +137,15 @@ def test_lost_batches_are_asked_again_and_named_doubtful(job, run, faults):
     assert job.journal.attempts("row-0") == 3
 
 
-def test_a_batch_that_was_taken_is_asked_for_and_not_sent_again(tmp_path, run):
+def test_a_batch_that_was_taken_is_asked_for_and_not_sent_again(tmp_path, finish):
     with serve(queue_file=tmp_path / "queue") as emulator, Job.open(tmp_path / "journal") as job:
         settings = Settings(base_url=emulator.base_url, account_id=emulator.account_id, api_token=emulator.api_token)
         transport = Transport(settings.connection())
         job.add(rows(2))
         with pytest.raises(KeyboardInterrupt):
-            job.run(Interrupted(transport), BatchOptions(**QUICK))
+            finish(job, Interrupted(transport), BatchOptions(**QUICK))
         sent = [seen for seen in emulator.requests if "requests" in seen.body]
-        assert job.run(transport, BatchOptions(**QUICK))[:4] == (2, 2, 0, 0)
+        assert finish(job, transport, BatchOptions(**QUICK))[:4] == (2, 2, 0, 0)
         assert [seen for seen in emulator.requests if "requests" in seen.body] == sent
 
 
@@ -148,6 +159,11 @@ class Interrupted:
         if "request_id" in posting.content:
             raise KeyboardInterrupt
         return self.transport.post(posting)
+
+    async def apost(self, posting):
+        if "request_id" in posting.content:
+            raise KeyboardInterrupt
+        return await self.transport.apost(posting)
 
 
 def test_what_befalls_all_stops_the_job_and_loses_nothing(job, run):
