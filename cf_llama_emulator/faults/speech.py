@@ -193,11 +193,11 @@ SPEECH: tuple[Fault, ...] = (
     OnSettings(
         "json-streams",
         "streams an answer that a JSON schema is asked of",
-        REPORTED,
+        "made up",
         change=lambda settings, _: replace(settings, json_streams=True),
     ),
     Fault(RIDING, "sends the last text with the event that ends the answer", RECORDED),
-    Fault(STOP, "ends at the words in the request's stop, which the schema does not know", REPORTED),
+    Fault(STOP, "ends at the words in the request's stop, which the schema does not know", "made up"),
     OnPieces("leak", "writes tool calls into the text, in this form", RECORDED, OneOf(tuple(LEAKS)), change=_leaked),
     OnEvents("whole-calls", "sends a call in one event where the shape has fragments", RECORDED, change=_whole_calls),
     OnEvents("top-fragments", "sends fragments of calls outside of choices", PROVIDER, change=_top_fragments),
