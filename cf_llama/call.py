@@ -30,6 +30,7 @@ from cf_llama.request import ChatRequest
 from cf_llama.retry import Backoff
 
 _SHORTEST_WAIT = 0.001  # seconds
+_CLOSING = 0.5  # seconds for the end of a stream to follow its [DONE]
 
 
 class Question(Protocol):
@@ -73,8 +74,7 @@ class Attempts:
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
         timeouts = self._connection.timeouts
-        rest = self._deadline - monotonic()
-        read = _earlier(timeouts.stall if self._stream else timeouts.read, rest)
+        rest, read = self._deadline - monotonic(), self.patience()
         return client.build_request(
             "POST",
             self._connection.url(self._question.model) + self.query,
@@ -82,7 +82,15 @@ class Attempts:
             headers=self._connection.http_headers(),
             # connect, read, write, pool: a tuple means the same to either library
             timeout=(_earlier(timeouts.connect, rest), read, read, _earlier(timeouts.read, rest)),
+            extensions={"patience": self.patience},  # the shared client's; others leave it alone
         )
+
+    def patience(self) -> float | None:
+        """Seconds to wait for the next bytes of the answer; None waits for ever."""
+        if self._reading and self._reading.closed:
+            return _CLOSING
+        timeouts = self._connection.timeouts
+        return _earlier(timeouts.stall if self._stream else timeouts.read, self._deadline - monotonic())
 
     def open(self, response: Any) -> None:
         """The head of an answer has come."""

@@ -60,6 +60,7 @@ class Connection:
     allow_insecure_base_url: bool = False
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
+    max_connections: int = 1000
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gateway: Gateway | None = None
     """A gateway that is spoken to on its own host; an emulator on this machine stands in for that host too."""

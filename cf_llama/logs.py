@@ -1,7 +1,7 @@
-"""What httpx logs of our requests, without the account id that stands in their path.
+"""What is logged of our requests, without the account id that stands in their path.
 
-httpx writes a line at INFO for each request, URL and all. The filter touches that one part of lines about Workers AI
-and leaves every other line of the program as it is.
+We write a line at DEBUG for each request; httpx writes one at INFO where the client is the user's own, URL and all.
+The filter touches that one part of lines about Workers AI and leaves every other line of the program as it is.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ def hidden(argument: object) -> object:
     return _ACCOUNT.sub(HIDDEN, text) if _ACCOUNT.search(text) else argument
 
 
-for name in ("httpx", "httpx2"):
+for name in ("cf_llama.clients", "httpx", "httpx2"):
     logging.getLogger(name).addFilter(WithoutAccount())

@@ -54,7 +54,7 @@ class Page:
 class PageReading:
     """One answer of status 200 or 202 that is no reply of the model."""
 
-    delivered = complete = done = False
+    delivered = complete = closed = done = False
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers

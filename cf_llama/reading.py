@@ -47,6 +47,11 @@ class Reader(Protocol):
         """Whether nothing of the answer is missing, should the body end here."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether the service said that nothing more comes."""
+        ...
+
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes as they come."""
         ...
@@ -67,7 +72,8 @@ class Reading:
         self._decoder: EventDecoder | None = None
         self._sniffed = False
         self._ended = False  # the answer is complete
-        self._closed = False  # the service said so itself: [DONE]
+        self.closed = False
+        """Whether the service said that nothing more comes: [DONE]."""
         self.delivered = False
         """Whether the caller has been given anything, after which nothing may be sent again."""
 
@@ -138,7 +144,7 @@ class Reading:
         return body
 
     def _event(self, data: bytes) -> Iterator[Delta]:
-        if self._closed:
+        if self.closed:
             return
         data = data.strip()
         closes = data == b"[DONE]" or data.endswith(b"\n[DONE]")  # the latter where no blank lines part the events
@@ -149,7 +155,7 @@ class Reading:
         except BadJSON:
             _log.warning("skipped an event of %d bytes that is no JSON", len(data))
         if closes:
-            self._ended = self._closed = True
+            self._ended = self.closed = True
 
     def _payload(self, payload: object, data: bytes) -> Iterator[Delta]:
         if is_refusal(payload):
@@ -193,8 +199,7 @@ class Reading:
 class Refusal:
     """An answer of another status: there will be no delta, only an error."""
 
-    delivered = False
-    complete = False
+    delivered = complete = closed = False
 
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers

@@ -102,6 +102,12 @@ class Settings(BaseModel):
     )
     timeout: Timeouts = Field(default_factory=Timeouts, description="Seconds: one number, or Timeouts(...).")
     max_retries: int = Field(default=2, ge=0, le=20, description="Further attempts after the first.")
+    max_connections: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Connections in use at once, shared by models of the same number; further calls wait in turn.",
+    )
 
     max_tokens: int = _ranged("max_tokens", "Longest answer, in tokens.", facts.DEFAULT_MAX_TOKENS)
     temperature: float | None = _ranged("temperature", "Randomness; the service's default is 0.6.")
@@ -256,6 +262,7 @@ class Settings(BaseModel):
             allow_insecure_base_url=self.allow_insecure_base_url,
             timeouts=self.timeout,
             max_retries=self.max_retries,
+            max_connections=self.max_connections,
             headers=headers,
             gateway=self.gateway if self.gateway and self.gateway.legacy_host else None,
             user_agent=user_agent,

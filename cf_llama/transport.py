@@ -113,7 +113,7 @@ class Transport:
             await asyncio.sleep(call.pause())
 
     def _client(self) -> Any:
-        return shared_client() if self.client is None else self.client
+        return self.client or shared_client(self.connection.max_connections)
 
     async def _async_client(self) -> Any:
-        return await shared_async_client() if self.async_client is None else self.async_client
+        return self.async_client or await shared_async_client(self.connection.max_connections)

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
 }
 LEAVES = {"json_text", "model", "text_filter", "version"}
-SOCKETS = {"transport", "clients", "pool"}
+SOCKETS = {"transport", "clients", "pool", "direct", "sockets", "http1"}
 COMMAND_LINE = re.compile(r"cli(_\w+)?")
 DATA = {"Headers", "HTTPError", "InvalidURL", "Response", "Timeout", "URL", "codes"}
 """What of httpx is no socket."""
@@ -79,7 +79,7 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
     assert all(name in {"asking", "batch", "job"} or COMMAND_LINE.fullmatch(name) for name in above), above
 
 
-def test_only_transport_clients_and_pool_touch_a_socket():
+def test_only_the_modules_of_the_socket_touch_one():
     for name, tree in CORE.items():
         attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
         of_httpx = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "httpx"}

@@ -15,7 +15,7 @@ def test_a_call_leaves_no_account_in_any_log(colour, service, transport, caplog)
     caplog.set_level(logging.DEBUG)
     service.replies("Hello")
     colour.run(transport(account_id=ACCOUNT), HI)
-    assert "HTTP Request: POST" in caplog.text
+    assert "POST http" in caplog.text
     assert "/accounts/***/ai/run/" in caplog.text
     assert ACCOUNT not in caplog.text
 

@@ -11,7 +11,8 @@ import pytest
 
 from cf_llama import ChatRequest, InvalidRequestError, RequestTimeoutError, Timeouts, Transport, pool
 from cf_llama.clients import _tls
-from cf_llama.pool import AsyncPool, Origin, Pool, Shelf
+from cf_llama.direct import Origin
+from cf_llama.pool import AsyncPool, Pool, Shelf, proxy_to
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 HERE = Origin("https", "example.com", None)
@@ -120,13 +121,13 @@ def test_the_environment_names_the_proxy(monkeypatch, environment, proxy):
         monkeypatch.delenv(name.lower(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert HERE.proxy == proxy
+    assert proxy_to(HERE) == proxy
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_what_is_for_this_machine_meets_no_proxy(monkeypatch, host):
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
-    assert Origin("http", host, 8799).proxy is None
+    assert proxy_to(Origin("http", host, 8799)) is None
 
 
 def test_a_proxy_that_cannot_be_used_is_named_and_takes_no_place_in_the_pool(crowd, settings, monkeypatch):
@@ -151,7 +152,7 @@ def test_a_request_really_goes_through_the_proxy(crowd, service, settings, monke
 def test_many_calls_leave_as_many_connections_as_ran_at_once(service, settings):
     for _ in range(200):
         service.replies()
-    with httpx.Client(transport=Pool(_tls())) as client, ThreadPoolExecutor(8) as threads:
+    with httpx.Client(transport=Pool(_tls(), 1000)) as client, ThreadPoolExecutor(8) as threads:
         transport = Transport(settings().connection(), client)
         assert [reply.text for reply in threads.map(lambda _: transport.run(HI), range(200))] == ["Hello"] * 200
     assert len(service.connections) <= 8

@@ -1,0 +1,73 @@
+"""A number of places, given to threads or tasks in the order in which they came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from threading import Lock
+
+
+class Turns:
+    """Places for threads.
+
+    Python's own semaphore lets a newcomer overtake who has been waiting, time and again; here a place that is given
+    back goes straight to whoever has waited longest, as asyncio's does.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._lock = Lock()
+        self._free = places
+        self._waiting: deque[Lock] = deque()
+
+    def take(self, seconds: float | None) -> bool:
+        """Wait for a place, at most for so many seconds; say whether there is one."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            turn = Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        try:
+            taken = turn.acquire(timeout=-1 if seconds is None else seconds)
+        except BaseException:  # Ctrl-C
+            if self._leave(turn):
+                self.give_back()
+            raise
+        return taken or self._leave(turn)
+
+    def _leave(self, turn: Lock) -> bool:
+        """Wait no more; True where the turn came in the very last moment."""
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return False
+        return True
+
+    def give_back(self) -> None:
+        """Give up a place."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
+class AsyncTurns:
+    """Places for tasks."""
+
+    def __init__(self, places: int) -> None:
+        self._places = asyncio.Semaphore(places)
+
+    async def take(self, seconds: float | None) -> bool:
+        """Wait for a place, at most for so many seconds; say whether there is one."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        """Give up a place."""
+        self._places.release()
