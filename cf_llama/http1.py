@@ -13,8 +13,8 @@ from itertools import chain
 
 import httpx
 
-MAX_HEAD_BYTES = 128 * 1024
-"""Of an answer's head, or its trailers; Cloudflare's own limit for both directions together."""
+MAX_HEAD_BYTES = 64 * 1024
+"""Of an answer's head, or its trailers; Cloudflare's are a few hundred bytes."""
 _MAX_SIZE_LINE = 4096  # a chunk's size and what else may stand beside it
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
@@ -95,7 +95,8 @@ class Answer:
                 raise httpx.RemoteProtocolError("the server wants to speak something else")
             return self._head(body)
         self.status, self.headers = status, [_field(line) for line in lines[1:]]
-        self._frame(newest=match[1] == b"1")
+        self._persistent = match[1] == b"1" and b"close" not in self._tokens(b"connection")
+        self._frame()
         return b"" if self.ended and not body else self._read(body)
 
     def _lines(self, data: bytes) -> tuple[list[bytes] | None, bytes]:
@@ -108,10 +109,8 @@ class Answer:
             return None, b""
         return _FOLDED.sub(b" ", data[: end[0]]).replace(b"\r\n", b"\n").split(b"\n"), data[end[1] :]
 
-    def _frame(self, *, newest: bool) -> None:
-        """How the body is to be read, and whether the connection outlives it (RFC 9112, sections 6.3 and 9.3)."""
-        options = self._tokens(b"connection")
-        self._persistent = b"close" not in options and (newest or b"keep-alive" in options)
+    def _frame(self) -> None:
+        """How the body is to be read (RFC 9112, section 6.3)."""
         codings, lengths = self._tokens(b"transfer-encoding"), set(self._tokens(b"content-length"))
         if self.status in _NO_BODY:
             self._end()
