@@ -8,13 +8,14 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos fuzz format local newest live notebooks clean
+.PHONY: help demo test check chaos bench fuzz format local newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
 	@echo "make test       every test that needs neither an account nor a model"
 	@echo "make check      linter, formatter and types"
 	@echo "make chaos      20,000 calls through everything that can go wrong; SEED=2 and CALLS=200000 change the run"
+	@echo "make bench      what a call costs, beside raw httpx and other packages; writes benchmarks/results"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make newest     LangChain's tests on its newest core"
 	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
@@ -41,6 +42,10 @@ fuzz: $(VENV)/ready
 
 chaos: $(VENV)/ready
 	$(BIN)/python -m benchmarks.chaos --calls $(CALLS) --seed $(SEED)
+
+bench: $(VENV)/ready
+	@$(PIP) install --quiet --constraint constraints.txt --group bench || echo "others cannot be installed here: ours alone"
+	$(BIN)/python -m benchmarks.speed --results benchmarks/results
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from benchmarks.speed.subjects.base import Subject
 from benchmarks.speed.subjects.langchain import NullLangChain, OurLangChain
@@ -11,9 +12,15 @@ from benchmarks.speed.subjects.raw import RawHttpx
 from benchmarks.speed.subjects.transport import OurTransport
 
 _ALWAYS = (RawHttpx, NullLangChain, NullLlamaIndex, OurTransport, OurLangChain, OurLlamaIndex)
+_PEERS = ("peer_cloudflare", "peer_openai", "peer_openai_like")
 
 
 def available(*, peers: bool, tell: Callable[[str], None]) -> list[type[Subject]]:
     """All subjects; a peer that is not installed is told of and left out."""
-    del peers, tell
-    return list(_ALWAYS)
+    subjects: list[type[Subject]] = list(_ALWAYS)
+    for name in _PEERS if peers else ():
+        try:
+            subjects.append(import_module(f"benchmarks.speed.subjects.{name}").Peer)
+        except ImportError as error:
+            tell(f"left out, as {error.name} is not installed (dependency group bench): {name}")
+    return subjects

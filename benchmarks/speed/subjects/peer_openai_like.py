@@ -1,0 +1,31 @@
+"""LlamaIndex's OpenAILike over the OpenAI route."""
+
+from __future__ import annotations
+
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.llms.openai_like import OpenAILike  # type: ignore[import-untyped] # it has no types
+
+from benchmarks.speed.service import TOKEN
+from benchmarks.speed.subjects.llama_index import LlamaIndexSubject
+from benchmarks.speed.task import Task
+from cf_llama import CONTEXT_WINDOW
+from cf_llama.model import MODEL
+
+
+class Peer(LlamaIndexSubject):
+    """OpenAILike, told that the model chats and calls functions."""
+
+    name = "OpenAILike"
+
+    def model(self, task: Task) -> FunctionCallingLLM:
+        """Make the model."""
+        del task
+        model: FunctionCallingLLM = OpenAILike(
+            model=MODEL,
+            api_base=self.service.openai_url,
+            api_key=TOKEN,
+            context_window=CONTEXT_WINDOW,
+            is_chat_model=True,
+            is_function_calling_model=True,
+        )
+        return model
