@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.speed import report
+from benchmarks.speed import report, results
 from benchmarks.speed.affinity import stay_on
+from benchmarks.speed.growth import GROWTHS, ROUNDS, Curve, grow, table
 from benchmarks.speed.measures import MEASURES
 from benchmarks.speed.run import Row, take
 from benchmarks.speed.service import service
@@ -19,24 +20,28 @@ QUICK_ROUNDS = 2
 
 def main() -> None:
     """Run what was asked for, and print or keep the figures."""
-    names = [measure.name for measure in MEASURES]
+    names = [entry.name for entry in (*MEASURES, *GROWTHS)]
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    options.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds, and no peers")
+    options.add_argument("--quick", action="store_true", help=f"at most {QUICK_ROUNDS} rounds, and no peers")
     options.add_argument("--results", type=Path, help="write the results into this folder")
     asked = options.parse_args()
     console = Console(stderr=True)
-    rows: list[Row] = []
     subjects = available(peers=not asked.quick, tell=console.print)
+    rows: list[Row] = []
+    curves: list[Curve] = []
     with service() as running, console.status("") as status:
         stay_on(0)
         for measure in (measure for measure in MEASURES if measure.name in asked.only):
             rounds = min(measure.rounds, QUICK_ROUNDS) if asked.quick else measure.rounds
             rows += take(measure, subjects, running, rounds, status.update)
-            console.print(f"{measure.name} done")
-    print(report.markdown(rows))
+            console.print(f"measured {measure.title}")
+        for growth in (growth for growth in GROWTHS if growth.name in asked.only):
+            curves.append(grow(growth, subjects, running, 1 if asked.quick else ROUNDS, status.update))
+            console.print(f"measured more and more {growth.title}")
+    print(report.markdown(rows), *("\n".join(table(curve)) for curve in curves), sep="\n\n")
     if asked.results:
-        report.write(rows, asked.results)
+        results.write(rows, curves, asked.results, console.print)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import Any, TypeVar
 
+from benchmarks.speed.measure import Bench, Sample
 from benchmarks.speed.service import Service
 from benchmarks.speed.subjects.base import Subject
 from benchmarks.speed.task import Task
@@ -23,134 +23,137 @@ MICRO = 1e6
 MILLI = 1e3
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One figure, and what else was seen."""
+def cpu(bench: Bench, task: Task, calls: int) -> float:
+    """Processor time of a call, in microseconds."""
+    with _subject(bench) as subject:
+        ask = subject.asks(task)
+        ask()
+        with _timed(process_time) as spent:
+            for _ in range(calls):
+                ask()
+        return spent[0] / calls * MICRO
 
-    value: float
-    note: str = ""
+
+def acpu(bench: Bench, task: Task, calls: int) -> float:
+    """Processor time of a call, in microseconds."""
+
+    async def asked(subject: Subject) -> float:
+        ask = subject.aasks(task)
+        await ask()
+        with _timed(process_time) as spent:
+            for _ in range(calls):
+                await ask()
+        return spent[0] / calls * MICRO
+
+    return _run(bench, asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """Makes subjects of one kind and measures them."""
-
-    service: Service
-    make: Callable[[Service], Subject]
-
-    def cpu(self, task: Task, calls: int) -> float:
-        """Processor time of a call, in microseconds."""
-        with self._subject() as subject:
-            ask = subject.asks(task)
-            ask()
-            with _timed(process_time) as spent:
-                for _ in range(calls):
-                    ask()
-            return spent[0] / calls * MICRO
-
-    def acpu(self, task: Task, calls: int) -> float:
-        """Processor time of a call, in microseconds."""
-
-        async def asked(subject: Subject) -> float:
-            ask = subject.aasks(task)
-            await ask()
-            with _timed(process_time) as spent:
-                for _ in range(calls):
-                    await ask()
-            return spent[0] / calls * MICRO
-
-        return self._run(asked)
-
-    def stream_cpu(self, task: Task, calls: int = 1) -> float:
-        """Processor time of an event, in microseconds."""
-        with self._subject() as subject:
-            ask = subject.streams(task)
+def stream_cpu(bench: Bench, task: Task) -> float:
+    """Processor time of an event, in microseconds."""
+    with _subject(bench) as subject:
+        ask = subject.streams(task)
+        _drain(ask())
+        with _timed(process_time) as spent:
             _drain(ask())
-            with _timed(process_time) as spent:
-                for _ in range(calls):
-                    _drain(ask())
-            return spent[0] / (calls * task.events) * MICRO
+        return spent[0] / task.events * MICRO
 
-    def astream_cpu(self, task: Task, calls: int = 1) -> float:
-        """Processor time of an event, in microseconds."""
 
-        async def asked(subject: Subject) -> float:
-            ask = subject.astreams(task)
+def astream_cpu(bench: Bench, task: Task) -> float:
+    """Processor time of an event, in microseconds."""
+
+    async def asked(subject: Subject) -> float:
+        ask = subject.astreams(task)
+        await _adrain(ask())
+        with _timed(process_time) as spent:
             await _adrain(ask())
-            with _timed(process_time) as spent:
-                for _ in range(calls):
-                    await _adrain(ask())
-            return spent[0] / (calls * task.events) * MICRO
+        return spent[0] / task.events * MICRO
 
-        return self._run(asked)
+    return _run(bench, asked)
 
-    def first_event(self, task: Task, calls: int) -> float:
-        """Time until there is text, without what the server waits, in milliseconds; the quickest of some calls."""
-        with self._subject() as subject:
-            ask = subject.streams(task)
-            _drain(ask())
-            return min(_until_text(ask) for _ in range(calls)) * MILLI - task.latency
 
-    def burst(self, task: Task, calls: int) -> dict[str, Sample]:
-        """Calls all at once, by a new client and once more, in milliseconds."""
+def first_event(bench: Bench, task: Task, calls: int) -> float:
+    """Time until the first piece is there, without what the server waits, in milliseconds; the quickest of some."""
+    with _subject(bench) as subject:
+        ask = subject.streams(task)
+        _drain(ask())
+        return min(_until_first(ask) for _ in range(calls)) * MILLI - task.latency
 
-        async def asked(subject: Subject) -> dict[str, Sample]:
-            ask = subject.aasks(task)
-            return {name: await self._burst(ask, calls) for name in ("cold", "warm")}
 
-        return self._run(asked)
+def burst(bench: Bench, task: Task, calls: int) -> dict[str, Sample]:
+    """Calls all at once, by a new client and once more, in milliseconds."""
 
-    async def _burst(self, ask: Callable[[], Awaitable[Any]], calls: int) -> Sample:
-        before = self.service.connections()
-        with _timed(perf_counter) as spent:
-            answers = await asyncio.gather(*(ask() for _ in range(calls)), return_exceptions=True)
-        return self._seen(spent[0], before, answers)
+    async def asked(subject: Subject) -> dict[str, Sample]:
+        ask = subject.aasks(task)
+        return {name: await _burst(bench.service, ask, calls) for name in ("cold", "warm")}
 
-    def threads(self, task: Task, calls: int, threads: int) -> Sample:
-        """Calls by a pool of threads, by a client that has none of its connections yet, in milliseconds."""
-        with self._subject() as subject, ThreadPoolExecutor(threads) as pool:
-            ask = subject.asks(task)
+    return _run(bench, asked)
 
-            def attempt(_: int) -> Any:
-                try:
-                    return ask()
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
-                    return error
 
-            before = self.service.connections()
-            with _timed(perf_counter) as spent:
-                answers = list(pool.map(attempt, range(calls)))
-            return self._seen(spent[0], before, answers)
+def burst_cpu(bench: Bench, task: Task, calls: int) -> float:
+    """Processor time of calls all at once, of a client that has their connections, in microseconds."""
 
-    def _seen(self, seconds: float, before: int, answers: list[Any]) -> Sample:
-        errors = [answer for answer in answers if isinstance(answer, BaseException)]
-        note = f"{self.service.connections() - before} connections"
-        if errors:
-            note += f", {len(errors)} errors ({type(errors[0]).__name__})"
-        return Sample(seconds * MILLI, note)
+    async def asked(subject: Subject) -> float:
+        ask = subject.aasks(task)
+        await asyncio.gather(*(ask() for _ in range(calls)))
+        with _timed(process_time) as spent:
+            await asyncio.gather(*(ask() for _ in range(calls)))
+        return spent[0] * MICRO
 
-    @contextmanager
-    def _subject(self) -> Iterator[Subject]:
-        subject = self.make(self.service)
-        try:
-            yield subject
-        finally:
-            subject.close()
+    return _run(bench, asked)
 
-    def _run(self, measured: Callable[[Subject], Coroutine[Any, Any, Made]]) -> Made:
-        async def made() -> Made:
-            subject = self.make(self.service)
+
+async def _burst(service: Service, ask: Callable[[], Awaitable[Any]], calls: int) -> Sample:
+    before = service.connections()
+    with _timed(perf_counter) as spent:
+        answers = await asyncio.gather(*(ask() for _ in range(calls)), return_exceptions=True)
+    return _seen(service, spent[0], before, answers)
+
+
+def threads(bench: Bench, task: Task, calls: int, workers: int) -> Sample:
+    """Calls by a pool of threads, by a client that has none of its connections yet, in milliseconds."""
+    with _subject(bench) as subject, ThreadPoolExecutor(workers) as pool:
+        ask = subject.asks(task)
+
+        def attempt(_: int) -> Any:
             try:
-                return await measured(subject)
-            finally:
-                await subject.aclose()
+                return ask()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                return error
 
-        return asyncio.run(made())
+        before = bench.service.connections()
+        with _timed(perf_counter) as spent:
+            answers = list(pool.map(attempt, range(calls)))
+        return _seen(bench.service, spent[0], before, answers)
+
+
+def _seen(service: Service, seconds: float, before: int, answers: list[Any]) -> Sample:
+    errors = sum(isinstance(answer, BaseException) for answer in answers)
+    return Sample(seconds * MILLI, service.connections() - before, errors)
+
+
+@contextmanager
+def _subject(bench: Bench) -> Iterator[Subject]:
+    subject = bench.make(bench.service)
+    try:
+        yield subject
+    finally:
+        subject.close()
+
+
+def _run(bench: Bench, measured: Callable[[Subject], Coroutine[Any, Any, Made]]) -> Made:
+    async def made() -> Made:
+        subject = bench.make(bench.service)
+        try:
+            return await measured(subject)
+        finally:
+            await subject.aclose()
+
+    return asyncio.run(made())
 
 
 @contextmanager
 def _timed(clock: Callable[[], float]) -> Iterator[list[float]]:
-    """Time what is done within, in seconds; nobody else's litter is taken out meanwhile."""
+    """Time what is done within, in seconds, without the litter of what went before."""
     gc.collect()
     spent: list[float] = []
     begun = clock()
@@ -168,7 +171,7 @@ async def _adrain(pieces: AsyncIterator[Any]) -> None:
         pass
 
 
-def _until_text(ask: Callable[[], Iterator[Any]]) -> float:
+def _until_first(ask: Callable[[], Iterator[Any]]) -> float:
     begun = perf_counter()
     pieces = ask()
     next(pieces)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Literal
 
-from benchmarks.speed.measures import BARE, LC, LI, NULL_LC, NULL_LI
+from benchmarks.speed.names import BARE, FRAMEWORKS, LC, LI
 from benchmarks.speed.service import Service, service
 from benchmarks.speed.subjects.available import available
 from benchmarks.speed.subjects.base import Subject
@@ -36,7 +36,7 @@ TASKS = {
 EVENT = "event"
 
 _STREAM = Task(events=500)
-_FLOORS = {LC: NULL_LC, LI: NULL_LI}
+
 _ROOM = 1.1
 _TRIES = 2  # bytes may come in more pieces than they could
 _SUBJECTS = {subject.name: subject for subject in available(peers=False, tell=print)}
@@ -63,9 +63,9 @@ class Counts:
     def added(self, who: str, task: Task, colour: Colour = "sync", *, streamed: bool = False) -> int:
         """What ours does beyond what its framework does without tools, for which ours need not do the same."""
         counted = self._counted(who, task, colour, streamed=streamed)
-        if who not in _FLOORS:
+        if who not in FRAMEWORKS:
             return counted
-        return counted - self._counted(_FLOORS[who], replace(task, tools=0), colour, streamed=streamed)
+        return counted - self._counted(FRAMEWORKS[who], replace(task, tools=0), colour, streamed=streamed)
 
     def _counted(self, who: str, task: Task, colour: Colour, *, streamed: bool) -> int:
         subject = _SUBJECTS[who](self.service)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from statistics import median
 
-from benchmarks.speed.clock import Bench, Sample
-from benchmarks.speed.measures import RAW, Goal, Measure
+from benchmarks.speed.measure import Bench, Goal, Measure, Sample
 from benchmarks.speed.service import Service
 from benchmarks.speed.subjects.base import Subject
 
 SLOW = 5000.0
-"""Milliseconds after which a burst of raw httpx or of a peer is not taken twice."""
+"""Milliseconds after which a burst is not taken twice."""
 
 
 @dataclass(slots=True)
@@ -36,6 +35,8 @@ class Row:
     def ratio(self, who: str) -> float:
         """The median over the reference of the same run."""
         reference = self.measure.reference
+        if isinstance(reference, Mapping):
+            reference = reference.get(who, who)
         return self.value(who) / (self.value(reference) if isinstance(reference, str) else reference)
 
     def goal(self, who: str) -> Goal | None:
@@ -44,11 +45,13 @@ class Row:
         if goal is None or goal.over is None:
             return goal
         floor = self.ratio(goal.over)
-        return Goal(goal.most + floor, None if goal.hoped is None else goal.hoped + floor)
+        return replace(
+            goal, most=goal.most + floor, hoped=None if goal.hoped is None else goal.hoped + floor, over=None
+        )
 
-    def note(self, who: str) -> str:
-        """What else was seen, the last time."""
-        return self.samples[who][-1].note
+    def last(self, who: str) -> Sample:
+        """The last sample."""
+        return self.samples[who][-1]
 
 
 def take(
@@ -63,18 +66,9 @@ def take(
     benches = {subject.name: Bench(service, subject) for subject in subjects if subject.name in measure.who}
     for number in range(rounds):
         for name, bench in benches.items():
-            if number and _too_slow(measure, rows, name):
+            if number and measure.unit == "ms" and any(row.value(name) > SLOW for row in rows.values()):
                 continue
             tell(f"{measure.title}: {name}, round {number + 1} of {rounds}")
-            for respect, sample in measure.take(bench, measure.calls).items():
+            for respect, sample in measure.take(bench).items():
                 rows.setdefault(respect, Row(measure, respect)).samples[name].append(sample)
     return list(rows.values())
-
-
-def _too_slow(measure: Measure, rows: dict[str, Row], name: str) -> bool:
-    return measure.unit == "ms" and any(row.value(name) > SLOW for row in rows.values())
-
-
-def order(names: Iterable[str]) -> list[str]:
-    """The reference first."""
-    return sorted(names, key=lambda name: name != RAW)

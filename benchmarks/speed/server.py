@@ -24,6 +24,7 @@ class Server:
     def __init__(self) -> None:
         self.connections = 0
         self.asked = 0
+        """Since somebody last wanted to know of the connections, which is how a measurement begins."""
 
 
 class Connection(asyncio.Protocol):
@@ -52,6 +53,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if head.startswith(CONNECTIONS):
+            self._server.asked = 0
             count = str(self._server.connections).encode()
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(count), count))
             return
