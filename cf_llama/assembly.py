@@ -65,7 +65,7 @@ class Assembly:
         """Whether neither text nor a call has come."""
         return not (self._shown or self._held or self._slots)
 
-    def push(self, event: Event) -> Iterator[Delta]:
+    def push(self, event: Event) -> tuple[Delta, ...]:
         """Take one event; give what it adds for certain."""
         if event.usage:
             self._usage.add(event.usage)
@@ -74,7 +74,8 @@ class Assembly:
         for fragment in event.fragments:
             self._collect(fragment)
         if event.text and not self.stopped and (text := self._filter.feed(event.text)):
-            yield from self._show(text)
+            return self._show(text)
+        return ()
 
     def finish(self) -> Iterator[Delta]:
         """What was held back, the calls, and last the reply.
@@ -104,16 +105,17 @@ class Assembly:
         reply = self._reply(())
         return replace(reply, text=reply.text + self._filter.held, finish_reason="")
 
-    def _show(self, text: str) -> Iterator[Delta]:
+    def _show(self, text: str) -> tuple[Delta, ...]:
         if self._holding is None:
             self._holding = leaks.could_become_call("".join(self._held) + text, self._names)
         if self._holding is not False:
             self._held.append(text)
-            return
-        text = "".join(self._held) + text
-        self._held = []
+            return ()
+        if self._held:
+            text = "".join(self._held) + text
+            self._held = []
         self._shown.append(text)
-        yield Delta(text=text)
+        return (Delta(text),)
 
     def _collect(self, fragment: Fragment) -> None:
         slot = next((slot for slot in reversed(self._slots) if slot.is_continued_by(fragment)), None)

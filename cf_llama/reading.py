@@ -7,8 +7,8 @@ stream come whole.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from cf_llama import wire
 from cf_llama.assembly import Assembly
@@ -144,32 +144,37 @@ class Reading:
         return body
 
     def _event(self, data: bytes) -> Iterator[Delta]:
+        for payload in self._payloads(data):
+            yield from self._deliver(self._deltas(payload, data))
+
+    def _payloads(self, data: bytes) -> list[Any]:
         if self.closed:
-            return
+            return []
         data = data.strip()
-        closes = data == b"[DONE]" or data.endswith(b"\n[DONE]")  # the latter where no blank lines part the events
-        data = data.removesuffix(b"[DONE]").strip() if closes else data
+        if data.endswith(b"[DONE]"):  # alone, or at the end of events that no blank lines part
+            rest = data.removesuffix(b"[DONE]").strip()
+            if not rest or data.endswith(b"\n[DONE]"):
+                self._ended = self.closed = True
+                data = rest
         try:
-            for payload in wire.payloads(data) if data else ():
-                yield from self._payload(payload, data)
+            return wire.payloads(data) if data else []
         except BadJSON:
             _log.warning("skipped an event of %d bytes that is no JSON", len(data))
-        if closes:
-            self._ended = self.closed = True
+            return []
 
-    def _payload(self, payload: object, data: bytes) -> Iterator[Delta]:
+    def _deltas(self, payload: object, data: bytes) -> Sequence[Delta]:
         if is_refusal(payload):
             raise self._failure(data)
         event = wire.read_event(payload)
         if event is None:
-            return
+            return ()
         if event.finish_reason or (event.closes and not self._assembly.empty):
             self._ended = True
-        yield from self._deliver(self._assembly.push(event))
+        return self._assembly.push(event)
 
     def _whole_body(self, body: bytes) -> Iterator[Delta]:
         try:
-            payloads = list(wire.payloads(body))
+            payloads = wire.payloads(body)
         except BadJSON:
             payloads = []
         for payload in payloads:
@@ -183,7 +188,7 @@ class Reading:
             unread = error_from(self._status, self._headers, body)
             raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
 
-    def _deliver(self, deltas: Iterator[Delta]) -> Iterator[Delta]:
+    def _deliver(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
         for delta in deltas:
             self.delivered = True
             yield delta

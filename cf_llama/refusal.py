@@ -116,9 +116,12 @@ _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}):")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
+_SIGNS = {"success", "errors", "error", "name", "internalCode", "object", "state"}
+
+
 def is_refusal(payload: Any) -> bool:
     """Whether a JSON body reports a failure. The status does not tell: failures come with 200 as well."""
-    if not isinstance(payload, dict):
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SIGNS):
         return False
     return (
         payload.get("success") is False

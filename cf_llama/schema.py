@@ -15,7 +15,11 @@ from cf_llama.errors import InvalidRequestError
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
+class ToolDefinition(dict[str, Any]):
+    """A tool as `tool_definition` gives it, which it takes for granted when it comes again, call after call."""
+
+
+def tool_definition(tool: Mapping[str, Any]) -> ToolDefinition:
     """A tool in the form `{"type": "function", "function": {name, description, parameters}}`.
 
     Args:
@@ -24,6 +28,8 @@ def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InvalidRequestError: the name is missing or malformed, or the parameters are no object schema.
     """
+    if isinstance(tool, ToolDefinition):
+        return tool
     function = tool.get("function", tool)
     name = function.get("name") if isinstance(function, Mapping) else None
     if not isinstance(name, str) or not _TOOL_NAME.fullmatch(name):
@@ -33,14 +39,11 @@ def tool_definition(tool: Mapping[str, Any]) -> dict[str, Any]:
     if not is_schema or parameters.get("type", "object") != "object":
         raise InvalidRequestError(f'tools: the parameters of {name} must be a JSON schema of type "object"')
     description = function.get("description")
-    return {
-        "type": "function",
-        "function": {
-            "name": name,
-            "description": description if isinstance(description, str) and description else name,
-            "parameters": _parameters(parameters, f"tools: the parameters of {name}"),
-        },
-    }
+    description = description if isinstance(description, str) and description else name
+    parameters = _parameters(parameters, f"tools: the parameters of {name}")
+    return ToolDefinition(
+        type="function", function={"name": name, "description": description, "parameters": parameters}
+    )
 
 
 def _parameters(schema: Mapping[str, Any], where: str) -> dict[str, Any]:

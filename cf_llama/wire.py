@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cf_llama import json_text
@@ -19,6 +19,7 @@ from cf_llama.reply import Exchange, Usage
 _log = logging.getLogger(__name__)
 
 
+_PLAIN = {"response", "p"}
 _SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
 
 
@@ -42,7 +43,7 @@ class Event(NamedTuple):
     """Whether such an event comes only at the end of a stream, so that `[DONE]` may be missing after it."""
 
 
-def payloads(data: bytes) -> Iterator[Any]:
+def payloads(data: bytes) -> list[Any]:
     """The JSON values in one event, or in one whole body, with numbers as written wherever they are text.
 
     Raises:
@@ -54,24 +55,31 @@ def payloads(data: bytes) -> Iterator[Any]:
         lines = data.split(b"\n")
         if len(lines) == 1:
             raise
-        for line in lines:  # events without a blank line between them look like one event of many lines
-            yield from payloads(line)
-        return
+        # events without a blank line between them look like one event of many lines
+        return [payload for line in lines for payload in payloads(line)]
+    if _is_plain(payload):
+        return [payload]
     if isinstance(payload, dict) and _has_parsed_text(_unwrapped(payload)):
         payload = json_text.parse_exactly(data)
     recorded = _unwrapped(payload)
     if isinstance(recorded, dict) and isinstance(recorded.get("streamed_data"), list):
-        yield from recorded["streamed_data"]  # a gateway's recording of a stream is one whole body
-    else:
-        yield payload
+        return list(recorded["streamed_data"])  # a gateway's recording of a stream is one whole body
+    return [payload]
+
+
+def _is_plain(payload: Any) -> bool:
+    """Whether an event is text and padding, as nearly all of a native stream are: nothing else need be looked for."""
+    return type(payload) is dict and payload.keys() <= _PLAIN and type(payload.get("response")) is str
 
 
 def read_event(payload: Any) -> Event | None:
     """What a payload says; None where it says nothing that an answer could consist of."""
+    if _is_plain(payload):
+        return Event(payload["response"])
     payload = _unwrapped(payload)
     if isinstance(payload, str):  # the page's second output form: the answer is the bare text
         return Event(text=payload)
-    if not isinstance(payload, dict) or not payload.keys() & _SAID:
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SAID):
         return None
     choice, message = _choice(payload)
     text = _text(message, payload)

@@ -31,6 +31,8 @@ def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def _definition(tool: Tool, where: str) -> dict[str, Any]:
+    if isinstance(tool, schema.ToolDefinition):
+        return tool
     try:
         return schema.tool_definition(convert_to_openai_tool(tool))
     except (ValueError, TypeError) as error:

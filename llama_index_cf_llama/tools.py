@@ -8,6 +8,8 @@ from typing import Any
 from llama_index.core.tools import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
+from cf_llama.schema import tool_definition
+
 
 def definition(tool: BaseTool) -> dict[str, Any]:
     """A tool in OpenAI's form, whatever the length of its description.
@@ -18,9 +20,9 @@ def definition(tool: BaseTool) -> dict[str, Any]:
     metadata = tool.metadata
     if type(metadata) is ToolMetadata:
         return _definition(metadata.name, metadata.description, metadata.fn_schema)
-    return metadata.to_openai_tool(skip_length_check=True)
+    return tool_definition(metadata.to_openai_tool(skip_length_check=True))
 
 
 @lru_cache(maxsize=512)
 def _definition(name: str | None, description: str, fn_schema: type[BaseModel] | None) -> dict[str, Any]:
-    return ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True)
+    return tool_definition(ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True))

@@ -163,3 +163,9 @@ def test_schemas_may_be_written_in_every_legal_way():
 def test_any_other_format_is_refused(given):
     with pytest.raises(InvalidRequestError, match="response_format must be"):
         response_format(given)
+
+
+def test_a_definition_is_made_once():
+    once = tool_definition({"name": "f", "parameters": {"type": "object", "properties": {"a_b": {"title": "A"}}}})
+    assert tool_definition(once) is once
+    assert tool_definition(dict(once)) == once

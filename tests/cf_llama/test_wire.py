@@ -160,3 +160,10 @@ def test_any_json_is_read_or_refused_but_never_breaks_the_reader(payload):
 )
 def test_reads_neurons_from_the_header(header, neurons):
     assert exchange(httpx.Headers({"cf-ai-neurons": header})).neurons == neurons
+
+
+@given(st.fixed_dictionaries({"response": st.text()}, optional={"p": st.text()}))
+def test_the_short_way_of_plain_events_leads_where_the_long_one_does(payload):
+    long_way = payload | {"tool_calls": []}
+    assert read_event(payload) == read_event(long_way)
+    assert payloads(json.dumps(payload).encode()) == [payload]
