@@ -56,8 +56,12 @@ class _Requests:
     ) -> httpx.Request:
         """A request; `timeout` is for connecting, reading, writing and for a place in the pool."""
         waits = dict(zip(_WAITS, timeout, strict=True))
-        extensions = {**extensions, "timeout": waits}
-        return httpx.Request(method, _parsed(url), headers=_ACCEPTED | headers, content=content, extensions=extensions)
+        target = _parsed(url)
+        # with these two given, httpx need not look for what is missing, and make its headers twice
+        known = {"host": target.netloc.decode(), **_ACCEPTED, **headers, "content-length": str(len(content))}
+        return httpx.Request(
+            method, target, headers=known, stream=httpx.ByteStream(content), extensions={**extensions, "timeout": waits}
+        )
 
     def _logged(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         _log.debug("%s %s: %d", request.method, request.url, response.status_code)

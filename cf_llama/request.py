@@ -128,7 +128,7 @@ class ChatRequest:
 def _check_objects(name: str, value: object) -> None:
     if value is None and name == "messages":
         return
-    if not isinstance(value, Sequence) or not all(isinstance(item, Mapping) for item in value):
+    if not isinstance(value, Sequence) or not all(type(item) is dict or isinstance(item, Mapping) for item in value):
         raise InvalidRequestError(f"{name} must be a list of objects")
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -17,11 +18,14 @@ from langchain_core.messages import (
     HumanMessage,
     SystemMessage,
     ToolMessage,
+    convert_to_messages,
 )
+from langchain_core.prompt_values import PromptValue
 
 from cf_llama.errors import InvalidRequestError
 from langchain_cf_llama.broken import repeatable
 
+_PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
 _MEDIA = ("image", "audio", "video", "file", "document")
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use"})
@@ -34,13 +38,42 @@ _NO_TEXT = _CALL_BLOCKS | {
 Content = str | list[str | dict[str, Any]]
 
 
+def messages_of(question: LanguageModelInput) -> list[BaseMessage]:
+    """What LangChain's models take for a question, as messages.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(question, PromptValue):
+        return question.to_messages()
+    if not isinstance(question, Sequence):
+        raise ValueError(f"a question is a string, a prompt or messages, not {type(question).__name__}")  # noqa: TRY004 - LangChain's convention
+    return convert_to_messages([question] if isinstance(question, str) else question)
+
+
 def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     """Messages in the form of `ChatRequest.messages`.
 
     Raises:
         InvalidRequestError: a message is of an unknown type, or holds something other than text.
     """
-    return [wire for number, message in enumerate(messages) for wire in _wire(message, f"messages[{number}]")]
+    turns: list[dict[str, Any]] = []
+    for number, message in enumerate(messages):
+        if (plain := _plain(message)) is not None:
+            turns.append(plain)
+        else:
+            turns += _wire(message, f"messages[{number}]")
+    return turns
+
+
+def _plain(message: BaseMessage) -> dict[str, Any] | None:
+    """A turn of text and nothing else, as most are; None for every other."""
+    role = _PLAIN_ROLES.get(type(message))
+    if role is None or message.name or not isinstance(message.content, str):
+        return None
+    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+        return None
+    return {"role": role, "content": message.content}
 
 
 def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
