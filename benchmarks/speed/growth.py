@@ -85,10 +85,10 @@ GROWTHS = (
     ),
     Growth(
         name="json",
-        title="events of a stream that is one nested JSON text, with two tools offered",
+        title="events of a stream that is one nested JSON text",
         unit="event",
         sizes=_HUNDREDFOLD,
-        take=lambda bench, size: _streamed(bench, Task(kind="json", tools=2, events=size)),
+        take=lambda bench, size: _streamed(bench, Task(kind="json", events=size)),
     ),
     Growth(
         name="messages",

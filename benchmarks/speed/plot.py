@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -32,7 +33,7 @@ _ROW, _PANEL = 0.3, 3.2
 def draw_ratios(rows: list[Row], path: Path) -> None:
     """A line for each measure, a mark for each subject, and a ring around each goal."""
     plt = _pyplot()
-    figure, axes = plt.subplots(figsize=(10, 1.5 + _ROW * len(rows)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10, 1.8 + _ROW * len(rows)), layout="constrained")
     for height, row in enumerate(reversed(rows)):
         axes.axhline(height, color="#eeeeee", zorder=0)
         for who in row.samples:
@@ -57,8 +58,10 @@ def draw_growth(curves: list[Curve], path: Path) -> None:
         for who in curve.times:
             each, (colour, marker) = curve.each(who), _LOOKS[who]
             axes.plot(list(each), list(each.values()), color=colour, marker=marker, markersize=4)
-        axes.set(xscale="log", yscale="log", xlabel=f"{curve.growth.unit}s", ylabel=f"µs of CPU a {curve.growth.unit}")
-        axes.set_title(curve.growth.name)
+        axes.set(
+            xscale="log", yscale="log", xlabel=f"{curve.growth.unit}s", ylabel=f"µs of CPU per {curve.growth.unit}"
+        )
+        axes.set_title(fill(curve.growth.title, 30), fontsize=9)
     _legend(figure, [name for name in ALL if any(name in curve.times for curve in curves)])
     _save(figure, path)
 
@@ -73,7 +76,7 @@ def _legend(figure: Any, names: list[str]) -> None:
     from matplotlib.lines import Line2D  # noqa: PLC0415 - with its sibling above
 
     marks = [Line2D([], [], linestyle="", color=_LOOKS[name][0], marker=_LOOKS[name][1]) for name in names]
-    figure.legend(marks, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=8)
+    figure.legend(marks, names, loc="outside upper center", ncols=5, frameon=False, fontsize=8)
 
 
 def _save(figure: Any, path: Path) -> None:

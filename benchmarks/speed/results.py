@@ -13,7 +13,8 @@ _PAGE = """\
 # What a call costs
 
 Written by `make bench`: a server that answers as fast as Python can, in a process and on a core of its own, and
-everything else on another. {machine}.
+everything else on another. What was imported is kept out of the garbage collector's way, as all share one process.
+{machine}.
 
 ![Ratios](speed.svg)
 
