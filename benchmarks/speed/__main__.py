@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks.speed import report, results
 from benchmarks.speed.affinity import stay_on
-from benchmarks.speed.growth import GROWTHS, ROUNDS, Curve, grow, table
+from benchmarks.speed.growth import GROWTHS, Curve, grow, table
 from benchmarks.speed.measures import MEASURES
 from benchmarks.speed.run import Row, take
 from benchmarks.speed.service import service
@@ -40,7 +40,7 @@ def main() -> None:
             rows += take(measure, subjects, running, rounds, status.update)
             console.print(f"measured {measure.title}")
         for growth in (growth for growth in GROWTHS if growth.name in asked.only):
-            curves.append(grow(growth, subjects, running, 1 if asked.quick else ROUNDS, status.update))
+            curves.append(grow(growth, subjects, running, status.update))
             console.print(f"measured more and more {growth.title}")
     print(report.markdown(rows), *("\n".join(table(curve)) for curve in curves), sep="\n\n")
     if asked.results:

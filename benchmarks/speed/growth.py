@@ -15,8 +15,7 @@ from benchmarks.speed.service import Service
 from benchmarks.speed.subjects.base import Subject
 from benchmarks.speed.task import Task
 
-ROUNDS = 2
-LONGEST = 4.0
+LONGEST = 2.0
 """Seconds of processor time after which nothing larger is tried."""
 _REPEATED = 2_000
 """Smaller work is repeated, up to about so many units of it."""
@@ -45,7 +44,7 @@ class Growth:
 
 @dataclass(slots=True)
 class Curve:
-    """The least times of one growth: of each subject, by size, in microseconds."""
+    """The times of one growth: of each subject, by size, in microseconds."""
 
     growth: Growth
     times: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
@@ -116,25 +115,16 @@ GROWTHS = (
 )
 
 
-def grow(
-    growth: Growth, subjects: Iterable[type[Subject]], service: Service, rounds: int, tell: Callable[[str], None]
-) -> Curve:
-    """Take all samples of one growth; who has become too slow sits the larger sizes out."""
+def grow(growth: Growth, subjects: Iterable[type[Subject]], service: Service, tell: Callable[[str], None]) -> Curve:
+    """Take a sample of each size; who has become too slow sits the larger ones out."""
     curve = Curve(growth)
     benches = {subject.name: Bench(service, subject) for subject in subjects if subject.name in growth.who}
-    for _round in range(rounds):
-        for size in growth.sizes:
-            for name, bench in benches.items():
-                if _too_slow(curve.times[name], size):
-                    continue
+    for size in growth.sizes:
+        for name, bench in benches.items():
+            if not any(time > LONGEST * clock.MICRO for time in curve.times[name].values()):
                 tell(f"{growth.title}: {name}, {size:,}")
-                time = growth.take(bench, size)
-                curve.times[name][size] = min(time, curve.times[name].get(size, math.inf))
+                curve.times[name][size] = growth.take(bench, size)
     return curve
-
-
-def _too_slow(times: dict[int, float], size: int) -> bool:
-    return any(time > LONGEST * clock.MICRO for smaller, time in times.items() if smaller < size)
 
 
 def table(curve: Curve) -> Iterator[str]:

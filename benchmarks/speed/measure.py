@@ -75,4 +75,4 @@ class Measure:
     who: tuple[str, ...] = ALL
     reference: str | float | Mapping[str, str] = RAW
     goals: Mapping[str, Mapping[str, Goal]] = field(default_factory=dict)
-    rounds: int = 5
+    rounds: int = 3

@@ -141,7 +141,6 @@ def _burst(calls: int, cold: Goal, warm: Goal) -> Measure:
         who=ASKING,
         reference=200.0,
         goals={"cold": {LC: cold, LI: cold}, "warm": {LC: warm, LI: warm}},
-        rounds=3,
     )
 
 
@@ -156,7 +155,6 @@ WALLS = (
         who=ASKING,
         reference=1000 / 64 * 20,
         goals=_goals(Goal(2.08, 1.28, connections=64)),
-        rounds=3,
     ),
     Measure(
         name="refused",
@@ -197,7 +195,6 @@ WEIGHTS = (
         who=FRAMED,
         reference=FRAMEWORKS,
         goals=_goals(Goal(20.0, 6.0)),
-        rounds=3,
     ),
     Measure(
         name="memory",

@@ -186,7 +186,7 @@ def test_a_growth_tells_its_power_and_spares_who_has_become_too_slow(running):
         return size**2 * (1e4 if bench.make.name == RAW else 1e-3)
 
     growth = Growth(name="x", title="things", unit="thing", sizes=(1, 10, 100, 1000), take=squares, who=(RAW, BARE))
-    curve = grow(growth, SUBJECTS.values(), running, 1, print)
+    curve = grow(growth, SUBJECTS.values(), running, print)
     assert curve.exponent(BARE) == pytest.approx(2)
     assert list(curve.times[RAW]) == [1, 10, 100]  # a hundred took 100 s
     assert "| raw httpx | 10,000.0 | 100,000.0 | 1,000,000.0 | too slow | 2.00 |" in list(table(curve))
