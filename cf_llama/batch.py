@@ -41,7 +41,7 @@ class Batch:
     transport: Transport
     options: BatchOptions = field(default_factory=BatchOptions)
     usage: Usage = field(default_factory=Usage, init=False)
-    """What all results so far used; the documented form of results tells only this, and not what each item used."""
+    """What all results so far used, failed ones included."""
     _messages: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from cf_llama.posting import Page
 from cf_llama.refusal import error_from, is_refusal
 from cf_llama.reply import Reply, Usage
 from cf_llama.request import ChatRequest
+from cf_llama.shares import shares
 
 PENDING = {"queued", "running", "processing", "pending"}
 _LISTS = ("responses", "results")
@@ -41,7 +42,7 @@ class Outcome:
 
     reference: str
     reply: Reply | None = None
-    """Without usage where the service told only what the whole batch used."""
+    """Its usage is a share, and so marked, where the service told only what the whole batch used."""
     error: WorkersAIError | None = None
 
 
@@ -126,11 +127,27 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
         if len(items) > 1 or wire.read_event(result) is None:
             raise _unreadable(page, "the results of the batch cannot be read")
         found = [result]
-    matched = _matched(items, found) if items else zip(_unknown(found), found, strict=True)
+    matched = list(_matched(items, found) if items else zip(_unknown(found), found, strict=True))
     outcomes = tuple(_outcome(item, given, page) for item, given in matched)
-    total = wire.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
-    return Results(outcomes, sum(parts, Usage()) if parts else (total and total.usage) or Usage())
+    total = wire.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
+    if parts or total is None or total.usage is None:
+        return Results(outcomes, sum(parts, Usage()))
+    return Results(_with_shares(outcomes, [item for item, _ in matched], total.usage), total.usage)
+
+
+def _with_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
+    """The outcomes, where the answered ones have their shares of what all used together."""
+    asked = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
+    questions = [len(request.prompt or str(request.messages)) for request, _ in asked]
+    answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in asked]
+    found = iter(shares(total, questions, answers))
+    return tuple(
+        replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(asked) > 1))
+        if each.reply
+        else each
+        for each in outcomes
+    )
 
 
 def _unwrapped(content: Any) -> Any:
@@ -190,7 +207,7 @@ def _reply(request: ChatRequest, result: Any, page: Page) -> Reply:
     event = wire.read_event(payload)
     if event is None:
         raise _unreadable(page, "the result of this item cannot be read", is_retryable=True)
-    assembly = Assembly(request, wire.exchange(page.headers))
+    assembly = Assembly(request, replace(wire.exchange(page.headers), neurons=None))  # they are those of all items
     deltas = chain(assembly.push(event), assembly.finish())
     return next(delta.reply for delta in deltas if delta.reply)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama import errors
@@ -39,7 +39,7 @@ _BAD_ITEM, _FAILED = 5006, 5001
 _GROWTH = 1.5
 
 
-@validated(frozen=True, kw_only=True)
+@validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class BatchOptions:
     """How batches are cut, sent and waited for; times in seconds."""
 

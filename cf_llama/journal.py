@@ -217,7 +217,9 @@ def _reply(reply: Reply) -> dict[str, Any]:
     result: dict[str, Any] = {"text": reply.text, "finish_reason": reply.finish_reason}
     if reply.tool_calls:
         result["tool_calls"] = [dataclasses.asdict(call) for call in reply.tool_calls]
-    return result | ({"usage": dataclasses.asdict(reply.usage)} if reply.usage else {})
+    if reply.usage:
+        result["usage"] = dataclasses.asdict(reply.usage) | ({"is_share": True} if reply.usage_is_share else {})
+    return result
 
 
 def _error(error: WorkersAIError) -> dict[str, Any]:

@@ -87,6 +87,8 @@ class Reply:
     model: str = ""
     """The model that was asked for. The service may echo another name for the same one."""
     exchange: Exchange = field(default_factory=Exchange)
+    usage_is_share: bool = False
+    """The counts are a share, by length, of what the service told of a whole batch."""
 
     def metadata(self) -> dict[str, Any]:
         """What is told beside text, calls and counts; what the service did not say is left out.
@@ -98,6 +100,7 @@ class Reply:
             "finish_reason": self.finish_reason,
             "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
             "cost_usd": usage.cost if usage and self.model == model.MODEL else None,
+            "usage_is_share": self.usage_is_share or None,
             "request_id": exchange.request_id,
             "ray_id": exchange.ray_id,
             "cache_status": exchange.cache_status,

@@ -17,16 +17,19 @@ from langchain_core.runnables import Runnable
 from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.asking import Asking
+from cf_llama.batch import BatchOptions
 from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
+from langchain_cf_llama.queued import QueuedChat
+from langchain_cf_llama.queueing import BoundModel, Queueing
 from langchain_cf_llama.replies import ChunkWriter, to_message
 from langchain_cf_llama.structured import Method, structured_output
 
 
-class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
+class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI.
 
     All fields of `cf_llama.Settings` can be given here, and again for a single call: `llm.invoke(..., seed=7)`.
@@ -101,8 +104,27 @@ class ChatCloudflareLlama(CloudflareModel, BaseChatModel):
                         await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                     yield chunk
 
+    def queued(self, **options: Any) -> QueuedChat:
+        """This model as a step of a chain whose `batch` goes through the service's batch queue.
+
+        Args:
+            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+
+        Raises:
+            ValueError: an option is unknown, or its value is not allowed.
+
+        Example:
+            >>> chain = prompt | llm.queued(max_items=100).with_structured_output(Review)
+            >>> chain.batch(rows, return_exceptions=True)
+        """
+        return QueuedChat(self, self._asking, BatchOptions(**options))
+
     def _asking(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> Asking:
         return asking(self, stop, options, messages=to_wire(messages))
+
+    def bind(self, **kwargs: Any) -> BoundModel:  # type: ignore[override] # LangChain's own is private to it
+        """This model with options for every call, through the queue as well."""
+        return BoundModel(bound=self, kwargs=kwargs)
 
     def bind_tools(
         self,

@@ -11,28 +11,41 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
-    convert_to_messages,
 )
-from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from cf_llama import json_text
 from langchain_cf_llama.errors import ToolChoiceError
+from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.replies import to_message
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
-_Model = Runnable[LanguageModelInput, AIMessage]
+NAME = "structured_output"
+_Asked = Runnable[LanguageModelInput, AIMessage]
+
+
+class Model(Protocol):
+    """What can be asked: the chat model, at once or through the queue."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> _Asked:
+        """The same with tools to call."""
+        ...
+
+    def bind(self, **kwargs: Any) -> _Asked:
+        """The same with options."""
+        ...
+
 
 _IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
@@ -41,14 +54,22 @@ _LONGEST_NAME = 64
 
 
 def structured_output(
-    llm: BaseChatModel,
+    llm: Model, schema: Mapping[str, Any] | type | None, method: Method, **choices: Any
+) -> Runnable[LanguageModelInput, Any]:
+    """A model that answers in the form of a schema; see `structure`."""
+    asking = structure(llm, schema, method, **choices)
+    return RunnableLambda(asking.ask, afunc=asking.aask, name=NAME)
+
+
+def structure(
+    llm: Model,
     schema: Mapping[str, Any] | type | None,
     method: Method,
     *,
     include_raw: bool = False,
     **unknown: Any,
-) -> Runnable[LanguageModelInput, Any]:
-    """A model that answers in the form of a schema.
+) -> Structure:
+    """How a model answers in the form of a schema.
 
     Args:
         llm: The model that is asked.
@@ -71,11 +92,10 @@ def structured_output(
         raise ValueError(f"schema must be given with method={method!r}")
     form = _titled(schema)
     asked, found = _way(llm, form, method)
-    asking = _Structured(asked, found, _checker(schema, form), _instructions(form, method), include_raw)
-    return RunnableLambda(asking.ask, afunc=asking.aask, name="structured_output")
+    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw)
 
 
-def _way(llm: BaseChatModel, form: dict[str, Any] | None, method: Method) -> tuple[_Model, Callable[[AIMessage], Any]]:
+def _way(llm: Model, form: dict[str, Any] | None, method: Method) -> tuple[_Asked, Callable[[AIMessage], Any]]:
     """The model, asked in one of the three ways, and what finds the value in its answer."""
     traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": form}}
     if method == "function_calling" and form is not None:
@@ -96,47 +116,59 @@ def _instructions(form: dict[str, Any] | None, method: Method) -> list[BaseMessa
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Answer:
+    """One answer of the model: the object it holds, or what is wrong with it."""
+
     raw: AIMessage
     parsed: Any = None
     error: Exception | None = None
 
 
 @dataclass(frozen=True)
-class _Structured:
-    asked: _Model
+class Structure:
+    """How a model is asked for objects, and how they are found in its answers."""
+
+    asked: _Asked
     found: Callable[[AIMessage], Any]
     checked: Callable[[Any], Any]
     instructions: Sequence[BaseMessage]
     include_raw: bool
 
     def ask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        messages = [*self.instructions, *_messages(question)]
+        """Ask, and once more where the answer does not fit."""
+        messages = [*self.instructions, *messages_of(question)]
         try:
             reading = self.read(self.asked.invoke(messages, config, **options))
             if reading.error:
-                reading = self.read(self.asked.invoke([*messages, *_complaint(reading)], config, **options))
+                reading = self.read(self.asked.invoke([*messages, *complaint(reading)], config, **options))
         except ToolChoiceError as error:
-            reading = _uncalled(error)
+            reading = uncalled(error)
         return self.outcome(reading)
 
     async def aask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        messages = [*self.instructions, *_messages(question)]
+        """Ask, and once more where the answer does not fit."""
+        messages = [*self.instructions, *messages_of(question)]
         try:
             reading = self.read(await self.asked.ainvoke(messages, config, **options))
             if reading.error:
-                reading = self.read(await self.asked.ainvoke([*messages, *_complaint(reading)], config, **options))
+                reading = self.read(await self.asked.ainvoke([*messages, *complaint(reading)], config, **options))
         except ToolChoiceError as error:
-            reading = _uncalled(error)
+            reading = uncalled(error)
         return self.outcome(reading)
 
-    def read(self, raw: AIMessage) -> _Reading:
+    def read(self, raw: AIMessage) -> Answer:
+        """Find the object in a message."""
         try:
-            return _Reading(raw, self.checked(self.found(raw)))
+            return Answer(raw, self.checked(self.found(raw)))
         except (ValueError, TypeError, RecursionError) as error:
-            return _Reading(raw, error=OutputParserException(error, llm_output=str(raw.text)))
+            return Answer(raw, error=OutputParserException(error, llm_output=str(raw.text)))
 
-    def outcome(self, reading: _Reading) -> Any:
+    def outcome(self, reading: Answer) -> Any:
+        """What the caller gets.
+
+        Raises:
+            Exception: the answer does not fit.
+        """
         if self.include_raw:
             return {"raw": reading.raw, "parsed": reading.parsed, "parsing_error": reading.error}
         if reading.error:
@@ -144,13 +176,7 @@ class _Structured:
         return reading.parsed
 
 
-def _messages(question: LanguageModelInput) -> list[BaseMessage]:
-    if isinstance(question, PromptValue):
-        return question.to_messages()
-    return convert_to_messages([question] if isinstance(question, str) else question)
-
-
-def _complaint(reading: _Reading) -> list[BaseMessage]:
+def complaint(reading: Answer) -> list[BaseMessage]:
     """The answer that does not fit, and what is wrong with it: as the result of its calls, where it made some."""
     text = _AGAIN.format(problem=reading.error)
     calls = [*reading.raw.tool_calls, *reading.raw.invalid_tool_calls]
@@ -160,8 +186,9 @@ def _complaint(reading: _Reading) -> list[BaseMessage]:
     return [reading.raw, *(results or [HumanMessage(text)])]
 
 
-def _uncalled(error: ToolChoiceError) -> _Reading:
-    return _Reading(to_message(error.partial) if error.partial else AIMessage(""), error=error)
+def uncalled(error: ToolChoiceError) -> Answer:
+    """The answer that lacks the call it was to be."""
+    return Answer(to_message(error.partial) if error.partial else AIMessage(""), error=error)
 
 
 def _arguments(name: str, message: AIMessage) -> Any:

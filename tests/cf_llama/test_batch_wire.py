@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -240,5 +241,28 @@ def test_usage_is_that_of_the_parts_or_else_of_the_whole():
     parts = [{"index": n, "success": True, "result": {"response": "a", "usage": usage}} for n in range(2)]
     assert read_results(page({"results": parts}), items(2)).usage == Usage(20, 10, 30)
     whole = [{"id": 0, "success": True, "result": {"response": "a"}}]
-    assert read_results(page({"responses": whole, "usage": usage}), items(1)).usage == Usage(10, 5, 15)
+    one = read_results(page({"responses": whole, "usage": usage}), items(1))
+    assert one.usage == one.outcomes[0].reply.usage == Usage(10, 5, 15)
+    assert not one.outcomes[0].reply.usage_is_share
     assert read_results(page({"responses": whole}), items(1)).usage == Usage()
+
+
+def test_answers_have_shares_of_what_the_whole_used():
+    listed = [
+        {"id": 0, "success": True, "result": {"response": "a" * 30}},
+        {"id": 1, "success": False, "error": "no"},
+        {"id": 2, "success": True, "result": {"response": "a" * 10}},
+    ]
+    usage = {"prompt_tokens": 11, "completion_tokens": 8, "total_tokens": 19}
+    results = read_results(page({"responses": listed, "usage": usage}), items(3))
+    first, failed, last = results.outcomes
+    assert (first.reply.usage.completion_tokens, last.reply.usage.completion_tokens) == (6, 2)
+    assert first.reply.usage + last.reply.usage == results.usage == Usage(11, 8, 19)
+    assert first.reply.metadata()["usage_is_share"]
+    assert failed.reply is None
+
+
+def test_neurons_of_a_poll_are_not_those_of_each_answer():
+    listed = [{"index": n, "success": True, "result": {"response": "a"}} for n in range(2)]
+    polled = replace(page({"results": listed}), headers={"cf-ai-neurons": "3.5"})
+    assert [each.reply.exchange.neurons for each in read_results(polled, items(2)).outcomes] == [None, None]

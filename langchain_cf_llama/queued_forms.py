@@ -1,0 +1,131 @@
+"""Answers in the form of a schema through the batch queue: what does not fit is asked for again, all in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+
+from langchain_cf_llama.errors import ToolChoiceError
+from langchain_cf_llama.messages import messages_of
+from langchain_cf_llama.structured import NAME, Answer, Structure, complaint, uncalled
+
+
+class QueuedForm(Runnable[LanguageModelInput, Any]):
+    """A step of a chain that gives an object for each question; `batch` and `abatch` go through the queue.
+
+    Args:
+        structure: How a queued model is asked, and how its answers are read.
+    """
+
+    name = NAME
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
+        """Ask one question."""
+        objects = self.batch([input], config, **kwargs)
+        return objects[0]
+
+    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
+        """Ask one question."""
+        objects = await self.abatch([input], config, **kwargs)
+        return objects[0]
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Ask all, and return the objects in order; see `QueuedChat.batch`."""
+        return self._batch_with_config(self._ask, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Ask all, and return the objects in order; see `QueuedChat.batch`."""
+        return await self._abatch_with_config(self._aask, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    def _ask(
+        self,
+        inputs: list[LanguageModelInput],
+        run_manager: list[CallbackManagerForChainRun],  # noqa: ARG002 - it is in the configs as well
+        config: list[RunnableConfig],
+        **options: Any,
+    ) -> list[Any]:
+        asked, forms = self._structure.asked, _Forms(self._structure, inputs)
+        forms.read(asked.batch(forms.questions(), config, return_exceptions=True, **options))
+        if wrong := forms.wrong():
+            own = [config[place] for place in wrong]
+            forms.read_again(asked.batch(forms.complaints(), own, return_exceptions=True, **options))
+        return forms.objects()
+
+    async def _aask(
+        self,
+        inputs: list[LanguageModelInput],
+        run_manager: list[AsyncCallbackManagerForChainRun],  # noqa: ARG002 - as above
+        config: list[RunnableConfig],
+        **options: Any,
+    ) -> list[Any]:
+        asked, forms = self._structure.asked, _Forms(self._structure, inputs)
+        forms.read(await asked.abatch(forms.questions(), config, return_exceptions=True, **options))
+        if wrong := forms.wrong():
+            own = [config[place] for place in wrong]
+            forms.read_again(await asked.abatch(forms.complaints(), own, return_exceptions=True, **options))
+        return forms.objects()
+
+
+class _Forms:
+    """The questions of one batch, and what has become of each so far."""
+
+    def __init__(self, structure: Structure, inputs: Sequence[LanguageModelInput]) -> None:
+        self._structure = structure
+        self._asked = [[*structure.instructions, *messages_of(each)] for each in inputs]
+        self._answers: list[Answer | Exception] = []
+
+    def questions(self) -> list[LanguageModelInput]:
+        """What is asked first."""
+        return list(self._asked)
+
+    def read(self, answers: Sequence[AIMessage | Exception]) -> None:
+        """Take the answers."""
+        self._answers = [self._reading(answer) for answer in answers]
+
+    def wrong(self) -> list[int]:
+        """The places of answers that do not fit."""
+        return [place for place, answer in enumerate(self._answers) if isinstance(answer, Answer) and answer.error]
+
+    def complaints(self) -> list[LanguageModelInput]:
+        """The questions whose answers do not fit, with these, and what is wrong with them."""
+        answers = [(place, self._answers[place]) for place in self.wrong()]
+        return [[*self._asked[place], *complaint(answer)] for place, answer in answers if isinstance(answer, Answer)]
+
+    def read_again(self, answers: Sequence[AIMessage | Exception]) -> None:
+        """Take the answers to the complaints."""
+        for place, answer in zip(self.wrong(), answers, strict=True):
+            self._answers[place] = self._reading(answer)
+
+    def objects(self) -> list[Any]:
+        """What each question comes to: an object, or an error."""
+        return [answer if isinstance(answer, Exception) else self._object(answer) for answer in self._answers]
+
+    def _reading(self, answer: AIMessage | Exception) -> Answer | Exception:
+        if isinstance(answer, ToolChoiceError):
+            return uncalled(answer)
+        return answer if isinstance(answer, Exception) else self._structure.read(answer)
+
+    def _object(self, answer: Answer) -> Any:
+        return answer.error if answer.error and not self._structure.include_raw else self._structure.outcome(answer)

@@ -1,0 +1,110 @@
+"""The ways into the batch queue: from the model, and from the model with something bound to it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, cast
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableBinding
+
+from langchain_cf_llama.questions import Configs
+
+Answering = Runnable[LanguageModelInput, AIMessage]
+
+
+class Queueing:
+    """Short forms of `queued`, which says what goes through the queue.
+
+    In each, `queue` holds fields of `cf_llama.batch.BatchOptions`; for the rest see `QueuedChat`.
+    """
+
+    @abstractmethod
+    def queued(self, **options: Any) -> Answering:
+        """This model as a step of a chain whose `batch` goes through the service's batch queue.
+
+        Args:
+            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+
+        Raises:
+            ValueError: an option is unknown, or its value is not allowed.
+        """
+
+    def batch_queue(
+        self,
+        inputs: Sequence[LanguageModelInput],
+        config: Configs = None,
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """`queued().batch(...)`: ask all through the queue, and return the answers in order."""
+        asked: Any = self.queued(**(queue or {}))
+        answers: list[Any] = asked.batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return answers
+
+    async def abatch_queue(
+        self,
+        inputs: Sequence[LanguageModelInput],
+        config: Configs = None,
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """`queued().abatch(...)`: ask all through the queue, and return the answers in order."""
+        asked: Any = self.queued(**(queue or {}))
+        answers: list[Any] = await asked.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return answers
+
+    def batch_queue_as_completed(
+        self,
+        inputs: Sequence[LanguageModelInput],
+        config: Configs = None,
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """`queued().batch_as_completed(...)`: each answer with its place, as it comes."""
+        asked: Any = self.queued(**(queue or {}))
+        with closing(
+            asked.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        ) as answers:
+            for pair in answers:  # noqa: UP028 - as in the other colour
+                yield pair
+
+    async def abatch_queue_as_completed(
+        self,
+        inputs: Sequence[LanguageModelInput],
+        config: Configs = None,
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """`queued().abatch_as_completed(...)`: each answer with its place, as it comes."""
+        asked: Any = self.queued(**(queue or {}))
+        async with aclosing(
+            asked.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        ) as answers:
+            async for pair in answers:
+                yield pair
+
+
+class BoundModel(Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
+    """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
+
+    def queued(self, **options: Any) -> Answering:
+        """The bound model as a step of a chain whose `batch` goes through the queue; see `Queueing.queued`."""
+        model = cast("Queueing", self.bound)
+        return model.queued(**options).bind(**self.kwargs).with_config(self.config)
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """It is dumped, and loaded, as the binding that it is."""
+        return RunnableBinding.lc_id()
