@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from cf_llama import json_text
 
 _FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
-_OPENING = re.compile(r"(?:```(?:json|python)?\s*)?[{\[]")
-_LONGEST_OPENING = len("```python") + 2
+_FENCED = re.compile(r"```(?:json|python)?\s*")
+_FENCES = ("```json", "```python")
+_FIRST_KEYS = ('"name"', '"type"', '"function"', '"parameters"', '"arguments"', '"id"')
 
 
 class Leak(NamedTuple):
@@ -27,14 +28,25 @@ class Leak(NamedTuple):
 
 
 def could_become_call(text: str, names: Collection[str]) -> bool | None:
-    """Whether text that begins like this may turn out to be a call; None while it is too short to tell."""
-    start = text.lstrip()[: max(_LONGEST_OPENING, *(len(name) + len(".call(") for name in names))]
-    if _OPENING.match(start):
+    """Whether text that begins like this may turn out to be a call; None while it is too short to tell.
+
+    JSON tells by its first key: other objects are answers, and need not wait for their end.
+    """
+    start = text.lstrip()
+    if any(fence.startswith(start) for fence in _FENCES):
+        return None
+    start = _FENCED.sub("", start, count=1)
+    start = start[1:].lstrip() if start.startswith("[") else start
+    if start.startswith("{"):
+        return _begins(start[1:].lstrip(), _FIRST_KEYS)
+    return _begins(start, [f"{name}{opening}" for name in names for opening in ("(", ".call(")])
+
+
+def _begins(text: str, openings: Collection[str]) -> bool | None:
+    """Whether text begins with one of these; None where it breaks off before it can be told."""
+    if any(text.startswith(opening) for opening in openings):
         return True
-    if any(start.startswith((f"{name}(", f"{name}.call(")) for name in names):
-        return True
-    openings = ("```json\n{", "```python\n[", "```\n{", *(f"{name}.call(" for name in names))
-    return None if any(opening.startswith(start) for opening in openings) else False
+    return None if any(opening.startswith(text) for opening in openings) else False
 
 
 def calls_in(text: str, names: Collection[str]) -> list[Leak]:

@@ -5,15 +5,16 @@ Only broken arguments differ: chunks cannot say what is wrong with them, and mar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from cf_llama import model as facts
-from cf_llama.reply import Delta, Reply, Usage
+from cf_llama.reply import Delta, Reply, ToolCall, Usage
 from langchain_cf_llama.broken import unmendable
 
 FIRST_CALL_INDEX = 100
@@ -51,27 +52,28 @@ class ChunkWriter:
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
         """The chunk that stands for a delta."""
-        asked, self._asked = self._asked, {}
-        calls = [
+        told, self._asked = self._asked, {}
+        filled: dict[str, Any] = {}  # a field that is named takes its place in every chunk, also when it is empty
+        if delta.tool_calls:
+            filled["tool_call_chunks"] = self._calls(delta.tool_calls)
+        if delta.reply:
+            told |= delta.reply.metadata()
+            filled |= {"usage_metadata": usage_metadata(delta.reply.usage), "chunk_position": "last"}
+        if told:
+            filled["response_metadata"] = told
+        return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled))
+
+    def _calls(self, calls: Sequence[ToolCall]) -> list[ToolCallChunk]:
+        first, self._index = self._index, self._index + len(calls)
+        return [
             tool_call_chunk(
                 id=call.id,
                 name=call.name,
                 args=unmendable(call.text) if call.error else call.text,
-                index=self._index + position,
+                index=index,
             )
-            for position, call in enumerate(delta.tool_calls)
+            for index, call in enumerate(calls, first)
         ]
-        self._index += len(calls)
-        reply = delta.reply
-        return ChatGenerationChunk(
-            message=AIMessageChunk(
-                content=delta.text,
-                tool_call_chunks=calls,
-                usage_metadata=usage_metadata(reply.usage) if reply else None,
-                response_metadata=asked | reply.metadata() if reply else asked,
-                chunk_position="last" if reply else None,
-            )
-        )
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:

@@ -66,3 +66,23 @@ def test_anything_else_is_no_call(text):
 @pytest.mark.parametrize("text", ["Hello", "g(", "<b>", "```sql", "`f`", "get_state"])
 def test_other_text_need_not_be_held_back(text):
     assert could_become_call(text, NAMES) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"answer": 1', False),
+        ('{"an', False),
+        ('{"na', None),
+        ('{"nam', None),
+        ('{"name"', True),
+        ('[{"type"', True),
+        ("[1, 2", False),
+        ('```json\n{"answer"', False),
+        ('```json\n{ "function"', True),
+        ("```js", None),
+        ("{}", False),
+    ],
+)
+def test_json_tells_by_its_first_key(text, expected):
+    assert could_become_call(text, ["get_weather"]) is expected
