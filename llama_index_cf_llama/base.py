@@ -36,6 +36,7 @@ from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
 from cf_llama.asking import Asking, asking
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
+from llama_index_cf_llama.queueing import Queueing
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
 from llama_index_cf_llama.structured import StructuredOutput
 from llama_index_cf_llama.tools import definition
@@ -55,7 +56,7 @@ def _completion_event(method: _Method) -> _Method:
     return cast("_Method", llm_completion_callback()(method))
 
 
-class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
+class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     """Llama 3.3 70B on Cloudflare Workers AI.
 
     All fields of `cf_llama.Settings` can be given here and per call; a call wins over `additional_kwargs`, which win
@@ -204,20 +205,16 @@ class CloudflareLlama(Settings, StructuredOutput, FunctionCallingLLM):
         return asking(self, given, USER_AGENT, **question)
 
     def _run(self, ask: Asking) -> ChatResponse:
-        transport, request = ask
-        return chat_response(transport.run(request))
+        return chat_response(self._way.run(ask))
 
     async def _arun(self, ask: Asking) -> ChatResponse:
-        transport, request = ask
-        return chat_response(await transport.arun(request))
+        return chat_response(await self._way.arun(ask))
 
     def _stream(self, ask: Asking) -> ChatResponseGen:
-        transport, request = ask
-        return _growing(transport.stream(request))
+        return _growing(self._way.stream(ask))
 
     def _astream(self, ask: Asking) -> ChatResponseAsyncGen:
-        transport, request = ask
-        return _agrowing(transport.astream(request))
+        return _agrowing(self._way.astream(ask))
 
 
 def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:

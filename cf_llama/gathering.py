@@ -1,0 +1,131 @@
+"""Questions that are asked one by one at about the same time, and go through the batch queue together.
+
+This is for callers who know only one question each, such as LlamaIndex's extractors: whoever asks waits for an answer
+of its own, and what has been asked within a moment is one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future, Task
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from cf_llama.asking import Asking
+from cf_llama.batch import Batch, BatchOptions, Item, Outcome
+from cf_llama.reply import Delta, Reply
+from cf_llama.request import ChatRequest
+from cf_llama.transport import Transport
+
+
+class _Asked(NamedTuple):
+    transport: Transport
+    request: ChatRequest
+    answer: Future[Reply]
+
+
+class Gathering:
+    """The batch queue, asked as `Transport` is; it may be shared by event loops and threads.
+
+    Asynchronous questions of one event loop go together; a synchronous one is a batch of its own. An answer that is
+    streamed comes in one piece.
+
+    Args:
+        options: How batches are cut, sent and waited for.
+        moment: Seconds from the first question of a batch until it is sent. The default keeps within 300 batches a
+            minute.
+    """
+
+    def __init__(self, options: BatchOptions, moment: float = 0.2) -> None:
+        self._options, self._moment = options, moment
+        self._asked: WeakKeyDictionary[AbstractEventLoop, list[_Asked]] = WeakKeyDictionary()
+        self._tasks: set[Task[None]] = set()
+
+    def __reduce__(self) -> tuple[type[Gathering], tuple[BatchOptions, float]]:
+        """A copy, or what is pickled, has the settings and none of the questions."""
+        return Gathering, (self._options, self._moment)
+
+    def run(self, ask: Asking) -> Reply:
+        """Ask, and wait for the answer.
+
+        Raises:
+            WorkersAIError: there is none.
+        """
+        transport, request = ask
+        [outcome] = Batch(transport, self._options).run([request])
+        return _answer(outcome)
+
+    async def arun(self, ask: Asking) -> Reply:
+        """Ask together with others, and wait for the answer; see `run`."""
+        loop = asyncio.get_running_loop()
+        asked = self._asked.setdefault(loop, [])
+        if not asked:
+            loop.call_later(self._moment, self._send, loop)
+        answer: Future[Reply] = loop.create_future()
+        asked.append(_Asked(*ask, answer))
+        return await answer
+
+    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+        """The answer in one piece; see `run`."""
+        yield _whole(self.run(ask))
+
+    async def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+        """The answer in one piece; see `run`."""
+        yield _whole(await self.arun(ask))
+
+    def _send(self, loop: AbstractEventLoop) -> None:
+        """Send what was asked, apart for each account and setting of the wire."""
+        for group in _groups(self._asked.pop(loop)):
+            task = loop.create_task(self._ask(group))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            for each in group:
+                each.answer.add_done_callback(partial(_give_up, group, task))
+
+    async def _ask(self, group: Sequence[_Asked]) -> None:
+        items = [Item(str(place), each.request) for place, each in enumerate(group) if not each.answer.done()]
+        try:
+            async with aclosing(Batch(group[0].transport, self._options).aas_completed(items)) as outcomes:
+                async for outcome in outcomes:
+                    _settle(group[int(outcome.reference)].answer, outcome)
+        finally:  # whatever happened, nobody is left waiting
+            for each in group:
+                each.answer.cancel()
+
+
+def _groups(asked: Iterable[_Asked]) -> list[list[_Asked]]:
+    groups: list[list[_Asked]] = []
+    for each in asked:
+        group = next((group for group in groups if group[0].transport == each.transport), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(each)
+    return groups
+
+
+def _give_up(group: Sequence[_Asked], task: Task[None], _: Future[Reply]) -> None:
+    """Ask no further once nobody waits: those who had no answer have all been cancelled."""
+    if all(each.answer.done() for each in group) and any(each.answer.cancelled() for each in group):
+        task.cancel()
+
+
+def _settle(answer: Future[Reply], outcome: Outcome) -> None:
+    if answer.done():  # who asked has been cancelled
+        return
+    if outcome.error:
+        answer.set_exception(outcome.error)
+    else:
+        answer.set_result(_answer(outcome))
+
+
+def _answer(outcome: Outcome) -> Reply:
+    if outcome.error:
+        raise outcome.error
+    return outcome.reply or Reply()
+
+
+def _whole(reply: Reply) -> Delta:
+    return Delta(reply.text, reply.tool_calls, reply)

@@ -1,0 +1,135 @@
+"""The batch queue as LlamaIndex's users meet it: a model whose every answer comes through the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, Self
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from pydantic import PrivateAttr
+
+from cf_llama.asking import Asking
+from cf_llama.batch import BatchOptions
+from cf_llama.gathering import Gathering
+from cf_llama.reply import Delta, Reply
+
+
+class Way(Protocol):
+    """How questions reach the service."""
+
+    def run(self, ask: Asking) -> Reply:
+        """The whole answer."""
+
+    async def arun(self, ask: Asking) -> Reply:
+        """The whole answer."""
+
+    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+        """The answer in pieces."""
+
+    def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+        """The answer in pieces."""
+
+
+class Singly:
+    """Each question by itself, at once."""
+
+    def run(self, ask: Asking) -> Reply:
+        """The whole answer."""
+        return ask.transport.run(ask.request)
+
+    async def arun(self, ask: Asking) -> Reply:
+        """The whole answer."""
+        return await ask.transport.arun(ask.request)
+
+    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+        """The answer in pieces."""
+        return ask.transport.stream(ask.request)
+
+    def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+        """The answer in pieces."""
+        return ask.transport.astream(ask.request)
+
+
+class Queueing(FunctionCallingLLM):
+    """The part of `CloudflareLlama` that knows of the batch queue."""
+
+    _way: Way = PrivateAttr(default_factory=Singly)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """LlamaIndex makes a model anew when it is loaded, without what is private to it."""
+        super().__setstate__(state)
+        self._way = (state["__pydantic_private__"] or {}).get("_way", self._way)
+
+    def queued(self, **options: Any) -> Self:
+        """This model with every answer through the batch queue: for extractors, programs and engines over many nodes.
+
+        What is asked asynchronously at about the same time goes as one batch, so give `num_workers` where there is
+        one. A synchronous question, such as `chat`, is a batch by itself.
+
+        Args:
+            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+
+        Raises:
+            ValueError: an option is unknown, or its value is not allowed.
+
+        Example:
+            >>> extractor = SummaryExtractor(llm=llm.queued(), num_workers=500)
+            >>> IngestionPipeline(transformations=[splitter, extractor]).run(documents=documents)
+        """
+        model = self.model_copy()
+        model._way = Gathering(BatchOptions(**options))  # noqa: SLF001 - of the copy
+        return model
+
+    def batch_queue(
+        self,
+        conversations: Sequence[Sequence[ChatMessage]],
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Ask all through the batch queue, wait for all, and return the responses in order.
+
+        Args:
+            conversations: The messages of each question; callbacks and events are told of each.
+            return_exceptions: Give the error in place of a response; else the first one is raised once all have ended.
+            queue: Fields of `cf_llama.batch.BatchOptions`.
+            kwargs: As for `chat`.
+
+        Raises:
+            WorkersAIError: a question has no answer.
+            ValueError: an option of the queue is unknown, or its value is not allowed.
+        """
+        asking = self.abatch_queue(conversations, return_exceptions=return_exceptions, queue=queue, **kwargs)
+        return _run(asking)
+
+    async def abatch_queue(
+        self,
+        conversations: Sequence[Sequence[ChatMessage]],
+        *,
+        return_exceptions: bool = False,
+        queue: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Ask all through the batch queue, wait for all, and return the responses in order; see `batch_queue`."""
+        model = self.queued(**(queue or {}))
+        asked = (model.achat(messages, **kwargs) for messages in conversations)
+        responses: list[ChatResponse | BaseException] = await asyncio.gather(*asked, return_exceptions=True)
+        failed = (each for each in responses if isinstance(each, BaseException))
+        if not return_exceptions and (error := next(failed, None)):
+            raise error
+        return responses
+
+
+def _run(asking: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+    """Run to the end, also where an event loop is running; LlamaIndex's own way leaves connections open then."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(asking)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(contextvars.copy_context().run, asyncio.run, asking).result()
