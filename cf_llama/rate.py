@@ -1,0 +1,32 @@
+"""A limit on what is begun in a minute."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Rate:
+    """Hands out the moments at which something may begin, in the order of asking.
+
+    Args:
+        per_minute: How many may begin within any sixty seconds.
+
+    Raises:
+        ValueError: `per_minute` is below 1.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        if per_minute < 1:
+            raise ValueError(f"per_minute must be 1 or more, not {per_minute}")
+        self._begun: deque[float] = deque(maxlen=per_minute)
+
+    def reserve(self, now: float) -> float:
+        """Seconds to wait before the next one may begin; it counts as begun then.
+
+        Args:
+            now: Seconds on a clock that never goes back.
+        """
+        full = len(self._begun) == self._begun.maxlen
+        begin = max(now, self._begun[0] + 60) if full else now
+        self._begun.append(begin)
+        return begin - now
