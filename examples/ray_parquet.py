@@ -31,7 +31,9 @@ if __name__ == "__main__":
             ray.data.from_items([{"text": f"{n} green bottles"} for n in range(100)]).write_parquet(source)
         account = Account(per_minute=300)
         options = {"prompt": prompt, "account": account}
-        rows = ray.data.read_parquet(source).map_batches(Ask, fn_constructor_kwargs=options, concurrency=2)
+        rows = ray.data.read_parquet(source).map_batches(
+            Ask, fn_constructor_kwargs=options, concurrency=2, num_cpus=0.1
+        )
         rows.write_parquet(target)
         print(ray.data.read_parquet(target).limit(3).to_pandas().to_string(max_colwidth=40))
         print(account.spent())
