@@ -15,11 +15,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from cf_llama import model as facts
 from cf_llama.connection import (
@@ -130,6 +133,16 @@ class Settings(BaseModel):
     )
     http_client: Any = Field(default=None, exclude=True, repr=False, description="Your own httpx or httpx2 Client.")
     http_async_client: Any = Field(default=None, exclude=True, repr=False, description="Your own AsyncClient.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _hide_values(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """An error says what is allowed, and holds nothing that was given: it could be a token in the wrong place."""
+        try:
+            return handler(values)
+        except ValidationError as error:
+            hidden = [_without_value(each) for each in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, hidden, hide_input=True) from None
 
     _check_model = field_validator("model")(check_model)
     _check_base_url = field_validator("base_url")(check_base_url)
@@ -294,3 +307,7 @@ def _in_words(error: ValidationError) -> str:
         f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
         for finding in error.errors(include_input=False)
     )
+
+
+def _without_value(error: ErrorDetails) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(error["type"], error["msg"]), loc=error["loc"], input="hidden")
