@@ -149,7 +149,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
         ray_id=headers.get("cf-ray", ""),
         request_id=headers.get("cf-ai-req-id", ""),
         is_retryable=meaning.retryable,
-        retry_after=retry_after(headers),
+        retry_after=_wait(headers, payload),
         response=httpx.Response(status, headers=_readable(headers), content=body),
     )
 
@@ -164,6 +164,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time()) if value else None
     except ValueError:
         return None
+
+
+def _wait(headers: Mapping[str, str], payload: Any) -> float | None:
+    """What the headers ask for; the edge may say it in the body only, in whole seconds."""
+    told = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
+    asked = retry_after(headers)
+    return asked if asked is not None or told is None else float(told)
 
 
 def _readable(headers: Mapping[str, str]) -> dict[str, str]:
@@ -215,6 +222,10 @@ def _reports(payload: Any) -> Iterator[tuple[int | None, str]]:
     code = _number(payload.get("internalCode"))
     yield _number(payload.get("code")) if code is None else code, str(payload.get("message") or "")
     yield None, str(payload.get("description") or "")
+    yield (
+        _number(payload.get("error_code")),
+        str(payload.get("detail") or payload.get("title") or ""),
+    )  # the edge's form
 
 
 def _number(value: Any) -> int | None:

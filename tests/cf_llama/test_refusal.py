@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import time
 from email.utils import formatdate
@@ -274,3 +275,12 @@ def test_tells_a_refusal_from_an_answer(payload, refusal):
 def test_an_unreadable_answer_is_told_from_a_refusal():
     assert issubclass(BadResponseError, WorkersAIError)
     assert not BadResponseError.retryable
+
+
+def test_the_edge_tells_code_and_wait_in_a_form_of_its_own():
+    body = {"title": "Error 1015: You are being rate limited", "status": 429, "cloudflare_error": True}
+    told = body | {"error_code": 1015, "detail": "Slow down.", "retry_after": 30}
+    error = error_from(429, {}, json.dumps(told).encode())
+    assert (type(error), error.code, error.message, error.retry_after) == (RateLimitError, 1015, "Slow down.", 30)
+    assert error_from(429, {"retry-after": "5"}, json.dumps(told).encode()).retry_after == 5
+    assert error_from(429, {}, json.dumps(body | {"retry_after": "soon"}).encode()).retry_after is None
