@@ -94,7 +94,7 @@ async def test_statuses_and_pages(refused, faults, kind, retryable, code):
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_form(refused, form):
     error, raised = await refused(f"capacity, form={form}, retry-after=7")
-    names_code = form not in {"upstream", "problem", "markdown", "text", "html", "empty"}
+    names_code = form not in {"upstream", "markdown", "text", "html", "empty"}
     assert raised is (errors.CapacityError if names_code else errors.RateLimitError)
     assert (error.is_retryable, error.status, error.retry_after) == (True, 429, 7)
 

@@ -24,7 +24,7 @@ FORM = ("json-answer", "bare", "recorded")
 FRAMING = tuple(
     f"framing={how}" for how in ("crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom")
 )
-PIECES = ("split=97", "split=23", "merge", "jitter=0.003", "latency=0.02", "huge-event=256")
+PIECES = ("split=97", "split=23", "split=1", "merge", "jitter=0.003", "latency=0.02", "huge-event=256")
 HEADERS = ("gzip", *(f"content-type={kind}" for kind in ("text/html", "text/event-stream", "application/json")))
 CALLS = ("ids=absent", "ids=null", "ids=repeated", "empty-calls", "null-finalisation", "whole-calls", "top-fragments")
 COUNTS = ("no-usage", "no-usage=increments", "usage-twice", "usage-twice=zeros", "usage-twice=details")
@@ -34,7 +34,16 @@ HARMLESS = (PADDING, (*FORM, *FRAMING), PIECES, HEADERS, (*CALLS, "empty-beside"
 LEAKS = ("leak=json", "leak=function", "leak=tag", "leak=python", "leak=fenced")
 REFUSED_FOR_NOW = (
     *("capacity", "capacity, form=gateway", "capacity, form=binding", "error=3040, form=code-in-text", "rate-limited"),
-    *("page=502", "page=524", "edge-limited", "error=3043", "error=3043, status", "error=2005", "error=3046"),
+    *(
+        "page=502",
+        "page=524",
+        "edge-limited",
+        "capacity, form=problem",
+        "error=3043",
+        "error=3043, status",
+        "error=2005",
+        "error=3046",
+    ),
     *("error=3050", "error=8004, form=openai"),
 )
 REFUSED = (
