@@ -11,7 +11,6 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
-import httpx
 import pydantic_core
 
 from cf_llama import json_text
@@ -133,7 +132,7 @@ class Attempts:
         try:
             yield
         except Exception as error:
-            if not (self._opened.complete and (isinstance(error, httpx.HTTPError) or _is_httpx2(error))):
+            if not (self._opened.complete and _is_of_http_library(error)):
                 raise
 
     @contextmanager
@@ -148,10 +147,8 @@ class Attempts:
             yield
         except WorkersAIError as error:
             self._error = error
-        except httpx.HTTPError as error:
-            self._error = self._translated(error)
         except Exception as error:
-            if not _is_httpx2(error):
+            if not _is_of_http_library(error):
                 raise
             self._error = self._translated(error)
 
@@ -270,6 +267,7 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body).encode()
 
 
-def _is_httpx2(error: Exception) -> bool:
-    httpx2 = sys.modules.get("httpx2")
-    return httpx2 is not None and isinstance(error, httpx2.HTTPError)
+def _is_of_http_library(error: Exception) -> bool:
+    """Whether it comes from httpx or httpx2; what has not been imported has raised nothing."""
+    libraries = (sys.modules.get(name) for name in ("httpx", "httpx2"))
+    return any(library and isinstance(error, library.HTTPError) for library in libraries)

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
-import httpx
 from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
@@ -103,13 +103,13 @@ class Connection:
 
 @cache
 def _gateway_host(base_url: str) -> str:
-    url = httpx.URL(base_url)
+    url = _parsed(base_url)
     return str(url.copy_with(raw_path=b"/v1")) if is_loopback(url.host) else LEGACY_HOST
 
 
 @cache  # a URL costs more to parse than all else that is checked before a call
 def _is_safe(base_url: str) -> bool:
-    url = httpx.URL(base_url)
+    url = _parsed(base_url)
     return url.scheme == "https" or is_loopback(url.host)
 
 
@@ -143,13 +143,20 @@ def check_token(value: str) -> str:
 @cache
 def check_base_url(value: str) -> str:
     """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped."""
-    try:
-        url = httpx.URL(value.strip())
-    except httpx.InvalidURL:
-        url = httpx.URL("")
+    url = _parsed(value.strip())
     if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must be an http(s) URL without credentials, query or fragment, ending in /client/v4")
     return str(url).rstrip("/")
+
+
+def _parsed(url: str) -> Any:
+    """An `httpx.URL`; an empty one where it is none."""
+    import httpx  # noqa: PLC0415 - takes longer to import than all of ours
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        return httpx.URL("")
 
 
 def check_model(value: str) -> str:

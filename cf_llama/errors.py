@@ -25,11 +25,12 @@ caller's code. Each error pickles, and none holds a request, so none can hold a 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cf_llama.reply import Reply
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class WorkersAIError(Exception):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from time import time
 from typing import Any, NamedTuple
-
-import httpx
 
 from cf_llama import errors
 from cf_llama.errors import WorkersAIError
@@ -135,6 +134,8 @@ def is_refusal(payload: Any) -> bool:
 
 def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersAIError:
     """The error that an answer reports, whatever its form; unknown codes and pages of HTML included."""
+    import httpx  # noqa: PLC0415 - takes longer to import than all of ours
+
     try:
         payload = parse(body)
     except BadJSON:
@@ -182,7 +183,7 @@ def _meaning(status: int, code: int | None, message: str) -> Meaning:
     if "daily free allocation" in message:  # under 3036, 4006, and under no code at all
         return Meaning(errors.QuotaExceededError)
     if code == 10000:  # noqa: PLR2004 - Cloudflare's code for both; only the status tells them apart
-        return Meaning(errors.PermissionDeniedError if status == httpx.codes.FORBIDDEN else errors.AuthenticationError)
+        return Meaning(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
     if code == 3030:  # noqa: PLR2004 - a catch-all: a content filter, or an outage passed through
         return (
             Meaning(errors.ServiceError) if "Internal Server Error" in message else Meaning(errors.InvalidRequestError)
@@ -191,9 +192,9 @@ def _meaning(status: int, code: int | None, message: str) -> Meaning:
         return CODES[code]
     if status in _STATUSES:
         return Meaning(_STATUSES[status])
-    if httpx.codes.BAD_REQUEST <= status < httpx.codes.INTERNAL_SERVER_ERROR:
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return Meaning(errors.InvalidRequestError)
-    return Meaning(errors.ServiceError, status >= httpx.codes.INTERNAL_SERVER_ERROR)
+    return Meaning(errors.ServiceError, status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _code_and_text(payload: Any) -> tuple[int | None, str]:

@@ -10,10 +10,11 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from cf_llama import logs  # noqa: F401 - from here on lines about requests hold no account id
 from cf_llama.call import Attempts, Call
-from cf_llama.clients import shared_async_client, shared_client
 from cf_llama.connection import Connection
 from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.reply import Delta, Reply
@@ -113,7 +114,15 @@ class Transport:
             await asyncio.sleep(call.pause())
 
     def _client(self) -> Any:
-        return self.client or shared_client(self.connection.max_connections)
+        return self.client or _clients().shared_client(self.connection.max_connections)
 
     async def _async_client(self) -> Any:
-        return self.async_client or await shared_async_client(self.connection.max_connections)
+        return self.async_client or await _clients().shared_async_client(self.connection.max_connections)
+
+
+@cache
+def _clients() -> Any:
+    """The shared clients; their module brings httpx, which takes longer to import than all of ours."""
+    from cf_llama import clients  # noqa: PLC0415 - as said above
+
+    return clients

@@ -7,8 +7,21 @@ except ModuleNotFoundError as missing:
         raise
     raise ImportError("langchain_cf_llama needs LangChain: pip install 'cf-llama[langchain]'") from None
 
+from typing import TYPE_CHECKING, Any
+
 from cf_llama.version import __version__
 from langchain_cf_llama.chat_models import ChatCloudflareLlama
-from langchain_cf_llama.llms import CloudflareLlamaLLM
+
+if TYPE_CHECKING:
+    from langchain_cf_llama.llms import CloudflareLlamaLLM
 
 __all__ = ["ChatCloudflareLlama", "CloudflareLlamaLLM", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the text model when it is asked for: LangChain's base of it takes longer to import than all of ours."""
+    if name != "CloudflareLlamaLLM":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from langchain_cf_llama.llms import CloudflareLlamaLLM  # noqa: PLC0415 - as said above
+
+    return CloudflareLlamaLLM

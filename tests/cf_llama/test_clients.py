@@ -57,7 +57,7 @@ def test_a_closed_asynchronous_client_is_replaced():
 
 
 def test_importing_opens_nothing_and_takes_no_framework():
-    run("import sys, cf_llama; assert not {'langchain_core', 'llama_index', 'starlette'} & set(sys.modules)")
+    run("import sys, cf_llama; assert not {'httpx', 'langchain_core', 'llama_index', 'starlette'} & set(sys.modules)")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
