@@ -12,11 +12,18 @@ from typing import Any
 
 from cf_llama.errors import InvalidRequestError
 
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_LONGEST_NAME = 64
+_TOOL_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class ToolDefinition(dict[str, Any]):
     """A tool as `tool_definition` gives it, which it takes for granted when it comes again, call after call."""
+
+
+def tool_name(title: str) -> str:
+    """The title of a schema as the name of a tool: what no name may hold becomes `_`."""
+    return _NOT_IN_NAMES.sub("_", title)[:_LONGEST_NAME]
 
 
 def tool_definition(tool: Mapping[str, Any]) -> ToolDefinition:

@@ -7,7 +7,6 @@ error, as what is missing cannot be known.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +25,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from cf_llama import json_text
+from cf_llama.schema import tool_name
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.replies import to_message
@@ -49,8 +49,6 @@ class Model(Protocol):
 
 _IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
-_LONGEST_NAME = 64
 
 
 def structured_output(
@@ -234,4 +232,4 @@ def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
     if isinstance(schema, Mapping):
         schema = dict(schema) if schema.keys() & {"title", "name", "function"} else {"title": "answer", **schema}
     form = convert_to_json_schema(schema)
-    return form | {"title": _NOT_IN_NAMES.sub("_", form["title"])[:_LONGEST_NAME]}
+    return form | {"title": tool_name(form["title"])}

@@ -1,7 +1,7 @@
 """Structured output: by a forced call, as LlamaIndex does it, or by the service's own JSON schema.
 
-LlamaIndex's programs leave three gaps that are closed here: a streamed object is not forced, a stream may end with half
-an object, and the asynchronous program forgets the system prompt.
+LlamaIndex's programs leave gaps that are closed here: a streamed object is not forced, a stream may end with half an
+object, the asynchronous program forgets the system prompt, and each call works the schema out anew, twice.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any, TypeAlias, cast
 
-from llama_index.core.base.llms.types import ChatResponse
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # re-exported, unmarked
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.program.utils import FlexibleModel
-from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate, PromptTemplate
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import to_json
 
 from cf_llama import json_text
+from llama_index_cf_llama.tools import form
 
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
 """What LlamaIndex streams: the object as far as it is known, with any fields while it is not yet valid."""
@@ -52,11 +54,11 @@ class StructuredOutput(FunctionCallingLLM):
         Raises:
             ValueError: the model's answer is no such object.
         """
-        if not self._by_schema:
+        if self.pydantic_program_mode not in _BY_CALL:
             output: Model = super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
             return output
         _tell_start(output_cls, prompt, prompt_args)
-        answer = self.chat(**self._asking_by_schema(output_cls, prompt, llm_kwargs, prompt_args))
+        answer = self.chat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
         return _told_end(_object(output_cls, answer))
 
     @dispatcher.span
@@ -72,12 +74,11 @@ class StructuredOutput(FunctionCallingLLM):
         Raises:
             ValueError: the model's answer is no such object.
         """
-        if not self._by_schema:
-            whole = self._with_system_prompt(prompt, prompt_args)
-            output: Model = await super().astructured_predict(output_cls, whole, dict(llm_kwargs or {}))
+        if self.pydantic_program_mode not in _BY_CALL:
+            output: Model = await super().astructured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
             return output
         _tell_start(output_cls, prompt, prompt_args)
-        answer = await self.achat(**self._asking_by_schema(output_cls, prompt, llm_kwargs, prompt_args))
+        answer = await self.achat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
         return _told_end(_object(output_cls, answer))
 
     def _structured_stream_call(
@@ -89,7 +90,7 @@ class StructuredOutput(FunctionCallingLLM):
     ) -> Generator[Partial[Model], None, None]:
         """The objects of `stream_structured_predict`; the last one is whole, or an error says why not."""
         if self._by_schema:
-            answer = self.chat(**self._asking_by_schema(output_cls, prompt, llm_kwargs, prompt_args))
+            answer = self.chat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
             return _one(_object(output_cls, answer))
         if self.pydantic_program_mode not in _BY_CALL:
             return super()._structured_stream_call(
@@ -107,7 +108,7 @@ class StructuredOutput(FunctionCallingLLM):
     ) -> AsyncGenerator[Partial[Model], None]:
         """The objects of `astream_structured_predict`; the last one is whole, or an error says why not."""
         if self._by_schema:
-            answer = await self.achat(**self._asking_by_schema(output_cls, prompt, llm_kwargs, prompt_args))
+            answer = await self.achat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
             return _aone(_object(output_cls, answer))
         if self.pydantic_program_mode not in _BY_CALL:
             return await super()._structured_astream_call(
@@ -125,30 +126,34 @@ class StructuredOutput(FunctionCallingLLM):
             output_cls=output_cls, prompt=prompt, llm=self, tool_choice="required"
         )
 
-    def _with_system_prompt(self, prompt: BasePromptTemplate, prompt_args: Mapping[str, Any]) -> BasePromptTemplate:
-        """The prompt filled in, with the system prompt where LlamaIndex's program does not add it itself."""
-        messages = prompt.format_messages(llm=self, **prompt_args)
-        by_call = self.pydantic_program_mode in _BY_CALL
-        return ChatPromptTemplate(message_templates=self._extend_messages(messages) if by_call else messages)
-
-    def _asking_by_schema(
+    def _asking_for(
         self,
         output_cls: type[BaseModel],
         prompt: BasePromptTemplate,
         llm_kwargs: Mapping[str, Any] | None,
         prompt_args: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """The arguments of `chat` that ask for an object; JSON mode and tools exclude each other."""
-        return {
-            "messages": self._extend_messages(prompt.format_messages(llm=self, **prompt_args)),
-            "response_format": {"type": "json_schema", "json_schema": output_cls.model_json_schema()},
-            **{name: value for name, value in (llm_kwargs or {}).items() if name not in _OF_TOOLS},
-        }
+        """The arguments of `chat` that ask for an object."""
+        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+        options = {name: value for name, value in (llm_kwargs or {}).items() if name not in _OF_TOOLS}
+        if self._by_schema:
+            schema = {"type": "json_schema", "json_schema": output_cls.model_json_schema()}
+            return {"messages": messages, "response_format": schema, **options}
+        call = {"tools": [form(output_cls)], "tool_choice": "required", "parallel_tool_calls": False}
+        return {"messages": messages, **call, **options}
+
+
+def _json(answer: ChatResponse) -> bytes | str:
+    """The object of an answer: the arguments of its call, or else its text."""
+    for block in answer.message.blocks:
+        if isinstance(block, ToolCallBlock):
+            return block.tool_kwargs if isinstance(block.tool_kwargs, str) else to_json(block.tool_kwargs)
+    return json_text.undressed(answer.message.content or "")
 
 
 def _object(output_cls: type[Model], answer: ChatResponse) -> Model:
     try:
-        return output_cls.model_validate_json(json_text.undressed(answer.message.content or ""))
+        return output_cls.model_validate_json(_json(answer))
     except ValidationError as error:
         reason = (answer.raw or {}).get("finish_reason")
         hint = " (max_tokens was too small for it)" if reason == "length" else ""

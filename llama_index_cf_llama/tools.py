@@ -8,7 +8,7 @@ from typing import Any
 from llama_index.core.tools import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
-from cf_llama.schema import tool_definition
+from cf_llama.schema import tool_definition, tool_name
 
 
 def definition(tool: BaseTool) -> dict[str, Any]:
@@ -21,6 +21,14 @@ def definition(tool: BaseTool) -> dict[str, Any]:
     if type(metadata) is ToolMetadata:
         return _definition(metadata.name, metadata.description, metadata.fn_schema)
     return tool_definition(metadata.to_openai_tool(skip_length_check=True))
+
+
+@lru_cache(maxsize=512)
+def form(output_cls: type[BaseModel]) -> dict[str, Any]:
+    """The tool whose arguments are an object of a class."""
+    schema = output_cls.model_json_schema()
+    name = tool_name(schema.get("title", output_cls.__name__))
+    return tool_definition({"name": name, "description": schema.get("description"), "parameters": schema})
 
 
 @lru_cache(maxsize=512)

@@ -163,7 +163,6 @@ UNLIKE = {
     "cf_llama/gathering.py:arun": "only tasks of one event loop can be gathered; what blocks is asked by itself",
     "langchain_cf_llama/llms.py:_agenerate": "LangChain's completions wait for many answers: in tasks, not threads",
     "llama_index_cf_llama/queueing.py:abatch_queue": "the other runs this one",
-    "llama_index_cf_llama/structured.py:astructured_predict": "LlamaIndex's own leaves the system prompt out",
 }
 """Pairs that are no twins, and why."""
 

@@ -1,6 +1,8 @@
 """Objects as answers, by a forced call and by the JSON schema."""
 
 import json
+from datetime import date
+from typing import Generic, TypeVar
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
@@ -8,7 +10,7 @@ from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndE
 from llama_index.core.program import FunctionCallingProgram, LLMTextCompletionProgram
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from cf_llama import ToolChoiceError
 from cf_llama_emulator.engines.base import Call, End, Text
@@ -137,6 +139,47 @@ async def test_half_an_object_is_an_error(script, colour, method, by_schema, wro
     ask = colour.items if method.startswith("stream") else colour.call
     with pytest.raises(ValueError, match=rf"(?s){reason}"):
         await ask(talk.llm, method, Album, PROMPT, topic="water")
+
+
+class Wish(BaseModel):
+    """Nothing is required."""
+
+    colour: str | None = None
+    size: int | None = None
+
+
+async def test_broken_arguments_are_no_object_even_where_all_fields_may_be_missing(script, colour):
+    talk = script([Call("Wish", '{"colour": "re')], shape="hybrid")
+    with pytest.raises(ValueError, match=r"no Wish.*\n.*Invalid JSON"):
+        await colour.call(talk.llm, "structured_predict", Wish, PROMPT, topic="water")
+
+
+class Dated(BaseModel):
+    """Takes no text for a date."""
+
+    model_config = ConfigDict(strict=True)
+
+    day: date
+
+
+async def test_strict_classes_take_what_json_can_say(script, colour):
+    talk = script([Call("Dated", {"day": "2026-11-25"})])
+    assert (await colour.call(talk.llm, "structured_predict", Dated, PROMPT, topic="water")).day == date(2026, 11, 25)
+
+
+Kind = TypeVar("Kind")
+
+
+class Page(BaseModel, Generic[Kind]):
+    """Some of many."""
+
+    items: list[Kind]
+
+
+async def test_a_class_may_have_any_name(script, colour):
+    talk = script([Call("Page_int_", {"items": [1, "2"]})])
+    assert (await colour.call(talk.llm, "structured_predict", Page[int], PROMPT, topic="water")).items == [1, 2]
+    assert talk.bodies[0]["tools"][0]["function"]["name"] == "Page_int_"
 
 
 @BOTH
