@@ -92,7 +92,7 @@ class Assembly:
         self._held = []
         if rest:
             self._shown.append(rest)
-        reply = self._reply(_with_unique_ids(calls, self._taken_ids(), self._new_id))
+        reply = self._reply(_with_unique_ids(calls, self._taken_ids(), self._new_id) if calls else ())
         self._check_forced(reply)
         if rest:
             yield Delta(text=rest)

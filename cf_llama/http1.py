@@ -18,7 +18,7 @@ MAX_HEAD_BYTES = 64 * 1024
 _MAX_SIZE_LINE = 4096  # a chunk's size and what else may stand beside it
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _ENDS_A_LINE = re.compile(rb"[\x00\r\n]")
@@ -34,7 +34,7 @@ def request_bytes(request: httpx.Request) -> bytes:
         httpx.LocalProtocolError: a header would end its own line.
     """
     headers = request.headers.raw
-    if any(_ENDS_A_LINE.search(part) for part in chain.from_iterable(headers)):
+    if _ENDS_A_LINE.search(b"".join(chain.from_iterable(headers))):
         raise httpx.LocalProtocolError("a header holds the end of a line")
     fields = b"".join(b"%b: %b\r\n" % field for field in headers)
     start = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request.url.raw_path)
@@ -95,8 +95,7 @@ class Answer:
                 raise httpx.RemoteProtocolError("the server wants to speak something else")
             return self._head(body)
         self.status, self.headers = status, [_field(line) for line in lines[1:]]
-        self._persistent = match[1] == b"1" and b"close" not in self._tokens(b"connection")
-        self._frame()
+        self._frame(match[1])
         return b"" if self.ended and not body else self._read(body)
 
     def _lines(self, data: bytes) -> tuple[list[bytes] | None, bytes]:
@@ -109,9 +108,11 @@ class Answer:
             return None, b""
         return _FOLDED.sub(b" ", data[: end[0]]).replace(b"\r\n", b"\n").split(b"\n"), data[end[1] :]
 
-    def _frame(self) -> None:
+    def _frame(self, version: bytes) -> None:
         """How the body is to be read (RFC 9112, section 6.3)."""
-        codings, lengths = self._tokens(b"transfer-encoding"), set(self._tokens(b"content-length"))
+        said = _tokens(self.headers, (b"connection", b"transfer-encoding", b"content-length"))
+        codings, lengths = said[b"transfer-encoding"], set(said[b"content-length"])
+        self._persistent = version == b"1" and b"close" not in said[b"connection"]
         if self.status in _NO_BODY:
             self._end()
         elif codings:
@@ -128,10 +129,6 @@ class Answer:
                 self._end()
         else:
             self._persistent, self._read = False, self._until_close
-
-    def _tokens(self, name: bytes) -> list[bytes]:
-        values = b",".join(value for key, value in self.headers if key.lower() == name)
-        return [token for part in values.split(b",") if (token := part.strip().lower())]
 
     def _end(self) -> None:
         self.ended, self._read = True, self._surplus
@@ -205,8 +202,17 @@ def _blank_line(data: bytes) -> tuple[int, int] | None:
     return (start - 1 if data[:start].endswith(b"\r") else start), end
 
 
+def _tokens(headers: Headers, names: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
+    """What some headers list, however often they are there."""
+    tokens: dict[bytes, list[bytes]] = {name: [] for name in names}
+    for key, value in headers:
+        if (name := key.lower()) in tokens:
+            tokens[name] += [token for part in value.split(b",") if (token := part.strip().lower())]
+    return tokens
+
+
 def _field(line: bytes) -> tuple[bytes, bytes]:
-    name, colon, value = line.partition(b":")
-    if not colon or not _NAME.fullmatch(name) or _ENDS_A_LINE.search(value):
+    match = _FIELD.fullmatch(line)
+    if not match:
         raise httpx.RemoteProtocolError("a header of the answer is malformed")
-    return name, value.strip(b" \t")
+    return match[1], match[2].strip(b" \t")

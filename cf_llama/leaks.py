@@ -17,6 +17,7 @@ from cf_llama import json_text
 _FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
 _FENCED = re.compile(r"```(?:json|python)?\s*")
 _FENCES = ("```json", "```python")
+_WORD = re.compile(r"[\w.-]*", re.ASCII)  # as names of tools are
 _FIRST_KEYS = ('"name"', '"type"', '"function"', '"parameters"', '"arguments"', '"id"')
 
 
@@ -39,7 +40,14 @@ def could_become_call(text: str, names: Collection[str]) -> bool | None:
     start = start[1:].lstrip() if start.startswith("[") else start
     if start.startswith("{"):
         return _begins(start[1:].lstrip(), _FIRST_KEYS)
-    return _begins(start, [f"{name}{opening}" for name in names for opening in ("(", ".call(")])
+    return _begins_python_call(start, names)
+
+
+def _begins_python_call(text: str, names: Collection[str]) -> bool | None:
+    word = _WORD.match(text)[0]  # type: ignore[index] # it matches everywhere
+    if len(word) < len(text):
+        return text[len(word)] == "(" and (word in names or word.removesuffix(".call") in names)
+    return None if any(f"{name}.call".startswith(word) for name in names) else False
 
 
 def _begins(text: str, openings: Collection[str]) -> bool | None:

@@ -12,6 +12,7 @@ from cf_llama.model import DEFAULT_MAX_TOKENS, MODEL
 
 ROLES = ("system", "user", "assistant", "tool")
 _SAMPLING = ("temperature", "top_p", "top_k", "seed", "repetition_penalty", "frequency_penalty", "presence_penalty")
+_OBJECT = (dict, Mapping)  # in this order: to ask an abstract class takes longer
 _ASK_AGAIN = "Answer with a call of {names} and with nothing else."
 
 
@@ -72,7 +73,8 @@ class ChatRequest:
             raise InvalidRequestError("tools and functions go with messages, not with prompt")
         # normalised once, here, so that whoever reads the request finds one form
         object.__setattr__(self, "tools", tuple(schema.tool_definition(tool) for tool in self.tools))
-        object.__setattr__(self, "tool_choice", _tool_choice(self.tool_choice, self.tool_names))
+        if self.tool_choice is not None:
+            object.__setattr__(self, "tool_choice", _tool_choice(self.tool_choice, self.tool_names))
         if self.response_format is not None:
             object.__setattr__(self, "response_format", schema.response_format(self.response_format))
 
@@ -128,7 +130,7 @@ class ChatRequest:
 def _check_objects(name: str, value: object) -> None:
     if value is None and name == "messages":
         return
-    if not isinstance(value, Sequence) or not all(type(item) is dict or isinstance(item, Mapping) for item in value):
+    if not isinstance(value, Sequence) or not all(isinstance(item, _OBJECT) for item in value):
         raise InvalidRequestError(f"{name} must be a list of objects")
 
 
@@ -142,10 +144,10 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
             raise InvalidRequestError(f"messages[{number}].content must be a string; it may be empty, never null")
 
 
-def _tool_choice(choice: str | bool | Mapping[str, Any] | None, names: tuple[str, ...]) -> Any:
+def _tool_choice(choice: str | bool | Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """The choice in one of four forms: None, "auto"/"none"/"required", or OpenAI's object with a known name."""
-    if choice is None or choice is False or not names:
-        if choice not in (None, False, "auto", "none"):
+    if choice is False or not names:
+        if choice not in (False, "auto", "none"):
             raise InvalidRequestError(f"tool_choice is {choice!r}, but no tools are offered")
         return None
     if choice in ("auto", "none"):

@@ -9,8 +9,8 @@ import asyncio
 import select
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from math import inf
+from types import TracebackType
 from typing import Self, cast
 
 import httpx
@@ -20,15 +20,26 @@ _MOST_UNREAD = 4 * _PIECE
 """What the event loop may take in before anybody asks for it."""
 
 
-@contextmanager
-def failing_as(error: type[httpx.HTTPError], timeout: type[httpx.HTTPError]) -> Iterator[None]:
-    """What the system says, as httpx says it."""
-    try:
-        yield
-    except TimeoutError as failure:
-        raise timeout("it took too long") from failure
-    except OSError as failure:
-        raise error(str(failure) or type(failure).__name__) from failure
+class Failing:
+    """What the system says while something is done, as httpx says it. It holds no state, so one serves all."""
+
+    def __init__(self, error: type[httpx.TransportError], timeout: type[httpx.TransportError]) -> None:
+        self._error, self._timeout = error, timeout
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(self, _: object, failure: BaseException | None, __: TracebackType | None) -> None:
+        """Translate what failed."""
+        if isinstance(failure, TimeoutError):
+            raise self._timeout("it took too long") from failure
+        if isinstance(failure, OSError):
+            raise self._error(str(failure) or type(failure).__name__) from failure
+
+
+_CONNECTING = Failing(httpx.ConnectError, httpx.ConnectTimeout)
+_WRITING = Failing(httpx.WriteError, httpx.WriteTimeout)
+_READING = Failing(httpx.ReadError, httpx.ReadTimeout)
 
 
 class Socket:
@@ -40,7 +51,7 @@ class Socket:
     @classmethod
     def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
         """Make one, and its TLS."""
-        with failing_as(httpx.ConnectError, httpx.ConnectTimeout):
+        with _CONNECTING:
             connected = socket.create_connection((host, port), seconds)
             try:
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -56,13 +67,13 @@ class Socket:
 
     def send(self, data: bytes, seconds: float | None) -> None:
         """Send it all."""
-        with failing_as(httpx.WriteError, httpx.WriteTimeout):
+        with _WRITING:
             self._socket.settimeout(seconds)
             self._socket.sendall(data)
 
     def receive(self, seconds: float | None) -> bytes:
         """What has come, as soon as it is there; nothing at the end."""
-        with failing_as(httpx.ReadError, httpx.ReadTimeout):
+        with _READING:
             self._socket.settimeout(seconds)
             return self._socket.recv(_PIECE)
 
@@ -87,7 +98,7 @@ class AsyncSocket(asyncio.Protocol):
     async def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
         """Make one, and its TLS."""
         loop = asyncio.get_running_loop()
-        with failing_as(httpx.ConnectError, httpx.ConnectTimeout):
+        with _CONNECTING:
             async with asyncio.timeout(seconds):
                 _, made = await loop.create_connection(cls, host, port, ssl=tls, happy_eyeballs_delay=0.25)
         return made
@@ -101,20 +112,19 @@ class AsyncSocket(asyncio.Protocol):
 
     async def send(self, data: bytes, seconds: float | None) -> None:
         """Send it all."""
-        with failing_as(httpx.WriteError, httpx.WriteTimeout):
+        with _WRITING:
             if self._ended or not self._transport:
                 raise self._error or ConnectionResetError("the server closed the connection")
             self._transport.write(data)
-            async with asyncio.timeout(seconds):
-                while not (self._writable or self._ended):
-                    await self._woken()
+            until = _moment(seconds)
+            while not (self._writable or self._ended):
+                await self._woken(until)
 
     async def receive(self, seconds: float | None) -> bytes:
         """What has come, as soon as it is there; nothing at the end."""
-        with failing_as(httpx.ReadError, httpx.ReadTimeout):
+        with _READING:
             if not (self._received or self._ended):
-                async with asyncio.timeout(seconds):
-                    await self._woken()
+                await self._woken(_moment(seconds))
             if self._error and not self._received:
                 raise self._error
         data = bytes(self._received)
@@ -129,12 +139,17 @@ class AsyncSocket(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
-    async def _woken(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+    async def _woken(self, until: float) -> None:
+        """Wait for something to come or to be sent, up to a moment; asyncio's own timeout costs more than the rest."""
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_at(until, _time_is_over, waiter) if until < inf else None
         try:
-            await self._waiter
+            await waiter
         finally:
             self._waiter = None
+            if timer:
+                timer.cancel()
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -172,6 +187,16 @@ class AsyncSocket(asyncio.Protocol):
         """It is sent."""
         self._writable = True
         self._wake()
+
+
+def _moment(seconds: float | None) -> float:
+    """That many seconds from now, on the clock of the event loop."""
+    return inf if seconds is None else asyncio.get_running_loop().time() + seconds
+
+
+def _time_is_over(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
 
 
 def _readable(connected: socket.socket) -> bool:

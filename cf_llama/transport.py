@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -81,7 +81,7 @@ class Transport:
                 try:
                     call.open(response)
                     with call.receiving():
-                        for chunk in response.iter_bytes():
+                        for chunk in self._bytes(response):
                             for delta in call.feed(chunk):
                                 yield delta
                             if call.done:
@@ -101,7 +101,7 @@ class Transport:
                 try:
                     call.open(response)
                     with call.receiving():
-                        async for chunk in response.aiter_bytes():
+                        async for chunk in self._abytes(response):
                             for delta in call.feed(chunk):
                                 yield delta
                             if call.done:
@@ -112,6 +112,16 @@ class Transport:
                     await response.aclose()
                 return
             await asyncio.sleep(call.pause())
+
+    def _bytes(self, response: Any) -> Iterator[bytes]:
+        """The body. Of the shared client's answers, httpx is asked to unpack only those that are packed."""
+        plain = self.client is None and "content-encoding" not in response.headers
+        return iter(response.stream if plain else response.iter_bytes())
+
+    def _abytes(self, response: Any) -> AsyncIterator[bytes]:
+        """The body. Of the shared client's answers, httpx is asked to unpack only those that are packed."""
+        plain = self.async_client is None and "content-encoding" not in response.headers
+        return aiter(response.stream if plain else response.aiter_bytes())
 
     def _client(self) -> Any:
         return self.client or _clients().shared_client(self.connection.max_connections)

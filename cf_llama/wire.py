@@ -19,7 +19,7 @@ from cf_llama.reply import Exchange, Usage
 _log = logging.getLogger(__name__)
 
 
-_PLAIN = {"response", "p"}
+_PLAIN = {"response", "tool_calls", "p"}
 _SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
 
 
@@ -69,7 +69,9 @@ def payloads(data: bytes) -> list[Any]:
 
 def _is_plain(payload: Any) -> bool:
     """Whether an event is text and padding, as nearly all of a native stream are: nothing else need be looked for."""
-    return type(payload) is dict and payload.keys() <= _PLAIN and type(payload.get("response")) is str
+    if type(payload) is not dict or not payload.keys() <= _PLAIN:
+        return False
+    return type(payload.get("response")) is str and not payload.get("tool_calls")
 
 
 def read_event(payload: Any) -> Event | None:

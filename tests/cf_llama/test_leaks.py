@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cf_llama.leaks import calls_in, could_become_call
 
@@ -86,3 +88,14 @@ def test_other_text_need_not_be_held_back(text):
 )
 def test_json_tells_by_its_first_key(text, expected):
     assert could_become_call(text, ["get_weather"]) is expected
+
+
+WORDS = st.text(alphabet="ab._-(c l", max_size=12)
+
+
+@given(WORDS, st.sets(st.text(alphabet="ab._-cl", min_size=1, max_size=4), max_size=4))
+def test_a_name_is_known_by_its_word_as_by_all_openings_there_are(text, names):
+    openings = [f"{name}{opening}" for name in names for opening in ("(", ".call(")]
+    begun = any(text.lstrip().startswith(opening) for opening in openings)
+    may_be = any(opening.startswith(text.lstrip()) for opening in openings) or not text.strip()
+    assert could_become_call(text, names) == (True if begun else None if may_be else False)
