@@ -29,7 +29,7 @@ _WAITS = ("connect", "read", "write", "pool")
 
 @cache
 def _tls() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()  # some 15 ms, so once
+    context = httpx.create_ssl_context()  # some 15 ms, so once, and not before it is needed
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -111,7 +111,7 @@ def shared_client(max_connections: int) -> Client:
     with _lock:
         client = _sync.get(max_connections)
         if client is None or client.is_closed:
-            client = _sync[max_connections] = Client(Pool(_tls(), max_connections))
+            client = _sync[max_connections] = Client(Pool(_tls, max_connections))
         return client
 
 
@@ -132,7 +132,7 @@ async def shared_async_client(max_connections: int) -> AsyncClient:
 
 async def _lifetime(max_connections: int) -> AsyncGenerator[AsyncClient, None]:
     # asyncio.run ends with loop.shutdown_asyncgens(), the one hook that a loop offers for closing what belongs to it.
-    client = AsyncClient(AsyncPool(_tls(), max_connections))
+    client = AsyncClient(AsyncPool(_tls, max_connections))
     try:
         yield client
     finally:

@@ -46,9 +46,9 @@ class Waits(NamedTuple):
 class Direct(httpx.BaseTransport):
     """A connection for one thread at a time."""
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext) -> None:
+    def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
         self._host, self._port = origin.host, origin.port or _PORTS[origin.scheme]
-        self._tls = context if origin.scheme == "https" else None
+        self._tls = tls
         self._socket: Socket | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -88,9 +88,9 @@ class Direct(httpx.BaseTransport):
 class AsyncDirect(httpx.AsyncBaseTransport):
     """A connection for one task at a time."""
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext) -> None:
+    def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
         self._host, self._port = origin.host, origin.port or _PORTS[origin.scheme]
-        self._tls = context if origin.scheme == "https" else None
+        self._tls = tls
         self._socket: AsyncSocket | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -134,13 +134,16 @@ class Body(httpx.SyncByteStream):
         self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
 
     def __iter__(self) -> Iterator[bytes]:
-        """Bytes as they come, chunks of HTTP put together."""
-        if self._begun:
-            yield self._begun
-        while not self._answer.ended:
-            data = self._connection.receive(self._waits.patience())
-            if body := _fed(self._answer, data):
-                yield body
+        return self
+
+    def __next__(self) -> bytes:
+        """The next bytes as they come, chunks of HTTP put together."""
+        body, self._begun = self._begun, b""
+        while not body:
+            if self._answer.ended:
+                raise StopIteration
+            body = _fed(self._answer, self._connection.receive(self._waits.patience()))
+        return body
 
     def close(self) -> None:
         """The body is read, or of no use any more."""
@@ -154,14 +157,17 @@ class AsyncBody(httpx.AsyncByteStream):
     def __init__(self, connection: AsyncDirect, answer: Answer, begun: bytes, waits: Waits) -> None:
         self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Bytes as they come, chunks of HTTP put together."""
-        if self._begun:
-            yield self._begun
-        while not self._answer.ended:
-            data = await self._connection.receive(self._waits.patience())
-            if body := _fed(self._answer, data):
-                yield body
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """The next bytes as they come, chunks of HTTP put together."""
+        body, self._begun = self._begun, b""
+        while not body:
+            if self._answer.ended:
+                raise StopAsyncIteration
+            body = _fed(self._answer, await self._connection.receive(self._waits.patience()))
+        return body
 
     async def aclose(self) -> None:
         """The body is read, or of no use any more."""

@@ -95,7 +95,7 @@ class Shelf(Generic[Kind]):
 class Pool(httpx.BaseTransport):
     """Connections for threads. Those who wait for one are served in turn, for as long as their `pool` timeout says."""
 
-    def __init__(self, context: ssl.SSLContext, max_connections: int) -> None:
+    def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
         self._turns = Turns(max_connections)
         self._shelf: Shelf[httpx.BaseTransport] = Shelf()
@@ -118,8 +118,8 @@ class Pool(httpx.BaseTransport):
 
     def _connection(self, origin: Origin) -> httpx.BaseTransport:
         if proxy := proxy_to(origin):
-            return through(proxy, origin, httpx.HTTPTransport, self._context)
-        return Direct(origin, self._context)
+            return through(proxy, origin, httpx.HTTPTransport, self._context())
+        return Direct(origin, self._context() if origin.scheme == "https" else None)
 
     def _give_back(self, origin: Origin, connection: httpx.BaseTransport | None) -> None:
         old = self._shelf.put(origin, connection) if connection else []
@@ -136,7 +136,7 @@ class Pool(httpx.BaseTransport):
 class AsyncPool(httpx.AsyncBaseTransport):
     """Connections for the tasks of one event loop, in turn, as `Pool` does for threads."""
 
-    def __init__(self, context: ssl.SSLContext, max_connections: int) -> None:
+    def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
         self._turns = AsyncTurns(max_connections)
         self._shelf: Shelf[httpx.AsyncBaseTransport] = Shelf()
@@ -159,8 +159,8 @@ class AsyncPool(httpx.AsyncBaseTransport):
 
     def _connection(self, origin: Origin) -> httpx.AsyncBaseTransport:
         if proxy := proxy_to(origin):
-            return through(proxy, origin, httpx.AsyncHTTPTransport, self._context)
-        return AsyncDirect(origin, self._context)
+            return through(proxy, origin, httpx.AsyncHTTPTransport, self._context())
+        return AsyncDirect(origin, self._context() if origin.scheme == "https" else None)
 
     async def _give_back(self, origin: Origin, connection: httpx.AsyncBaseTransport | None) -> None:
         old = self._shelf.put(origin, connection) if connection else []

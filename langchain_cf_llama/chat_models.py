@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -17,16 +17,17 @@ from langchain_core.runnables import Runnable
 from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.asking import Asking
-from cf_llama.batch import BatchOptions
 from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.queued import QueuedChat
 from langchain_cf_llama.queueing import BoundModel, Queueing
 from langchain_cf_llama.replies import ChunkWriter, to_message
 from langchain_cf_llama.structured import Method, structured_output
+
+if TYPE_CHECKING:
+    from langchain_cf_llama.queued import QueuedChat
 
 
 class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
@@ -117,6 +118,9 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
             >>> chain = prompt | llm.queued(max_items=100).with_structured_output(Review)
             >>> chain.batch(rows, return_exceptions=True)
         """
+        from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
+        from langchain_cf_llama.queued import QueuedChat  # noqa: PLC0415 - as above
+
         return QueuedChat(self, self._asking, BatchOptions(**options))
 
     def _asking(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> Asking:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
@@ -17,9 +17,7 @@ from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.errors import WorkersAIError
 from cf_llama.transport import Transport
 from langchain_cf_llama.messages import messages_of
-
-Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
-"""One for all, or one for each."""
+from langchain_cf_llama.queueing import Configs
 
 
 class Question(NamedTuple):

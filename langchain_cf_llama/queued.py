@@ -14,8 +14,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from cf_llama.asking import Asking
 from cf_llama.batch import BatchOptions
 from langchain_cf_llama.asking import Tool
-from langchain_cf_llama.questions import Configs, Queue, questions_of
+from langchain_cf_llama.questions import Queue, questions_of
 from langchain_cf_llama.queued_forms import QueuedForm
+from langchain_cf_llama.queueing import Configs
 from langchain_cf_llama.runs import Runs, aended, afailed, ended, failed
 from langchain_cf_llama.structured import Method, Model, structure
 

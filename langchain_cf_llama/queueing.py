@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding
-
-from langchain_cf_llama.questions import Configs
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 
 Answering = Runnable[LanguageModelInput, AIMessage]
+Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
+"""One for all, or one for each."""
 
 
 class Queueing:

@@ -13,8 +13,6 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import PrivateAttr
 
 from cf_llama.asking import Asking
-from cf_llama.batch import BatchOptions
-from cf_llama.gathering import Gathering
 from cf_llama.reply import Delta, Reply
 
 
@@ -80,6 +78,9 @@ class Queueing(FunctionCallingLLM):
             >>> extractor = SummaryExtractor(llm=llm.queued(), num_workers=500)
             >>> IngestionPipeline(transformations=[splitter, extractor]).run(documents=documents)
         """
+        from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
+        from cf_llama.gathering import Gathering  # noqa: PLC0415 - as above
+
         model = self.model_copy()
         model._way = Gathering(BatchOptions(**options))  # noqa: SLF001 - of the copy
         return model

@@ -1,5 +1,8 @@
 """The two faces say the same of the same bytes, and send the same bytes for the same question."""
 
+import subprocess
+import sys
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
@@ -98,3 +101,17 @@ def _by_llama_index(index, name):
     counts = (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) if usage else None
     calls = [(call.tool_name, call.tool_kwargs) for call in tool_selections(response.message)]
     return response.message.content, calls, counts, response.raw["finish_reason"]
+
+
+@pytest.mark.parametrize("face", ["langchain_cf_llama", "llama_index_cf_llama"])
+def test_a_face_brings_nothing_that_not_every_program_needs(face):
+    program = f"""
+import sys, {"llama_index.core.llms.function_calling" if face.startswith("llama") else "langchain_core"}
+before = set(sys.modules)
+import {face}
+print(*sys.modules.keys() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    loaded = done.stdout.split()
+    assert face in loaded
+    assert not {"httpx", "sqlite3", "cf_llama.batch", "cf_llama.clients", "ray", "starlette"} & set(loaded)

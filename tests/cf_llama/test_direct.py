@@ -39,7 +39,7 @@ class Sync:
     """Asks over connections of its own."""
 
     def ask(self, connection, count=1, context=None, between=None):
-        with closing(Client(Pool(context or trusting(), 10))) as client:
+        with closing(Client(Pool(lambda: context or trusting(), 10))) as client:
             replies = []
             for _ in range(count):
                 replies.append(Transport(connection, client).run(HI))
@@ -48,7 +48,7 @@ class Sync:
             return replies
 
     def stream(self, connection, count=1, context=None):
-        with closing(Client(Pool(context or trusting(), 10))) as client:
+        with closing(Client(Pool(lambda: context or trusting(), 10))) as client:
             return [list(Transport(connection, client).stream(HI))[-1].reply for _ in range(count)]
 
 
@@ -57,7 +57,7 @@ class Async:
 
     def ask(self, connection, count=1, context=None, between=None):
         async def asked():
-            async with aclosing(AsyncClient(AsyncPool(context or trusting(), 10))) as client:
+            async with aclosing(AsyncClient(AsyncPool(lambda: context or trusting(), 10))) as client:
                 replies = []
                 for _ in range(count):
                     replies.append(await Transport(connection, async_client=client).arun(HI))
@@ -69,7 +69,7 @@ class Async:
 
     def stream(self, connection, count=1, context=None):
         async def asked():
-            async with aclosing(AsyncClient(AsyncPool(context or trusting(), 10))) as client:
+            async with aclosing(AsyncClient(AsyncPool(lambda: context or trusting(), 10))) as client:
                 streams = [Transport(connection, async_client=client).astream(HI) for _ in range(count)]
                 return [[delta async for delta in stream][-1].reply for stream in streams]
 

@@ -22,13 +22,13 @@ class ThreadsOfOne:
     """Calls at once in threads, over a pool of its own."""
 
     def run(self, connection, count, limit):
-        with httpx.Client(transport=Pool(_tls(), limit)) as client, ThreadPoolExecutor(count) as threads:
+        with httpx.Client(transport=Pool(_tls, limit)) as client, ThreadPoolExecutor(count) as threads:
             calls = [threads.submit(Transport(connection, client).run, HI) for _ in range(count)]
             return [call.exception() or call.result().text for call in calls]
 
     def run_beside_a_stream(self, patient, hasty):
         with (
-            httpx.Client(transport=Pool(_tls(), 1)) as client,
+            httpx.Client(transport=Pool(_tls, 1)) as client,
             closing(Transport(patient, client).stream(HI)) as stream,
         ):
             next(stream)
@@ -40,7 +40,7 @@ class TasksOfOne:
 
     def run(self, connection, count, limit):
         async def at_once():
-            async with httpx.AsyncClient(transport=AsyncPool(_tls(), limit)) as client:
+            async with httpx.AsyncClient(transport=AsyncPool(_tls, limit)) as client:
                 transport = Transport(connection, async_client=client)
                 answers = await asyncio.gather(*(transport.arun(HI) for _ in range(count)), return_exceptions=True)
                 return [answer if isinstance(answer, Exception) else answer.text for answer in answers]
@@ -50,7 +50,7 @@ class TasksOfOne:
     def run_beside_a_stream(self, patient, hasty):
         async def beside():
             async with (
-                httpx.AsyncClient(transport=AsyncPool(_tls(), 1)) as client,
+                httpx.AsyncClient(transport=AsyncPool(_tls, 1)) as client,
                 aclosing(Transport(patient, async_client=client).astream(HI)) as stream,
             ):
                 await anext(stream)
@@ -152,7 +152,7 @@ def test_a_request_really_goes_through_the_proxy(crowd, service, settings, monke
 def test_many_calls_leave_as_many_connections_as_ran_at_once(service, settings):
     for _ in range(200):
         service.replies()
-    with httpx.Client(transport=Pool(_tls(), 1000)) as client, ThreadPoolExecutor(8) as threads:
+    with httpx.Client(transport=Pool(_tls, 1000)) as client, ThreadPoolExecutor(8) as threads:
         transport = Transport(settings().connection(), client)
         assert [reply.text for reply in threads.map(lambda _: transport.run(HI), range(200))] == ["Hello"] * 200
     assert len(service.connections) <= 8
