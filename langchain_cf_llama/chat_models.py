@@ -21,10 +21,11 @@ from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
+from langchain_cf_llama.forms import Form
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.queueing import BoundModel, Queueing
 from langchain_cf_llama.replies import ChunkWriter, to_message
-from langchain_cf_llama.structured import Method, structured_output
+from langchain_cf_llama.structured import Method, structure
 
 if TYPE_CHECKING:
     from langchain_cf_llama.queued import QueuedChat
@@ -176,8 +177,8 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         strict: bool | None = None,  # noqa: ARG002 - every answer is checked against the schema
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This model answering in the form of a schema; see `structured.structured_output`."""
-        return structured_output(self, schema, method, include_raw=include_raw, **kwargs)
+        """This model answering in the form of a schema; see `structured.structure`."""
+        return Form(structure(self, schema, method, include_raw=include_raw, **kwargs))
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""
@@ -207,7 +208,7 @@ _NO_QUESTION = ({"role": "user", "content": ""},)
 def _profile(max_tokens: int) -> ModelProfile:
     """What works, and works in one request: the longest answer is taken off the window that it shares with the input.
 
-    JSON mode does not go together with tools (`structured_output`), and calls come whole (`tool_call_streaming`).
+    JSON mode does not go together with tools (`cf_llama.call`), and calls come whole (`tool_call_streaming`).
     """
     return ModelProfile(
         max_input_tokens=facts.CONTEXT_WINDOW - max_tokens,

@@ -21,7 +21,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from cf_llama import json_text
@@ -49,14 +49,6 @@ class Model(Protocol):
 
 _IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
-
-
-def structured_output(
-    llm: Model, schema: Mapping[str, Any] | type | None, method: Method, **choices: Any
-) -> Runnable[LanguageModelInput, Any]:
-    """A model that answers in the form of a schema; see `structure`."""
-    asking = structure(llm, schema, method, **choices)
-    return RunnableLambda(asking.ask, afunc=asking.aask, name=NAME)
 
 
 def structure(
