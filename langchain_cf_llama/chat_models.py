@@ -21,14 +21,13 @@ from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
-from langchain_cf_llama.forms import Form
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.queueing import BoundModel, Queueing
 from langchain_cf_llama.replies import ChunkWriter, to_message
-from langchain_cf_llama.structured import Method, structure
 
 if TYPE_CHECKING:
     from langchain_cf_llama.queued import QueuedChat
+    from langchain_cf_llama.structured import Method
 
 
 class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
@@ -178,6 +177,8 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """This model answering in the form of a schema; see `structured.structure`."""
+        from langchain_cf_llama.forms import Form, structure  # noqa: PLC0415 - not every program asks for it
+
         return Form(structure(self, schema, method, include_raw=include_raw, **kwargs))
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:

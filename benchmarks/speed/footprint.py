@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -107,5 +108,7 @@ def _names(bench: Bench) -> dict[str, object]:
 
 
 def _fresh(source: str) -> str:
-    done = subprocess.run([sys.executable, "-c", source], check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    """What a program prints; bytecode is kept, as that of every installed package is."""
+    command, environment = [sys.executable, "-c", source], {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - ours
     return done.stdout

@@ -109,8 +109,8 @@ class Nobody(BaseChatModel):
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
         del messages
-        for _number in range(self.events):
-            yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
+        for number in range(self.events):  # a text of its own each, as from a service
+            yield ChatGenerationChunk(message=AIMessageChunk(content=f"w{number:03} "))
 
     async def _astream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._stream(messages):
