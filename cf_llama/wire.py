@@ -19,6 +19,7 @@ from cf_llama.reply import Exchange, Usage
 _log = logging.getLogger(__name__)
 
 
+_WRITTEN = (str, type(None))
 _PLAIN = {"response", "tool_calls", "p"}
 _SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
 
@@ -57,13 +58,11 @@ def payloads(data: bytes) -> list[Any]:
             raise
         # events without a blank line between them look like one event of many lines
         return [payload for line in lines for payload in payloads(line)]
-    if _is_plain(payload):
-        return [payload]
-    if isinstance(payload, dict) and _has_parsed_text(_unwrapped(payload)):
+    if not _is_plain(payload) and _has_parsed_text(_unwrapped(payload)):
         payload = json_text.parse_exactly(data)
-    recorded = _unwrapped(payload)
-    if isinstance(recorded, dict) and isinstance(recorded.get("streamed_data"), list):
-        return list(recorded["streamed_data"])  # a gateway's recording of a stream is one whole body
+        recorded = _unwrapped(payload).get("streamed_data")
+        if isinstance(recorded, list):
+            return list(recorded)  # a gateway's recording of a stream is one whole body
     return [payload]
 
 
@@ -131,9 +130,9 @@ def _has_parsed_text(payload: Any) -> bool:
     _, message = _choice(payload)
     texts = [message.get("content"), payload.get("response")]
     for calls in (message.get("tool_calls"), payload.get("tool_calls")):
-        listed = calls if isinstance(calls, list) else ()
-        texts += [_function(call).get("arguments") for call in listed if isinstance(call, dict)]
-    return "streamed_data" in payload or any(not isinstance(text, str | None) for text in texts)
+        if calls and isinstance(calls, list):
+            texts += [_function(call).get("arguments") for call in calls if isinstance(call, dict)]
+    return "streamed_data" in payload or not all(isinstance(text, _WRITTEN) for text in texts)
 
 
 def _fragments(calls: Any) -> tuple[Fragment, ...]:
