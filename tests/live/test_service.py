@@ -8,11 +8,15 @@ from cf_llama import (
     AuthenticationError,
     ChatRequest,
     ContextOverflowError,
+    Gateway,
     InvalidRequestError,
     NotFoundError,
     Settings,
     Transport,
+    tokens,
 )
+from cf_llama.batch import Batch, BatchOptions
+from cf_llama.template import render
 
 pytestmark = pytest.mark.live
 
@@ -80,6 +84,38 @@ def test_an_answer_that_hits_its_limit_says_so():
 
 def test_a_prompt_is_completed():
     assert transport().run(ChatRequest(prompt="The capital of France is", max_tokens=20)).text
+
+
+def test_the_template_of_the_core_is_the_model_s_own():
+    question = [{"role": "user", "content": "What is the capital of France? Answer with its name alone."}]
+    raw = transport().run(ChatRequest(prompt=render(question), raw=True, max_tokens=20))
+    assert raw.text.strip(" .") == "Paris"
+    assert raw.finish_reason == "stop"
+
+
+def test_tokens_are_counted_as_they_are_billed():
+    reply = transport().run(ChatRequest(messages=DIGITS, max_tokens=5))
+    assert reply.usage.prompt_tokens == pytest.approx(tokens.count_messages(DIGITS), abs=5)
+
+
+@pytest.mark.parametrize("items", ["prompt", "auto"])
+def test_a_batch_is_answered(items):
+    names = {"France": "Paris", "Japan": "Tokyo", "Peru": "Lima"}
+    asked = [
+        ChatRequest(messages=[{"role": "user", "content": f"The capital of {country}? Its name alone."}], max_tokens=20)
+        for country in names
+    ]
+    batch = Batch(transport(), BatchOptions(items=items))
+    outcomes = batch.run(asked, list(names))
+    assert {outcome.reference: outcome.reply.text.strip(" .") for outcome in outcomes} == names
+    assert batch.usage.total_tokens > 0
+
+
+def test_a_gateway_says_whether_it_answered_itself():
+    asked = ChatRequest(messages=DIGITS, seed=7, max_tokens=10)
+    replies = [transport(gateway=Gateway(id="default", cache_ttl=300)).run(asked) for _ in range(2)]
+    assert replies[-1].exchange.cache_status in {"HIT", "MISS"}
+    assert replies[-1].exchange.gateway_log_id
 
 
 @pytest.mark.parametrize(
