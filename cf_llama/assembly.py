@@ -85,7 +85,7 @@ class Assembly:
         """
         rest = "".join(self._held) + self._filter.flush()
         calls = [self._call(slot.id, slot.name, slot.arguments) for slot in self._slots if slot.name]
-        if not calls and self._names and (found := leaks.calls_in(rest, self._names)):
+        if rest and not calls and self._names and (found := leaks.calls_in(rest, self._names)):
             calls, rest = [self._call("", leak.name, leak.arguments) for leak in found], ""
         if not self._request.parallel_tool_calls:
             del calls[1:]

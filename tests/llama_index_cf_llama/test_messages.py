@@ -23,6 +23,7 @@ from llama_index.core.base.llms.types import (
 from cf_llama import InvalidRequestError
 from llama_index_cf_llama.messages import to_wire
 
+CACHED = CachePoint(cache_control=CacheControl(type="ephemeral"))
 CALL = {"id": "call_1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
 
 
@@ -135,3 +136,9 @@ def test_messages_are_left_as_they_were():
     before = message.model_dump_json()
     to_wire([message])
     assert message.model_dump_json() == before
+
+
+@pytest.mark.parametrize("role", MessageRole)
+def test_the_short_way_of_one_text_leads_where_the_long_one_does(role):
+    short, long = (asked(*blocks, role=role) for blocks in ([TextBlock(text="Hi")], [TextBlock(text="Hi"), CACHED]))
+    assert to_wire([short]) == to_wire([long])
