@@ -73,7 +73,7 @@ def _tool_choice(choice: Any, tools: Iterable[Tool]) -> str | None:
         name = choice["function"]["name"]
     except (TypeError, KeyError, IndexError):
         raise invalid_input(f"tool_choice {json.dumps(choice)} is not known") from None
-    if name not in {tool.name for tool in tools}:
+    if name not in [tool.name for tool in tools]:
         raise invalid_input(f"tool_choice names {json.dumps(name)}, which is not among the tools")
     return str(name)
 

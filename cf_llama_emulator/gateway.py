@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from hashlib import sha256
+from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
@@ -100,5 +101,5 @@ def gateway_headers(model: str) -> dict[str, str]:
         "cf-aig-log-id": str(uuid.uuid4()),
         "cf-aig-step": "0",
         "cf-aig-provider": "workers-ai",
-        "cf-aig-model": model,
+        "cf-aig-model": quote(model, safe="/@", errors="replace"),
     }

@@ -21,7 +21,12 @@ def written(error: ServiceError, request_id: str) -> Body:
 
 
 def _json(body: Any, kind: str = "application/json") -> Body:
-    return json.dumps(body, ensure_ascii=False).encode(), kind
+    return _encoded(json.dumps(body, ensure_ascii=False)), kind
+
+
+def _encoded(text: str) -> bytes:
+    """Encode text that quotes a request, where half a character may stand alone: in JSON it becomes its escape."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _envelope(error: ServiceError, request_id: str) -> Body:
@@ -90,7 +95,7 @@ def _problem(error: ServiceError, request_id: str) -> Body:
 
 def _markdown(error: ServiceError, request_id: str) -> Body:
     page = f"# Error {error.code}: {error.text}\n\n- status: {error.status}\n- ray_id: {request_id}\n"
-    return page.encode(), "text/markdown; charset=utf-8"
+    return _encoded(page), "text/markdown; charset=utf-8"
 
 
 def _text(error: ServiceError, _: str) -> Body:
@@ -100,7 +105,7 @@ def _text(error: ServiceError, _: str) -> Body:
 def _html(error: ServiceError, _: str) -> Body:
     title = f"api.cloudflare.com | {error.status}: {error.text}"
     page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head>\n<body><h1>{title}</h1></body></html>\n"
-    return page.encode(), "text/html; charset=UTF-8"
+    return _encoded(page), "text/html; charset=UTF-8"
 
 
 def _empty(_: ServiceError, __: str) -> Body:

@@ -48,7 +48,13 @@ def test_tool_choice(choice, read):
     assert read_ask("m", ask_user("Hi", tools=[ADD], tool_choice=choice)).tool_choice == read
 
 
-@pytest.mark.parametrize("choice", ["any", "add", {"name": "add"}, {"type": "function", "function": {"name": "x"}}, 1])
+@pytest.mark.parametrize(
+    "choice",
+    [
+        *("any", "add", 1, {"name": "add"}, {"type": "function", "function": {"name": "x"}}),
+        *({"function": {"name": []}}, {"function": {"name": {}}}),
+    ],
+)
 def test_a_tool_choice_that_the_backend_does_not_know_is_8001(choice):
     with pytest.raises(ServiceError, match="8001: Invalid input: tool_choice"):
         read_ask("m", ask_user("Hi", tools=[ADD], tool_choice=choice))

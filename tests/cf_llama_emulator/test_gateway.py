@@ -1,5 +1,7 @@
 """The gateway's headers and its cache."""
 
+import json
+
 import httpx
 import pytest
 
@@ -150,3 +152,12 @@ def test_each_gateway_keeps_answers_of_its_own(client):
         url = f"{origin}/v1/{client.emulator.account_id}/{gateway}/workers-ai/{MODEL}"
         statuses.append(client.http.post(url, json=ASK, headers=caching).headers["cf-aig-cache-status"])
     assert statuses == ["MISS", "HIT", "MISS"]
+
+
+@pytest.mark.parametrize("model", ["模型", "a\r\nx: y", "\ud800"])
+def test_a_model_of_any_name_is_refused_as_ever(client, model):
+    content = json.dumps({"model": model, "messages": []})
+    url, headers = f"{client.account}/ai/v1/chat/completions", {"cf-aig-gateway-id": "mine"}
+    answer = client.http.post(url, content=content, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 5007)
+    assert "x" not in answer.headers

@@ -112,3 +112,10 @@ def test_every_form_writes_bytes_and_their_type():
         assert isinstance(content, bytes)
         assert "/" in kind
     assert written(ServiceError(*BUSY), "id") == FORMS["envelope"](ServiceError(*BUSY), "id")
+
+
+@pytest.mark.parametrize("form", ["", *FORMS])
+def test_half_a_character_in_what_is_quoted_does_not_break_a_form(form):
+    content, _ = written(ServiceError(400, 5007, "No such model \ud800 or task").but(form=form), "id")
+    assert content == b"" or b"ud800" in content or b"5007" in content or b"400" in content
+    content.decode()
