@@ -20,6 +20,9 @@ from cf_llama_emulator.wire import DONE, Event, Writer, encode, encode_event
 
 T = TypeVar("T")
 
+BODILESS = {204, 304}
+"""Statuses under which HTTP allows no body."""
+
 Pieces = AsyncGenerator[Piece]
 """Accounted pieces: exactly one complete `End`, last; or one `Raw` alone."""
 
@@ -133,6 +136,8 @@ def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
 
 def disturbed(response: Response, plan: Plan, line: Line) -> Response:
     """Return `response` with what the faults do to its headers and its body."""
+    if response.status_code in BODILESS:
+        return Response(status_code=response.status_code, headers=response.headers)
     streams = response.headers.get("content-type", "").startswith("text/event-stream")
     response.headers.update(plan.headers(streams=streams))
     if not plan.touches_body(streams=streams):

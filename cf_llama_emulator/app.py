@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -27,7 +28,8 @@ def create_app(emulator: Emulator) -> ASGIApp:
         Route(f"{gateway}/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{gateway}/{{model:path}}", emulator.run, methods=["POST"]),
     ]
-    handlers: Any = dict.fromkeys((HTTPException, ServiceError, RecursionError), emulator.refuse)
+    refused = (HTTPException, ServiceError, RecursionError, ClientDisconnect)
+    handlers: Any = dict.fromkeys(refused, emulator.refuse)
     service = Starlette(routes=routes, exception_handlers=handlers)
     service.router.redirect_slashes = False
     return LocalOnly(service, emulator.settings)

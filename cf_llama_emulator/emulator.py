@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from cf_llama_emulator.answers import announced, disturbed, envelope, json_response, stream, while_connected, whole
@@ -23,6 +23,7 @@ from cf_llama_emulator.auth import check_account_form, check_credentials
 from cf_llama_emulator.engines.base import Ask, End, Engine, Piece
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint, wrong_method
 from cf_llama_emulator.exchange import (
+    check_size,
     front_refusal,
     gateway_of,
     headers_of,
@@ -131,9 +132,12 @@ class Emulator:
         raise wrong_method(request.method)
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Answer with a refusal, the router's own ones included."""
+        """Answer with a refusal, the router's own ones included; a client that hung up is answered in vain."""
+        if isinstance(error, ClientDisconnect):
+            return Response(status_code=CLIENT_GONE)
         if isinstance(error, HTTPException):
-            await self._log(request)
+            with suppress(ClientDisconnect):
+                await self._log(request)
             error = front_refusal(request, error)
         if isinstance(error, RecursionError):
             error = bad_input("the request body is nested too deeply")
@@ -149,6 +153,7 @@ class Emulator:
         check_account_form(request.url.path)
         account_id, right = request.path_params["account_id"], self.settings
         check_credentials(request.headers, account_id, token=right.api_token, account=right.account_id)
+        check_size(content)
         request.state.admitted = True
         self._befall(request, self._chosen_faults(request))
         return content
@@ -158,7 +163,7 @@ class Emulator:
         faults = self.settings.faults
         each = faults if isinstance(faults, str) else faults(request.state.seen)
         coming = self.coming_faults.popleft() if self.coming_faults else ""
-        return [each, coming, request.headers.get(HEADER, "")]
+        return [each, coming, *request.headers.getlist(HEADER)]
 
     def _befall(self, request: Request, texts: list[str]) -> None:
         try:

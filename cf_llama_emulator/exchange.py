@@ -21,18 +21,20 @@ BODY_LIMIT = 10_000_000
 
 
 async def seen(request: Request) -> Seen:
-    """Return a request with its content.
-
-    Raises:
-        ServiceError: 413/3006 when there is more of it than may be; the rest is not read.
-    """
+    """Return a request with its content; of one that is larger than may be, only the beginning is read."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > BODY_LIMIT:
-            raise ServiceError(413, 3006, "Request is too large")
+            break
     query, headers = dict(request.query_params), dict(request.headers)
     return Seen(request.method, request.url.path, query, headers, bytes(content))
+
+
+def check_size(content: bytes) -> None:
+    """Refuse content that is larger than may be, with 413/3006."""
+    if len(content) > BODY_LIMIT:
+        raise ServiceError(413, 3006, "Request is too large")
 
 
 def request_id(request: Request) -> str:

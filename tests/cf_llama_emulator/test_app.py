@@ -1,7 +1,9 @@
 """Routes, and the order in which a request is checked."""
 
 import json
+import logging
 import re
+import socket
 
 import httpx
 import pytest
@@ -179,9 +181,45 @@ def test_the_schema_comes_before_the_context_window(rules):
     assert refusal(rules.run(body))[1] == 5006
 
 
-def test_a_body_beyond_the_limit_is_refused_unread(rules):
-    answer = rules.http.post(f"{rules.account}/ai/run/{MODEL}", content=b" " * 10_000_001)
-    assert refusal(answer) == (413, 3006, "Request is too large")
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "expected"),
+    [
+        ("POST", f"ai/run/{MODEL}", {}, (413, 3006)),
+        ("POST", f"ai/run/{MODEL}", {"authorization": "Bearer wrong"}, (401, 10000)),
+        ("PUT", f"ai/run/{MODEL}", {}, (405, 7001)),
+        ("POST", "ai/v1/models", {}, (405, 7001)),
+        ("POST", "ai/nothing", {}, (400, 7000)),
+    ],
+)
+def test_a_body_beyond_the_limit_is_refused_in_its_turn(rules, method, path, headers, expected):
+    answer = rules.http.request(method, f"{rules.account}/{path}", content=b" " * 10_000_001, headers=headers)
+    assert refusal(answer)[:2] == expected
+    assert rules.emulator.requests[-1].method == method
+
+
+@pytest.mark.parametrize("path", ["ai/run/x", "ai/v1/models", "ai/nothing"])
+def test_a_client_that_hangs_up_while_it_asks_is_no_failure(rules, caplog, path):
+    caplog.set_level(logging.ERROR, "uvicorn.error")
+    url = httpx.URL(f"{rules.account}/{path}")
+    with socket.create_connection((url.host, url.port), timeout=5) as line:
+        line.sendall(f"POST {url.path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf".encode())
+        line.shutdown(socket.SHUT_WR)
+        assert line.recv(1) == b""
+    assert caplog.records == []
+
+
+def test_faults_in_several_headers_come_together(rules):
+    url, bearer = f"{rules.account}/ai/run/{MODEL}", ("authorization", f"Bearer {rules.emulator.api_token}")
+    faults = [("x-emulator-faults", text) for text in ("capacity", "status=503")]
+    answer = httpx.post(url, json=ask_user("Hi"), headers=[bearer, *faults])
+    assert refusal(answer)[:2] == (503, 3040)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_a_body_has_none(rules, caplog, status):
+    caplog.set_level(logging.ERROR, "uvicorn.error")
+    answer = rules.run(ask_user("Hi"), x_emulator_faults=f"capacity, gzip, status={status}")
+    assert (answer.status_code, answer.content, caplog.records) == (status, b"", [])
 
 
 def test_v1_answers_bare_with_the_requested_model(rules):
