@@ -13,12 +13,13 @@ from cf_llama_emulator.faults.kinds import Chunks, Fault, OnBytes
 from cf_llama_emulator.faults.values import Place, Places
 from cf_llama_emulator.wire import DONE, encode_event
 
+EVENT_END = b"\n\n"
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)")
 
 
 def parts(chunk: bytes) -> list[bytes]:
     """Return the events in a chunk; a body without events comes in quarters, so that there is a middle."""
-    if chunk.endswith(b"\n\n"):
+    if chunk.endswith(EVENT_END):
         return [event for event in _AFTER_EVENT.split(chunk) if event]
     quarter = max(1, -(-len(chunk) // 4))
     return [chunk[at : at + quarter] for at in range(0, len(chunk), quarter)]
@@ -105,7 +106,7 @@ WHERE = ("byte", "event", "character", "start")
 ANYWHERE = (*WHERE, "end")
 """The end is behind [DONE], or behind the last byte of a whole answer."""
 
-BREAKS: tuple[Fault, ...] = (
+TOLD: tuple[Fault, ...] = (
     OnBytes("no-done", "ends a stream without [DONE]", PROVIDER, change=_without_done, streams_only=True),
     OnBytes(
         "error-event",
@@ -115,6 +116,10 @@ BREAKS: tuple[Fault, ...] = (
         change=_error_event,
         streams_only=True,
     ),
+)
+"""What events tell, or do not tell, of the end."""
+
+BREAKS: tuple[Fault, ...] = (
     OnBytes("truncate", "ends the body here, as if that were all", PROVIDER, Places(WHERE), change=_until),
     OnBytes("cut", "ends the connection here, in the middle", NETWORK, Places(ANYWHERE), change=_cut),
     OnBytes("reset", "resets the connection here", NETWORK, Places(ANYWHERE), change=_reset),

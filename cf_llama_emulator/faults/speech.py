@@ -21,14 +21,24 @@ RIDING, STOP = "text-at-end", "stop"
 
 def _leaked(piece: Piece, form: str) -> Iterable[Piece]:
     if isinstance(piece, Call):
-        return [Text(LEAKS[form](piece.name, json.loads(arguments_text(piece))))]
+        return [Text(LEAKS[form](piece.name, _parsed(arguments_text(piece))))]
     if isinstance(piece, End) and piece.finish_reason == "tool_calls":
         return [replace(piece, finish_reason="stop")]
     return [piece]
 
 
-def _as_python(name: str, arguments: dict[str, Any]) -> str:
-    return f"{name}({', '.join(f'{key}={value!r}' for key, value in arguments.items())})"
+def _parsed(arguments: str) -> Any:
+    """Return the arguments of a call; their text, where that is broken or was cut off."""
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return arguments
+
+
+def _as_python(name: str, arguments: Any) -> str:
+    given = arguments.items() if isinstance(arguments, dict) else ()
+    written = ", ".join(f"{key}={value!r}" for key, value in given) if given else arguments or ""
+    return f"{name}({written})"
 
 
 LEAKS = {
@@ -116,7 +126,7 @@ def _whole_calls(_: None, step: str, events: list[Event]) -> list[Event]:
     event = events[0]
     event["choices"][0]["delta"]["tool_calls"] = [head]
     if event.get("tool_calls"):
-        event["tool_calls"] = [{"name": head["function"]["name"], "arguments": json.loads(joined)}]
+        event["tool_calls"] = [{"name": head["function"]["name"], "arguments": _parsed(joined)}]
     return [event]
 
 
@@ -155,7 +165,7 @@ def _nulls(_: None, step: str, events: list[Event]) -> list[Event]:
 
 
 def _huge(kilobytes: float, step: str, events: list[Event]) -> list[Event]:
-    if step in {"start", "whole"}:
+    if events and step in {"start", "whole"}:
         events[0]["p"] = "x" * int(kilobytes * KILOBYTE)
     return events
 

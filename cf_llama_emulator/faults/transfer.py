@@ -8,7 +8,7 @@ import random
 import zlib
 from collections.abc import AsyncGenerator, Callable
 
-from cf_llama_emulator.faults.breaks import BREAKS, NETWORK, PROVIDER, in_parts, parts
+from cf_llama_emulator.faults.breaks import BREAKS, EVENT_END, NETWORK, PROVIDER, TOLD, in_parts, parts
 from cf_llama_emulator.faults.kinds import BeforeAnswer, Chunks, Fault, Line, OnBytes, OnHeaders
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
 from cf_llama_emulator.wire import DONE, encode
@@ -38,7 +38,14 @@ async def _split(chunks: Chunks, size: float) -> AsyncGenerator[bytes]:
 
 
 async def _merge(chunks: Chunks, _: None) -> AsyncGenerator[bytes]:
-    yield b"".join([chunk async for chunk in chunks])
+    held = bytearray()
+    try:
+        async for chunk in chunks:
+            held += chunk
+    except ConnectionError:  # what came before a break comes before it still
+        yield bytes(held)
+        raise
+    yield bytes(held)
 
 
 async def _gzip(chunks: Chunks, how: str) -> AsyncGenerator[bytes]:
@@ -63,11 +70,14 @@ def _framing(how: str) -> Callable[[bytes], bytes]:
 
 
 async def _framed(chunks: Chunks, how: str) -> AsyncGenerator[bytes]:
-    frame, first = _framing(how), True
+    """Frame whole events; what is none, or only the beginning of one, stays as it is."""
+    frame, mark = _framing(how), b"\xef\xbb\xbf" if how == "bom" else b""
     async for chunk in chunks:
-        mark = b"\xef\xbb\xbf" if first and how == "bom" else b""
-        first = False
+        if not chunk.endswith(EVENT_END):
+            yield chunk
+            continue
         yield mark + b"".join(map(frame, parts(chunk)))
+        mark = b""
 
 
 async def _recorded(chunks: Chunks, _: None) -> AsyncGenerator[bytes]:
@@ -101,6 +111,10 @@ TRANSFER: tuple[Fault, ...] = (
         act=_drop,
     ),
     OnBytes(
+        "jitter", "waits up to this long before each event", NETWORK, Number("SECONDS", 0.1, 0, 600), change=_jitter
+    ),
+    *TOLD,
+    OnBytes(
         "recorded",
         "sends a stream as AI Gateway records it: one body",
         PROVIDER,
@@ -124,9 +138,6 @@ TRANSFER: tuple[Fault, ...] = (
         NETWORK,
         Number("BYTES", 7, 1, 1e6, whole=True),
         change=_split,
-    ),
-    OnBytes(
-        "jitter", "waits up to this long before each event", NETWORK, Number("SECONDS", 0.1, 0, 600), change=_jitter
     ),
     OnBytes(
         "drip",

@@ -36,6 +36,8 @@ class Nothing:
 
 
 NOTHING = Nothing()
+LONGEST_COUNT = 9
+"""Digits of a count of events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,6 @@ class Places:
 
     def read(self, text: str | None) -> Place:  # noqa: D102 - see Value
         word, _, count = (text or self.words[0]).partition("@")
-        if count and not count.isdecimal():
-            raise ValueError(f"needs a count of events behind the @, not {count!r}")
+        if count and not (count.isdecimal() and len(count) <= LONGEST_COUNT):
+            raise ValueError(f"needs a count of events behind the @, at most {LONGEST_COUNT} digits, not {count!r}")
         return Place(OneOf(self.words).read(word), int(count) if count else self.after)

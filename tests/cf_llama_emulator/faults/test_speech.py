@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cf_llama_emulator.engines.base import Call, End
+from cf_llama_emulator.faults.speech import LEAKS
 from cf_llama_emulator.wire import coerce
 from tests.cf_llama_emulator.client import ask_user
 
@@ -53,6 +54,27 @@ def test_calls_leak_into_the_text(said, form, text):
     assert (choice["message"]["content"], choice["finish_reason"]) == (text, "stop")
     assert answer["response"] == coerce(text)
     assert not answer["tool_calls"]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", None])
+@pytest.mark.parametrize("form", LEAKS)
+def test_calls_with_broken_arguments_leak_as_they_are(said, form, arguments):
+    text = said(f"leak={form}", Call("add", arguments), stream=False)["choices"][0]["message"]["content"]
+    assert "add" in text
+    assert "1" in text or arguments is None
+
+
+@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]"])
+def test_a_whole_call_may_have_broken_arguments(said, arguments):
+    events = said("whole-calls", Call("add", arguments))
+    [call] = [call for delta in deltas(events) for call in calls_in(delta)]
+    assert call["function"]["arguments"] == arguments
+    [native] = [call for calls in keys(events, "tool_calls") for call in calls]
+    assert native["arguments"] in (arguments, json.loads("[1]"))
+
+
+def test_nothing_at_all_cannot_be_padded(said):
+    assert said("nothing=events, huge-event=1", "Hi") == []
 
 
 @pytest.mark.parametrize(

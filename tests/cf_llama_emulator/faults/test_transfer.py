@@ -57,6 +57,33 @@ def test_all_comes_in_one_piece(sent):
     assert len(chunks) == 1
 
 
+@pytest.mark.parametrize(("fault", "end"), [("cut", httpx.RemoteProtocolError), ("reset", httpx.ReadError)])
+def test_what_came_before_a_break_comes_in_one_piece_before_it(sent, fault, end):
+    assert sent(f"{fault}=event@3, merge") == ([START + event("One") + event(" zwö")], end)
+
+
+def test_uneven_events_are_still_merged_and_split(sent):
+    assert len(sent("jitter=0.001, merge")[0]) == 1
+    assert 9 in map(len, sent("jitter=0.001, split=9")[0])
+
+
+@pytest.mark.parametrize("how", ["crlf", "fields", "blank-data", "malformed", "bom"])
+def test_half_an_event_is_not_framed(sent, how):
+    chunks, end = sent(f"cut=byte@1, framing={how}")
+    assert end is httpx.RemoteProtocolError
+    assert b"".join(chunks).endswith(b"\n" + event("One")[: len(event("One")) // 2])
+
+
+@pytest.mark.parametrize("how", ["fields", "malformed", "bom"])
+def test_a_recorded_stream_has_no_events_to_frame(sent, how):
+    assert json.loads(b"".join(sent(f"recorded, framing={how}")[0]))["streamed_data"]
+
+
+def test_the_recording_of_a_failure_holds_it(sent):
+    recorded = json.loads(b"".join(sent("recorded, error-event")[0]))["streamed_data"]
+    assert recorded[-1] == {"errors": [{"code": 3043, "message": "Internal server error"}]}
+
+
 def test_answers_are_late(sent):
     begun = time.monotonic()
     assert sent("latency=0.3", read=2)[1].status_code == 200

@@ -41,7 +41,8 @@ def test_reads_a_pattern():
         (OneOf(("a", "b")), "c", "one of a, b, not 'c'"),
         (AMOUNT, "soon", "must be SECONDS, not 'soon'"),
         (Places(("byte", "event")), "word@1", "one of byte, event, not 'word'"),
-        (Places(("byte", "event")), "byte@-1", "a count of events behind the @, not '-1'"),
+        (Places(("byte", "event")), "byte@-1", "a count of events behind the @, at most 9 digits, not '-1'"),
+        (Places(("byte", "event")), "byte@" + "9" * 5000, "at most 9 digits"),
     ],
 )
 def test_refuses_and_says_what_is_allowed(takes, text, complaint):
