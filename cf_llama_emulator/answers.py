@@ -75,6 +75,8 @@ async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, b
                     calls.append(piece)
                 case Raw():
                     return raw(piece, headers)
+                case Faults():
+                    raise complaint("faults must come first")
                 case End():
                     answer = writer.whole("".join(text), calls, piece)
                     cost = f"{neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0):.2f}"

@@ -34,7 +34,7 @@ from cf_llama_emulator.exchange import (
     seen,
     shape_of,
 )
-from cf_llama_emulator.faults import HEADER, Fate, combined
+from cf_llama_emulator.faults import HEADER, Fate, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.faults.forms import written
@@ -165,12 +165,14 @@ class Emulator:
         coming = self.coming_faults.popleft() if self.coming_faults else ""
         return [each, coming, *request.headers.getlist(HEADER)]
 
-    def _befall(self, request: Request, texts: list[str]) -> None:
+    def _befall(self, request: Request, texts: list[str]) -> Plan:
+        """Add faults to those of a request; return what was added."""
         try:
-            plan = combined(texts)
+            plan = self.fate.still(combined(texts), request.state.seen.content)
         except ValueError as error:
             raise complaint(str(error)) from None
-        request.state.plan = self.fate.still(plan, request.state.seen.content).over(plan_of(request))
+        request.state.plan = plan.over(plan_of(request))
+        return plan
 
     async def _log(self, request: Request) -> bytes:
         request.state.seen = came = await seen(request)
@@ -213,8 +215,7 @@ class Emulator:
         faults, pieces = await announced(accounted(self.engine.answer(ask), prompt_tokens))
         try:
             if faults is not None:
-                self._befall(request, [faults.text])
-                plan_of(request).refuse(self.spending)
+                self._befall(request, [faults.text]).refuse(self.spending)
             plan = plan_of(request)
             settings = plan.settings(self.settings)
             writer = replace(settings, shape=shape_of(request, settings)).writer(ask.model, prompt_tokens)

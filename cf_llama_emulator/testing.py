@@ -52,6 +52,10 @@ class ScriptedEmulator(RunningEmulator):
         A turn is a text, a `call`, a list of both, a `Raw` response, an exception or a function of the request;
         `Faults` at the head of a list make that answer go wrong. Once anything is scripted, a request too many is
         refused.
+
+        Raises:
+            TypeError: a turn is made of something else.
+            ValueError: its faults are not known, not allowed in a script or not at its head.
         """
         self._engine.script = self._engine.script or ScriptEngine()
         self._engine.script.say(*turns)

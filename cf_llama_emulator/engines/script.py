@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import complaint
+from cf_llama_emulator.faults import read_brought
 from cf_llama_emulator.pieces import bounded, split
 
 Part = str | Piece | Exception
@@ -33,14 +34,23 @@ class ScriptEngine:
     name = "script"
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
-        """Take the first turns; `say` adds more."""
-        self._turns = deque(turns)
+        """Take the first turns, as `say` does; it adds more."""
+        self._turns: deque[Turn] = deque()
+        self.say(*turns)
         self._asked = 0
         self.asks: list[Ask] = []
         """What was asked so far, oldest first; the oldest are forgotten."""
 
     def say(self, *turns: Turn) -> None:
-        """Add turns."""
+        """Add turns.
+
+        Raises:
+            TypeError: one is made of something else than a `Turn` is.
+            ValueError: its faults are not known, not allowed in a script or not at its head.
+        """
+        for turn in turns:
+            if not callable(turn):
+                _pieces(turn)
         self._turns.extend(turns)
 
     @property
@@ -60,8 +70,7 @@ class ScriptEngine:
         if not self._turns:
             raise complaint(_nothing_left(self._asked, ask))
         turn = self._turns.popleft()
-        parts = turn(ask) if callable(turn) else turn
-        pieces = _pieces(parts)
+        pieces = _answered(turn(ask)) if callable(turn) else _pieces(turn)
         if pieces and isinstance(pieces[0], Faults):
             yield pieces.pop(0)  # type: ignore[misc] # of `Faults` it was just found to be
         limited = [piece for piece in pieces if isinstance(piece, (Text, Call))]
@@ -77,9 +86,25 @@ def _nothing_left(number: int, ask: Ask) -> str:
     return f"the script has no turn left for request {number}, which ends with {quoted!r}; say more, or ask less"
 
 
+def _answered(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
+    """Return the pieces of what a function returned; only now does it show whether that is a turn."""
+    try:
+        return _pieces(parts)
+    except (TypeError, ValueError) as error:
+        raise complaint(str(error)) from None
+
+
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
+    """Return the pieces of a turn; raise a TypeError or ValueError for what is none."""
     if isinstance(parts, str):
         return [Text(piece) for piece in split(parts)]
-    if isinstance(parts, (Text, Call, End, Raw, Faults, Exception)):
-        return [parts]
-    return [Text(part) if isinstance(part, str) else part for part in parts]
+    given = parts if isinstance(parts, Sequence) else [parts]
+    pieces = [Text(part) if isinstance(part, str) else part for part in given]
+    for position, piece in enumerate(pieces):
+        if not isinstance(piece, (Text, Call, End, Raw, Faults, Exception)):
+            raise TypeError(f"a turn is a text, a call or a list of them, not {piece!r}")
+        if isinstance(piece, Faults):
+            if position:
+                raise ValueError("faults must come first in a turn")
+            read_brought(piece.text)
+    return pieces

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from cf_llama_emulator.faults.kinds import Fault, Limiting
-from cf_llama_emulator.faults.limits import over_quota, over_rate
+from cf_llama_emulator.faults.kinds import Fault
 from cf_llama_emulator.faults.queue import QUEUE
 from cf_llama_emulator.faults.refusals import REFUSALS
 from cf_llama_emulator.faults.speech import RIDING, SPEECH, STOP
@@ -23,35 +22,19 @@ _SWITCHES: tuple[Fault, ...] = (
     ),
     Fault(JSON_ANSWER, "answers a request for a stream whole", "Cloudflare's own client libraries"),
     Fault(BARE, "leaves out the envelope around a whole answer", "Cloudflare docs: OpenAI compatible endpoints"),
-)
-
-_LIMITS: tuple[Fault, ...] = (
     Fault(
         BUSY,
         "has no capacity for so long: lets requests wait, and refuses those with options.rejectIfBusy (3040)",
         "Cloudflare docs: reject if busy",
         Number("SECONDS", 10, 0, 600),
-    ),
-    Limiting(
-        "rate-limit",
-        "refuses what comes above so many requests in a minute (3021)",
-        "Cloudflare docs: Workers AI limits",
-        Number("REQUESTS", 300, 0, whole=True),
-        error=over_rate,
-    ),
-    Limiting(
-        "quota",
-        "refuses once so many neurons are spent, until 00:00 UTC (4006)",
-        "Cloudflare docs: Workers AI pricing",
-        Number("NEURONS", 10_000, 0),
-        error=over_quota,
+        early=True,
     ),
 )
 
 __all__ = ["BARE", "BUSY", "CATALOGUE", "JSON_ANSWER", "RIDING", "STOP", "TIMES", "listing"]
 
 CATALOGUE: dict[str, Fault] = {
-    fault.name: fault for fault in (*_SWITCHES, *TAKING, *_LIMITS, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
+    fault.name: fault for fault in (*_SWITCHES, *TAKING, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
 }
 """By name."""
 

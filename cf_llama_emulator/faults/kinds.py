@@ -38,6 +38,8 @@ class Fault:
     known: str
     """Where this behaviour is known from."""
     takes: Value = NOTHING
+    early: bool = False
+    """Whether it acts before an answer is thought of, too early for one that brings it along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +51,7 @@ class OnSettings(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusing(Fault):
-    """Refuses the request in place of an answer."""
-
-    error: Callable[[Any], ServiceError]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limiting(Fault):
-    """Refuses the request when something is used up."""
+    """Refuses the request in place of an answer; perhaps only when something is used up."""
 
     error: Callable[[Spending, Any], ServiceError | None]
 
@@ -72,6 +67,7 @@ class OnError(Fault):
 class OnBody(Fault):
     """Changes what was asked, before it is checked; or refuses it."""
 
+    early: bool = True
     change: Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
@@ -111,6 +107,13 @@ class OnBytes(Fault):
     """Whether a body that is no stream of events stays as it is."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What the answer's headers have to say about it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnQueue(Fault):
+    """Changes what becomes of a batch that is submitted; the queue asks for it by name."""
+
+    early: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from cf_llama_emulator.faults.kinds import (
     BeforeAnswer,
     Chunks,
     Fault,
-    Limiting,
     Line,
     OnBody,
     OnBytes,
@@ -79,16 +78,14 @@ class Plan:
         return body
 
     def refuse(self, spending: Spending) -> None:
-        """Refuse the request if there is a fault that does.
+        """Refuse the request if there is a fault that does; of several, the first in the order of the checks.
 
         Raises:
             ServiceError: the refusal.
         """
-        for limit, value in self.of(Limiting):
-            if error := limit.error(spending, value):
+        for fault, value in self.of(Refusing):
+            if error := fault.error(spending, value):
                 raise error
-        for refusing, value in self.of(Refusing):
-            raise refusing.error(value)
 
     def refusal(self, error: ServiceError) -> ServiceError:
         """Return a refusal as it is to be written."""
@@ -168,6 +165,19 @@ def read_plan(text: str) -> Plan:
         except ValueError as error:
             raise ValueError(f"fault {name} {error}") from None
     return Plan(values)
+
+
+def read_brought(text: str) -> Plan:
+    """Read faults that a scripted answer brings along.
+
+    Raises:
+        ValueError: as for `read_plan`; or one acts before an answer is thought of.
+    """
+    plan = combined([text])
+    for name in plan.values:
+        if CATALOGUE[name].early:
+            raise ValueError(f"fault {name} acts before a script is asked: give it to the request or to the server")
+    return plan
 
 
 def combined(texts: Sequence[str]) -> Plan:

@@ -1,4 +1,7 @@
-"""Refusals on demand: any code, in any of the bodies that refusals are known to come in."""
+"""Refusals on demand: any code, in any of the bodies that refusals are known to come in.
+
+They stand in the order of the checks: the edge, the API front, the context window, rate, quota, capacity, the model.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.faults.forms import FORMS
 from cf_llama_emulator.faults.kinds import Fault, OnError, OnHeaders, Refusing
+from cf_llama_emulator.faults.limits import over_quota, over_rate
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
 
 
@@ -32,46 +36,60 @@ GATEWAY_PAGE, EDGE_PAGE = "Cloudflare docs: AI Gateway", "Cloudflare docs: 5xx a
 
 REFUSALS: tuple[Fault, ...] = (
     Refusing(
+        "page",
+        "answers an HTML error page with this status",
+        EDGE_PAGE,
+        Number("STATUS", 522, 400, 599, whole=True),
+        error=lambda _, status: _page(status),
+    ),
+    Refusing(
+        "edge-limited",
+        "refuses as the edge does, with a line of text (1015)",
+        EDGE_PAGE,
+        error=lambda _, __: error_of(1015).but(form="text"),
+    ),
+    Refusing(
         "error",
         "refuses with this code, its usual status and text; unknown ones are 400",
         ERRORS_PAGE,
         Number("CODE", 3043, 1, 99_999, whole=True),
-        error=error_of,
+        error=lambda _, code: error_of(code),
+    ),
+    Refusing("context-overflow", "refuses input that is too long (5021)", RECORDED, error=lambda _, __: error_of(5021)),
+    Refusing(
+        "rate-limit",
+        "refuses what comes above so many requests in a minute (3021)",
+        "Cloudflare docs: Workers AI limits",
+        Number("REQUESTS", 300, 0, whole=True),
+        error=over_rate,
     ),
     Refusing(
         "rate-limited",
         "refuses as after too many requests in a minute (3021)",
         RECORDED,
-        error=lambda _: error_of(3021),
+        error=lambda _, __: error_of(3021),
+    ),
+    Refusing(
+        "quota",
+        "refuses once so many neurons are spent, until 00:00 UTC (4006)",
+        "Cloudflare docs: Workers AI pricing",
+        Number("NEURONS", 10_000, 0),
+        error=over_quota,
     ),
     Refusing(
         "quota-spent",
         "refuses as after the day's free allocation: documented as 3036, seen as 4006",
         f"{ERRORS_PAGE}; {RECORDED}",
         OneOf(("4006", "3036")),
-        error=lambda code: error_of(int(code)),
+        error=lambda _, code: error_of(int(code)),
     ),
-    Refusing("capacity", "refuses for lack of capacity (3040)", ERRORS_PAGE, error=lambda _: error_of(3040)),
-    Refusing("context-overflow", "refuses input that is too long (5021)", RECORDED, error=lambda _: error_of(5021)),
+    Refusing("capacity", "refuses for lack of capacity (3040)", ERRORS_PAGE, error=lambda _, __: error_of(3040)),
     Refusing(
         "guardrails",
         "blocks the prompt (2016) or the answer (2017)",
         GATEWAY_PAGE,
         OneOf(("prompt", "answer")),
-        error=lambda what: error_of(2016 if what == "prompt" else 2017),
-    ),
-    Refusing(
-        "page",
-        "answers an HTML error page with this status",
-        EDGE_PAGE,
-        Number("STATUS", 522, 400, 599, whole=True),
-        error=_page,
-    ),
-    Refusing(
-        "edge-limited",
-        "refuses as the edge does, with a line of text (1015)",
-        EDGE_PAGE,
-        error=lambda _: error_of(1015).but(form="text"),
+        error=lambda _, what: error_of(2016 if what == "prompt" else 2017),
     ),
     OnError(
         "code",

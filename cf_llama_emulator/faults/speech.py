@@ -204,6 +204,7 @@ SPEECH: tuple[Fault, ...] = (
         "json-streams",
         "streams an answer that a JSON schema is asked of",
         "made up",
+        early=True,
         change=lambda settings, _: replace(settings, json_streams=True),
     ),
     Fault(RIDING, "sends the last text with the event that ends the answer", RECORDED),

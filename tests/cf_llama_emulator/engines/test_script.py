@@ -2,7 +2,7 @@
 
 import pytest
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Raw, Text
+from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Raw, Text
 from cf_llama_emulator.engines.script import MEMORY, ScriptEngine
 from cf_llama_emulator.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
@@ -33,6 +33,27 @@ async def answer(engine, ask=ASK):
 )
 async def test_a_turn_is(turn, pieces):
     assert await answer(ScriptEngine([turn])) == pieces
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind", "says"),
+    [
+        (42, TypeError, "a turn is a text, a call or a list of them, not 42"),
+        (["one", None], TypeError, "not None"),
+        (["one", Faults("capacity")], ValueError, "faults must come first"),
+        ([Faults("capaciti"), "one"], ValueError, "fault must be one of .*, not 'capaciti'"),
+        ([Faults("cut=middle"), "one"], ValueError, "fault cut must be one of byte, "),
+        *(
+            ([Faults(text), "one"], ValueError, "acts before a script is asked")
+            for text in ("takes-content", "busy=1", "json-streams", "queue-stuck", "capacity, tool-choice=refused")
+        ),
+    ],
+)
+async def test_what_is_no_turn_is_refused_at_once_or_when_a_function_returns_it(turn, kind, says):
+    with pytest.raises(kind, match=says):
+        ScriptEngine([turn])
+    with pytest.raises(ServiceError, match=says):
+        await answer(ScriptEngine([lambda _: turn]))
 
 
 async def test_turns_come_in_order_and_can_be_added():

@@ -1,5 +1,6 @@
 """What an account has used up, and when it may go on."""
 
+from cf_llama_emulator.engines.base import Faults
 from cf_llama_emulator.faults.limits import DAY, Spending, over_quota, over_rate
 
 
@@ -43,3 +44,10 @@ def test_a_server_counts_what_it_answers(script):
     client = script("One", "two", faults="quota=0.1")
     assert client.run({"prompt": "Hi"}).status_code == 200
     assert client.run({"prompt": "Hi"}).json()["errors"][0]["code"] == 4006
+
+
+def test_a_request_counts_once_also_when_its_script_brings_faults(script):
+    client = script(*[[Faults("latency=0"), "One"]] * 3, faults="rate-limit=2")
+    assert [client.run({"prompt": "Hi"}).status_code for _ in range(3)] == [200, 200, 429]
+    client = script([Faults("rate-limit=0"), "One"])
+    assert client.run({"prompt": "Hi"}).status_code == 429

@@ -81,7 +81,7 @@ def test_faults_of_a_script_and_refusals_that_need_none_of_its_turns(script, str
 
 
 def test_a_mistake_in_a_script_is_complained_about(script):
-    answer = script([Faults("gzipp"), "One"]).run(ASK)
+    answer = script(lambda _: [Faults("gzipp"), "One"]).run(ASK)
     assert (answer.status_code, codes(answer)) == (400, [99_999])
 
 

@@ -34,6 +34,9 @@ def refused(rules):
         ("error=10000, status=403", 403, 10000),
         ("rate-limit=0, code", 401, 2009),
         ("quota=0, code=3036", 429, 3036),
+        ("guardrails, capacity, quota-spent, rate-limited, context-overflow", 413, 5021),
+        ("capacity, quota=0, rate-limited", 429, 3021),
+        ("capacity, quota=0", 429, 4006),
     ],
 )
 def test_a_request_is_refused(refused, stream, faults, status, code):
