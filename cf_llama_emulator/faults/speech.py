@@ -116,25 +116,34 @@ def _empty_beside(_: None, step: str, events: list[Event]) -> list[Event]:
     return events
 
 
+def _is_fragment(event: Event) -> bool:
+    return any("tool_calls" in choice.get("delta", {}) for choice in event.get("choices", ()))
+
+
 def _whole_calls(_: None, step: str, events: list[Event]) -> list[Event]:
     """Join the fragments of a call into one event; shapes without fragments have that already."""
-    if step != "call" or not events[0].get("choices"):
+    carriers = [event for event in events if _is_fragment(event)]
+    if step != "call" or not carriers:
         return events
-    fragments = [event["choices"][0]["delta"]["tool_calls"][0] for event in events]
+    fragments = [event["choices"][0]["delta"]["tool_calls"][0] for event in carriers]
     joined = "".join(fragment["function"].get("arguments", "") for fragment in fragments)
     head = fragments[0] | {"function": fragments[0]["function"] | {"arguments": joined}}
-    event = events[0]
+    event = carriers[0]
     event["choices"][0]["delta"]["tool_calls"] = [head]
     if event.get("tool_calls"):
         event["tool_calls"] = [{"name": head["function"]["name"], "arguments": _parsed(joined)}]
-    return [event]
+    return [*(event for event in events if not _is_fragment(event)), event]
 
 
 def _top_fragments(_: None, step: str, events: list[Event]) -> list[Event]:
     """Move the fragments out of `choices` to the top; shapes without fragments stay as they are."""
-    if step != "call" or not events[0].get("choices"):
+    if step != "call":
         return events
-    return [{"response": "", "tool_calls": event["choices"][0]["delta"]["tool_calls"]} for event in events]
+    return [_at_the_top(event) if _is_fragment(event) else event for event in events]
+
+
+def _at_the_top(event: Event) -> Event:
+    return {"response": "", "tool_calls": event["choices"][0]["delta"]["tool_calls"]}
 
 
 def _nothing(what: str, step: str, events: list[Event]) -> list[Event]:

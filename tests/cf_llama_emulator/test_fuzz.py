@@ -103,12 +103,14 @@ def scripted():
         client.http.close()
 
 
+@pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(faults=st.lists(st.sampled_from(SPOKEN), max_size=6), stream=st.booleans())
-def test_whatever_is_changed_in_what_is_said_goes_together(scripted, faults, stream):
+def test_whatever_is_changed_in_what_is_said_goes_together(scripted, shape, faults, stream):
     scripted.emulator.cleared().say(["Well ", "4", Call("add", {"a": 1}), Call("add", {"a": 2}), " end"])
-    answer = scripted.run(ask_user("Hi", stop="x", stream=stream), x_emulator_faults=", ".join(faults))
+    written = ", ".join([f"shape={shape}", *faults])
+    answer = scripted.run(ask_user("Hi", stop="x", stream=stream), x_emulator_faults=written)
     assert answer.status_code == 200, answer.text
     assert isinstance(events_of(answer.text) if stream else answer.json()["result"], list if stream else dict)

@@ -73,6 +73,15 @@ def test_a_whole_call_may_have_broken_arguments(said, arguments):
     assert native["arguments"] in (arguments, json.loads("[1]"))
 
 
+@pytest.mark.parametrize("fault", ["whole-calls", "top-fragments"])
+@pytest.mark.parametrize("shape", ["hybrid", "openai"])
+def test_text_that_was_held_back_comes_before_a_call_in_any_form(said, fault, shape):
+    events = said(f"text-at-end, {fault}", "Well", CALL, shape=shape)
+    assert "".join(delta.get("content") or "" for delta in deltas(events)) == "Well"
+    calls = [call for holder in (*deltas(events), *events) for call in calls_in(holder)]
+    assert any("name" in call.get("function", call) for call in calls)
+
+
 def test_nothing_at_all_cannot_be_padded(said):
     assert said("nothing=events, huge-event=1", "Hi") == []
 
