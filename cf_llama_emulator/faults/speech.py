@@ -158,9 +158,9 @@ def _nothing(what: str, step: str, events: list[Event]) -> list[Event]:
 
 
 def _absent(key: str, _: str, events: list[Event]) -> list[Event]:
-    other = {"response": "choices", "choices": "response"}.get(key)
+    other = "response" if key == "choices" else "choices"
     for event in events:
-        if other is None or event.get(other, []) != []:
+        if event.get(other, []) != [] or event.get(key) in (None, "", []):
             event.pop(key, None)
     return events
 

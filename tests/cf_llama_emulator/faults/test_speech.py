@@ -82,6 +82,14 @@ def test_text_that_was_held_back_comes_before_a_call_in_any_form(said, fault, sh
     assert any("name" in call.get("function", call) for call in calls)
 
 
+@pytest.mark.parametrize("part", ["response", "choices", "tool_calls"])
+def test_the_only_copy_of_anything_stays(said, part):
+    events = said(f"absent={part}", "0", " nil", CALL, shape="native")
+    assert [text for text in keys(events, "response") if text != ""] == [0, " nil"]
+    for told in (events, said(f"absent={part}, top-fragments", CALL)):
+        assert [call for event in told for call in calls_in(event)]
+
+
 def test_nothing_at_all_cannot_be_padded(said):
     assert said("nothing=events, huge-event=1", "Hi") == []
 
