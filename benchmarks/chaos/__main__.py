@@ -37,8 +37,11 @@ LEAVES = 0.04
 LONGEST = 60.0
 """Seconds after which a call counts as hung: three attempts, each of which may be waited for in full."""
 TIMEOUTS = Timeouts(connect=10, read=3, stall=3)
-BLOCKS, MEGABYTES = 5.0, 2.0
-"""What may be left of each call in blocks, and of a thousand calls in memory: less than one answer each."""
+BLOCKS, MEGABYTES = 0.8, 4.0
+"""What may be left of each call in blocks of Python's memory, and of a thousand calls in that of the process.
+
+Less than one object of each call, and little more than threads take at first for memory that they do not give back.
+"""
 
 ENOUGH_MARKS = 8
 """Fewer say nothing about growth."""
@@ -119,10 +122,18 @@ class Run:
         )
 
     def growth(self) -> tuple[float, float]:
-        """Return blocks of memory a call and megabytes a thousand calls, from the first quarter's end to the last."""
-        (first, before), (last, after) = self.marks[len(self.marks) // 4], self.marks[-1]
-        calls = max(last - first, 1)
-        return (after.blocks - before.blocks) / calls, (after.megabytes - before.megabytes) * 1000 / calls
+        """Return blocks of memory a call and megabytes a thousand calls, by the least of the second and last quarter.
+
+        Calls under way hold memory as well, now more and now less; the least is what stays.
+        """
+        marks = self.marks[:-1] or self.marks  # at the end no call is under way
+        quarter = max(len(marks) // 4, 1)
+        second, last = marks[quarter : 2 * quarter] or marks[:1], marks[-quarter:]
+        calls = max(last[0][0] - second[0][0], 1)
+        blocks, megabytes = (
+            min(mark[field] for _, mark in last) - min(mark[field] for _, mark in second) for field in (-2, -1)
+        )
+        return blocks / calls, megabytes * 1000 / calls
 
 
 async def run(seed: int, run_: Run, caller: Caller, ledger: TextIO, pool: ThreadPoolExecutor) -> None:

@@ -35,7 +35,8 @@ class Outcome:
     """All pieces of the text, as they came."""
     whole: bool = False
     error: Exception | None = None
-    tokens: int | None = None
+    counts: list[int] | None = None
+    """Tokens of the prompt and of the answer."""
 
 
 class Caller:
@@ -114,8 +115,8 @@ def _gathered(outcome: Outcome, chunk: AIMessageChunk) -> None:
     outcome.text += chunk.text
     outcome.calls += [(call["name"], call["args"]) for call in chunk.tool_calls]
     outcome.ids += [str(call["id"]) for call in chunk.tool_calls]
-    if chunk.usage_metadata:
-        outcome.tokens = chunk.usage_metadata["output_tokens"]
+    if usage := chunk.usage_metadata:
+        outcome.counts = [usage["input_tokens"], usage["output_tokens"]]
     outcome.whole = outcome.whole or bool(chunk.response_metadata.get("finish_reason"))
 
 
@@ -130,4 +131,5 @@ def _finished(outcome: Outcome, answer: AIMessage | ChatResponse) -> None:
     outcome.text = answer.message.content or ""
     outcome.calls = [(call.tool_name, call.tool_kwargs) for call in selections]
     outcome.ids = [call.tool_id for call in selections]
-    outcome.tokens = answer.additional_kwargs.get("completion_tokens")
+    counts = [answer.additional_kwargs.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    outcome.counts = None if None in counts else counts

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.chaos.calls import STREAMS, Outcome
 from cf_llama import WorkersAIError
 from cf_llama.errors import (
+    AuthenticationError,
     BadResponseError,
     ConnectionFailedError,
+    ContextOverflowError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExceededError,
     RequestTimeoutError,
     ServiceError,
     StreamInterruptedError,
@@ -21,6 +27,20 @@ Entry = dict[str, Any]
 ATTEMPTS = 3
 """One and two retries."""
 BREAKS = (BadResponseError, ConnectionFailedError, RequestTimeoutError, ServiceError, StreamInterruptedError)
+
+REFUSALS: Mapping[str, type[WorkersAIError]] = {
+    "quota-spent": QuotaExceededError,
+    "quota-spent, status": QuotaExceededError,
+    "error=10000": AuthenticationError,
+    "error=10000, status=403": PermissionDeniedError,
+    "error=5006": InvalidRequestError,
+    "guardrails": InvalidRequestError,
+    "context-overflow": ContextOverflowError,
+    "page=403": PermissionDeniedError,
+    "error=8007, form=embedded": InvalidRequestError,
+    "error=5007, form=run": NotFoundError,
+}
+"""What each final refusal is to become."""
 
 
 def complaints(outcome: Outcome, entries: Sequence[Entry]) -> Iterator[str]:
@@ -37,9 +57,9 @@ def complaints(outcome: Outcome, entries: Sequence[Entry]) -> Iterator[str]:
     if not last["text"].startswith(outcome.shown) and outcome.kind != "json":
         yield f"showed {outcome.shown!r}"
     if outcome.error is not None:
-        yield from _of_error(outcome, last, outcome.error)
+        yield from _of_error(outcome, entries, outcome.error)
     elif outcome.whole:
-        yield from _of_answer(outcome, last)
+        yield from _of_answer(outcome, entries)
     elif not outcome.leaves:
         yield "ended without an end"
 
@@ -53,7 +73,8 @@ def _unforced(outcome: Outcome, entry: Entry) -> bool:
     return outcome.kind == "forced" and bool(entry["text"]) and entry["fate"] != "refused"
 
 
-def _of_answer(outcome: Outcome, last: Entry) -> Iterator[str]:
+def _of_answer(outcome: Outcome, entries: Sequence[Entry]) -> Iterator[str]:
+    last = entries[-1]
     if last["fate"] in {"refused", "refused for now"}:
         yield "answered although refused"
     text = _compared(outcome, outcome.text)
@@ -65,8 +86,18 @@ def _of_answer(outcome: Outcome, last: Entry) -> Iterator[str]:
         yield f"calls {outcome.calls} instead of {last['calls']}"
     if len(set(outcome.ids)) != len(outcome.calls) or not all(outcome.ids):
         yield f"ids {outcome.ids}"
-    if outcome.tokens is None and "no-usage" not in last["faults"] and last["fate"] != "broken":
-        yield "no counts"
+    if outcome.way in STREAMS and outcome.kind != "json" and "error-event" in last["faults"]:
+        yield "answered although the service told of a failure"
+    if last["fate"] != "broken" and outcome.counts != (counts := _counts(outcome, entries)) and counts:
+        yield f"counts {outcome.counts} instead of {counts}"
+
+
+def _counts(outcome: Outcome, entries: Sequence[Entry]) -> list[int] | None:
+    """Return what an answer cost, with the answers in words that were not taken; None where nobody can tell."""
+    paid = [entry for entry in entries[:-1] if _unforced(outcome, entry)] + [entries[-1]]
+    if any("no-usage" in entry["faults"] or entry["fate"] not in {"harmless", "plain"} for entry in paid):
+        return None
+    return [sum(entry["counts"][at] for entry in paid) for at in (0, 1)]
 
 
 def _compared(outcome: Outcome, text: str) -> Any:
@@ -79,12 +110,19 @@ def _compared(outcome: Outcome, text: str) -> Any:
         return text
 
 
-def _of_error(outcome: Outcome, last: Entry, error: Exception) -> Iterator[str]:
+def _of_error(outcome: Outcome, entries: Sequence[Entry], error: Exception) -> Iterator[str]:
+    last = entries[-1]
     if not isinstance(error, WorkersAIError):
         yield f"an error of another kind: {error!r}"
         return
+    if error.is_retryable and len(entries) < ATTEMPTS and not outcome.leaves:
+        yield f"gave up after {len(entries)} requests: {error!r}"
     if last["fate"] in {"harmless", "plain"}:
         yield f"failed although answered: {error!r}"
+    if last["fate"] == "refused" and not isinstance(error, REFUSALS[last["faults"]]):
+        yield f"a refusal became {error!r}"
+    if last["fate"] == "refused for now" and not error.is_retryable:
+        yield f"a refusal for now became final: {error!r}"
     if last["fate"] == "broken" and not isinstance(error, BREAKS):
         yield f"a break became {error!r}"
     if last["fate"] == "hanging" and not isinstance(error, RequestTimeoutError | StreamInterruptedError):

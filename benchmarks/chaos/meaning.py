@@ -10,6 +10,8 @@ from typing import Any
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text
 from cf_llama_emulator.engines.script import ScriptEngine
+from cf_llama_emulator.pieces import split
+from cf_llama_emulator.tokens import estimate, estimate_call
 from cf_llama_emulator.wire import encode
 
 KINDS = {"text": 10, "call": 4, "parallel": 3, "json": 2, "forced": 2, "empty": 1}
@@ -86,6 +88,12 @@ def meaning(key: int, kind: str, *, again: bool = False) -> Meaning:
 def _call(key: int, words: list[str], chance: random.Random) -> tuple[str, dict[str, Any]]:
     deep = chance.choice([{}, {"one": {"two": [chance.randint(-9, 9), None, True]}}])
     return chance.choice(["look_up", "write_down"]), {"key": key, "words": words[:6], "deep": deep}
+
+
+def tokens(meant: Meaning) -> int:
+    """Return how many tokens the service counts for an answer."""
+    said = sum(map(estimate, split(meant.text)))
+    return said + sum(estimate_call(Call(name, arguments)) for name, arguments in meant.calls)
 
 
 class KeyedEngine:

@@ -10,16 +10,18 @@ from collections import Counter
 from pathlib import Path
 from typing import TextIO
 
-from benchmarks.chaos.meaning import QUESTION, KeyedEngine, meaning
+from benchmarks.chaos.meaning import QUESTION, KeyedEngine, meaning, tokens
+from cf_llama_emulator.asking import read_ask
 from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.server import serve
+from cf_llama_emulator.tokens import estimate_input
 
 MEMORY = 5000
 """How many questions are remembered."""
 
 SOON = "retry-after=20ms"
 SHAPES = ("shape=native", "shape=hybrid", "shape=openai")
-PADDING = ("padding=off", "nulls")
+PADDING = ("padding=off", "nulls", "tokens=text")
 FORM = ("json-answer", "bare", "recorded")
 FRAMING = tuple(
     f"framing={how}" for how in ("crlf", "cr", "no-space", "no-blank-lines", "fields", "blank-data", "malformed", "bom")
@@ -27,9 +29,13 @@ FRAMING = tuple(
 PIECES = ("split=97", "split=23", "split=1", "merge", "jitter=0.003", "latency=0.02", "huge-event=256")
 HEADERS = ("gzip", *(f"content-type={kind}" for kind in ("text/html", "text/event-stream", "application/json")))
 CALLS = ("ids=absent", "ids=null", "ids=repeated", "empty-calls", "null-finalisation", "whole-calls", "top-fragments")
-COUNTS = ("no-usage", "no-usage=increments", "usage-twice", "usage-twice=zeros", "usage-twice=details")
-ENDS = (*COUNTS, "finish-reason=absent", "finish-reason=top")
-HARMLESS = (PADDING, (*FORM, *FRAMING), PIECES, HEADERS, (*CALLS, "empty-beside"), ENDS)
+COPIES = ("empty-beside", "absent=response", "absent=choices", "absent=tool_calls")
+COUNTS = (
+    *("no-usage", "no-usage=increments", "increments"),
+    *("usage-twice", "usage-twice=zeros", "usage-twice=details"),
+)
+ENDS = (*COUNTS, "finish-reason=absent", "finish-reason=top", "text-at-end")
+HARMLESS = (PADDING, (*FORM, *FRAMING), PIECES, HEADERS, (*CALLS, *COPIES), ENDS)
 """Faults under which the answer is the same: out of each row one at most."""
 LEAKS = ("leak=json", "leak=function", "leak=tag", "leak=python", "leak=fenced")
 REFUSED_FOR_NOW = (
@@ -85,7 +91,7 @@ def _harmless(chance: random.Random, kind: str) -> list[str]:
     rows = [chance.choice(row) for row in HARMLESS if _likely(chance, 0.4)]
     if kind in {"call", "forced"} and _likely(chance, 0.3):
         rows.append(chance.choice(LEAKS))
-    if kind != "empty" and not any("usage" in row or "finish" in row for row in rows) and _likely(chance, 0.2):
+    if kind != "empty" and not set(rows) & set(ENDS) and _likely(chance, 0.2):
         rows.append("no-done")  # the other signs of the end are there
     return rows
 
@@ -113,7 +119,9 @@ class Ledger:
         again = len(body["messages"]) > 1
         meant = meaning(int(key), kind, again=again)
         line = {"key": int(key), "kind": kind, "fate": fate, "faults": faults, "again": again}
-        self._out.write(json.dumps(line | {"text": meant.text, "calls": meant.calls}) + "\n")
+        counts = [estimate_input(read_ask("", body)), tokens(meant)]
+        line |= {"text": meant.text, "calls": meant.calls, "counts": counts}
+        self._out.write(json.dumps(line) + "\n")
         self._out.flush()
         return faults
 

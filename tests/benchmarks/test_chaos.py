@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos.__main__ import Run
 from benchmarks.chaos.calls import Outcome
-from benchmarks.chaos.judge import complaints
+from benchmarks.chaos.judge import REFUSALS, complaints
 from benchmarks.chaos.meaning import KINDS, meaning
 from benchmarks.chaos.service import BROKEN, FATES, HANGING, HARMLESS, LEAKS, REFUSED, REFUSED_FOR_NOW, faults_of
-from cf_llama.errors import AuthenticationError, RequestTimeoutError, StreamInterruptedError
+from benchmarks.chaos.traces import Traces
+from cf_llama.errors import (
+    AuthenticationError,
+    CapacityError,
+    NotFoundError,
+    RequestTimeoutError,
+    StreamInterruptedError,
+)
 from cf_llama.reply import Reply
 from cf_llama_emulator.faults import read_plan
 
@@ -27,11 +35,12 @@ def entry(**changes):
         "again": False,
         "text": "k7 one",
         "calls": [],
+        "counts": [3, 2],
     } | changes
 
 
 def outcome(**changes):
-    return Outcome(**{"key": 7, "kind": "text", "way": "stream", "whole": True, "tokens": 2} | changes)
+    return Outcome(**{"key": 7, "kind": "text", "way": "stream", "whole": True, "counts": [3, 2]} | changes)
 
 
 RIGHT = {"text": "k7 one", "shown": "k7 one"}
@@ -46,11 +55,17 @@ BROKE = StreamInterruptedError("broke", partial=Reply("k7 o"))
         (outcome(calls=[tuple(CALL)], ids=["a"]), [entry(text="", calls=[CALL])]),
         (outcome(kind="json", text='{"a": 1}', shown='{"a": 1}'), [entry(kind="json", text='{"a":1}')]),
         (outcome(whole=False, shown="k7", error=BROKE), [entry(fate="broken")]),
-        (outcome(whole=False, error=AuthenticationError("no")), [entry(fate="refused")]),
-        (outcome(whole=False, error=RequestTimeoutError("late")), [entry(fate="hanging")]),
+        (outcome(whole=False, error=AuthenticationError("no")), [entry(fate="refused", faults="error=10000")]),
+        (outcome(whole=False, error=RequestTimeoutError("late")), [entry(fate="hanging")] * 3),
         (outcome(whole=False, shown="k7", leaves=True), [entry()]),
         (outcome(whole=False, leaves=True), []),
-        (outcome(kind="forced", calls=[tuple(CALL)], ids=["a"]), [entry(), entry(text="", calls=[CALL], again=True)]),
+        (
+            outcome(kind="forced", calls=[tuple(CALL)], ids=["a"], counts=[6, 4]),
+            [entry(), entry(text="", calls=[CALL], again=True)],
+        ),
+        (outcome(**RIGHT, counts=None), [entry(faults="no-usage")]),
+        (outcome(**RIGHT), [entry(fate="broken", faults="cut=event@40")]),
+        (outcome(whole=False, error=CapacityError("busy")), [entry(fate="refused for now")] * 3),
     ],
 )
 def test_the_judge_accepts_what_was_meant(got, entries):
@@ -66,7 +81,9 @@ def test_the_judge_accepts_what_was_meant(got, entries):
         (outcome(text="k8 one", shown="k8 one"), [entry()], "text 'k8 one' instead of"),
         (outcome(**RIGHT), [entry(calls=[CALL])], r"calls \[\] instead of"),
         (outcome(calls=[tuple(CALL)] * 2, ids=["a", "a"]), [entry(text="", calls=[CALL] * 2)], "ids"),
-        (outcome(**RIGHT, tokens=None), [entry()], "no counts"),
+        (outcome(**RIGHT, counts=None), [entry()], r"counts None instead of \[3, 2\]"),
+        (outcome(**RIGHT, counts=[3, 4]), [entry()], r"counts \[3, 4\] instead of \[3, 2\]"),
+        (outcome(**RIGHT), [entry(fate="broken", faults="error-event=name@7")], "although the service told"),
         (outcome(**RIGHT), [entry(fate="refused")], "answered although refused"),
         (outcome(**RIGHT), [entry(), entry()], "asked again for no reason"),
         (outcome(**RIGHT), [entry(fate="broken")] * 4, "4 requests"),
@@ -75,6 +92,13 @@ def test_the_judge_accepts_what_was_meant(got, entries):
         (outcome(whole=False, error=AuthenticationError("no")), [entry(fate="broken")], "a break became"),
         (outcome(whole=False, error=AuthenticationError("no")), [entry(fate="hanging")], "a hang became"),
         (outcome(whole=False, error=KeyError("x")), [entry(fate="broken")], "an error of another kind"),
+        (outcome(whole=False, error=CapacityError("busy")), [entry(fate="refused for now")], "gave up after 1"),
+        (outcome(whole=False, error=NotFoundError("no")), [entry(fate="refused for now")] * 3, "became final"),
+        (
+            outcome(whole=False, error=NotFoundError("no")),
+            [entry(fate="refused", faults="quota-spent")],
+            "a refusal became NotFoundError",
+        ),
         (outcome(whole=False, shown="k7 one", error=BROKE), [entry(fate="broken")], "partial 'k7 o' after 'k7 one'"),
     ],
 )
@@ -89,8 +113,23 @@ def test_every_fate_and_fault_comes_and_is_known():
     everything = [*sum(HARMLESS, ()), *LEAKS, *REFUSED, *REFUSED_FOR_NOW, *BROKEN, *HANGING]
     for text in [*everything, *(faults for _, faults in drawn)]:
         read_plan(text)
+    assert set(REFUSED) == REFUSALS.keys()
     seen = ", ".join(faults for _, faults in drawn)
     assert [fault for fault in everything if fault not in seen] == []
+
+
+def marked(*held):
+    run = Run(1000 * len(held))
+    run.marks = [(1000 * (at + 1), Traces(3, 1, 1, blocks, megabytes)) for at, (blocks, megabytes) in enumerate(held)]
+    return run
+
+
+def test_growth_is_what_stays_from_the_second_quarter_on():
+    steady = [(9000, 50.0), (700, 90.0), (720, 100.0), (790, 100.0), (700, 101.0), (730, 104.0), (710, 100.0)]
+    assert marked(*steady, (100, 100.0)).growth() == pytest.approx((0.0, 0.0), abs=2.1)
+    leaking = [(1000 * at, 10.0 * at) for at in range(1, 21)]
+    assert marked(*leaking).growth() == pytest.approx((1.0, 10.0))
+    assert marked((5, 5.0)).growth() == (0.0, 0.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
