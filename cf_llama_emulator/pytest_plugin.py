@@ -29,6 +29,9 @@ VARIABLES = (
 """What may lead a client to an account; none of it is the developer's own while a test runs."""
 
 
+_ASKED: pytest.StashKey[ScriptedEmulator] = pytest.StashKey()
+
+
 class UnusedAnswersWarning(UserWarning):
     """A test has ended before its script."""
 
@@ -46,7 +49,7 @@ def _cf_llama_emulator() -> Iterator[ScriptedEmulator]:
 
 @pytest.fixture
 def cf_llama_emulator(
-    _cf_llama_emulator: ScriptedEmulator, monkeypatch: pytest.MonkeyPatch
+    _cf_llama_emulator: ScriptedEmulator, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[ScriptedEmulator]:
     """An emulator of Workers AI on a free port, and the environment variables that lead a client to it.
 
@@ -54,7 +57,7 @@ def cf_llama_emulator(
     a script it answers by fixed rules. A test that leaves scripted answers behind is warned of, and one that fails
     shows the requests.
     """
-    emulator = _cf_llama_emulator.cleared()
+    emulator = request.node.stash[_ASKED] = _cf_llama_emulator.cleared()
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
@@ -71,9 +74,9 @@ def cf_llama_emulator(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show beside a failure what the emulator was asked."""
+    """Show beside a failure, of a test or of a fixture before it, what the emulator was asked."""
     report = yield
-    emulator = getattr(item, "funcargs", {}).get("cf_llama_emulator")
-    if report.failed and report.when == "call" and emulator is not None:
+    emulator = item.stash.get(_ASKED, None)
+    if report.failed and report.when != "teardown" and emulator is not None:
         report.sections.append(("requests to cf_llama_emulator", "\n".join(map(str, emulator.requests)) or "none"))
     return report

@@ -161,12 +161,20 @@ def test_a_failure_shows_the_requests_without_the_token(run_tests):
 
     def test_fails_before(cf_llama_emulator):
         assert False
+
+    @pytest.fixture
+    def indexed(cf_llama_emulator):
+        run("Summarise")
+        assert False
+
+    def test_whose_fixture_fails(indexed): ...
     """,
         failed=2,
+        errors=1,
     )
-    result.stdout.fnmatch_lines(
-        ["*- requests to cf_llama_emulator -*", 'POST */ai/run/* {"messages":*"Hello"*', "none"]
-    )
+    requests = "*- requests to cf_llama_emulator -*"
+    result.stdout.fnmatch_lines([requests, 'POST */ai/run/* {"messages":*"Summarise"*'])
+    result.stdout.fnmatch_lines([requests, 'POST */ai/run/* {"messages":*"Hello"*', "none"])
     assert "emulator-token" not in result.stdout.str()
 
 
