@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from typing import Any
@@ -20,6 +21,9 @@ from cf_llama_emulator.server import serve as serve_emulator
 from cf_llama_emulator.weights import CATALOGUE, DEFAULT, PullError
 from cf_llama_emulator.weights import pull as pull_weights
 from cf_llama_emulator.wire import WRITERS
+
+LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
+"""Where to listen without letting other machines in."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,7 +51,15 @@ root.add_command(batch)
 )
 @click.option("--list-faults", is_flag=True, help="List all that can go wrong on demand, and exit.")
 @click.option("--any-credentials", is_flag=True, help="Take every account and every token.")
-@click.option("--allow-host", multiple=True, metavar="NAME", help="Answer under this host name too; repeatable.")
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer under this host name too; repeatable. Needed for any --host but this machine's own.",
+)
+@click.option(
+    "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
+)
 def serve(
     *,
     host: str,
@@ -62,19 +74,23 @@ def serve(
     list_faults: bool,
     any_credentials: bool,
     allow_host: tuple[str, ...],
+    allow_origin: tuple[str, ...],
 ) -> None:
     """Start an emulator of Workers AI and say how to reach it.
 
     The engine "auto" is the largest model that has been pulled, or fixed rules where there is none.
     """
     if list_faults:
-        click.echo(listing())
+        click.echo(listing(shutil.get_terminal_size().columns))
         return
+    if host not in LOOPBACK_NAMES and not allow_host:
+        raise click.UsageError(f"--host {host} lets other machines in: name it as they do with --allow-host NAME.")
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
         "queue_file": queue_file,
-        "hosts": LOOPBACK_HOSTS | {host, *allow_host},
+        "hosts": LOOPBACK_HOSTS.union(allow_host),
+        "origins": frozenset(allow_origin),
     }
     if any_credentials:
         settings |= {"account_id": None, "api_token": None}

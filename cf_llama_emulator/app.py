@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -32,4 +33,6 @@ def create_app(emulator: Emulator) -> ASGIApp:
     handlers: Any = dict.fromkeys(refused, emulator.refuse)
     service = Starlette(routes=routes, exception_handlers=handlers)
     service.router.redirect_slashes = False
-    return LocalOnly(service, emulator.settings)
+    origins = sorted(emulator.settings.origins)
+    app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
+    return LocalOnly(app, emulator.settings)

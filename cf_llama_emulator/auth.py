@@ -63,7 +63,7 @@ def refusal_of_origin(headers: Mapping[str, str], hosts: frozenset[str], origins
         origins: `Origin` values allowed; "*" allows all.
     """
     host = re.sub(r":\d+$", "", headers.get("host", "")).lower()
-    if "*" not in hosts and host not in hosts:
+    if "*" not in hosts and host not in map(str.lower, hosts):
         return f"Host {host!r} is not served here; allowed: {', '.join(sorted(hosts))}."
     origin = headers.get("origin")
     if origin is not None and "*" not in origins and origin not in origins:

@@ -20,6 +20,8 @@ from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.settings import ACCOUNT_ID, API_TOKEN, Settings
 
 LOOPBACK = "127.0.0.1"
+_WITHIN = {"0.0.0.0": LOOPBACK, "::": "::1"}
+"""Where a server that listens on every address is reached from its own machine."""
 
 
 def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, **settings: Any) -> RunningEmulator:
@@ -61,7 +63,8 @@ class RunningEmulator:
     def __init__(self, emulator: Emulator, host: str, port: int) -> None:
         """Serve `emulator` until `close`."""
         self._emulator = emulator
-        self._socket = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
         # asyncio does so only for sockets that name their protocol; without it each answer waits 40 ms for an ACK
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._address = self._socket.getsockname()
@@ -72,9 +75,10 @@ class RunningEmulator:
 
     @property
     def base_url(self) -> str:
-        """The address to give to a client, ending in `/client/v4`."""
+        """The address to give to a client on this machine, ending in `/client/v4`."""
         host, port = self._address[:2]
-        return f"http://{host}:{port}/client/v4"
+        host = _WITHIN.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/client/v4"
 
     @property
     def account_id(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from cf_llama_emulator.faults.kinds import Fault
 from cf_llama_emulator.faults.queue import QUEUE
 from cf_llama_emulator.faults.refusals import REFUSALS
@@ -39,7 +41,31 @@ CATALOGUE: dict[str, Fault] = {
 """By name."""
 
 
-def listing() -> str:
-    """Return the catalogue as text: each fault, its value and default, what it does and where it is known from."""
-    faults = CATALOGUE.values()
-    return "\n".join(f"{fault.name}{fault.takes.hint}\n    {fault.does}  [{fault.known}]" for fault in faults)
+_FOOTER = """\
+Written NAME[=VALUE], NAME[=VALUE], ...; the value in brackets is taken where none is given. They come together: for
+a request by its x-emulator-faults header, for a server by --fault. Of several refusals the first in this list is sent.
+"none" alone takes away what the server has otherwise."""
+
+
+def listing(width: int = 80) -> str:
+    """Return the catalogue as text: each fault, its value and default, what it does and where it is known from.
+
+    Args:
+        width: Columns that a line may take.
+    """
+    entries = [line for fault in CATALOGUE.values() for line in _entry(fault, width)]
+    return "\n".join([*entries, "", *wrap(_FOOTER, width, break_on_hyphens=False)])
+
+
+def _entry(fault: Fault, width: int) -> list[str]:
+    """Return the lines of a fault; long choices go on in the next line."""
+    head = wrap(
+        f"{fault.name}{fault.takes.hint}".replace("|", "| "),
+        width,
+        subsequent_indent=" " * 8,
+        break_on_hyphens=False,
+    )
+    told = f"{fault.does} [{fault.known}]"
+    indent = " " * 4
+    does = wrap(told, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return [*(line.replace("| ", "|") for line in head), *does]

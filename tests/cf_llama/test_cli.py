@@ -135,6 +135,42 @@ def test_serve_lists_what_can_go_wrong(cf_llama):
     assert cf_llama("serve", "--list-faults").output == listing() + "\n"
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])  # noqa: S104 - it is refused
+def test_serve_lets_no_other_machine_in_before_it_is_named(cf_llama, host):
+    refused = cf_llama("serve", "--host", host)
+    assert refused.exit_code == 2
+    assert f"--host {host} lets other machines in: name it as they do with --allow-host NAME." in refused.output
+
+
+def test_serve_answers_under_the_names_and_to_the_pages_it_is_told(tmp_path):
+    arguments = [
+        "--engine",
+        "rule",
+        "--host",
+        "0.0.0.0",  # noqa: S104 - for a moment
+        "--allow-host",
+        "Box",
+        "--allow-origin",
+        "https://mine.example",
+    ]
+    with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
+        _, exported = read_banner(process)
+        assert exported["CLOUDFLARE_BASE_URL"].startswith("http://127.0.0.1:")
+        asked = {
+            "box": {},
+            "other": {},
+            "localhost": {"origin": "https://mine.example"},
+            "127.0.0.1": {"origin": "null"},
+        }
+        answers = [
+            httpx.get(exported["CLOUDFLARE_BASE_URL"], headers={"host": host} | headers)
+            for host, headers in asked.items()
+        ]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert [answer.status_code for answer in answers] == [400, 403, 400, 403]
+
+
 def test_serve_takes_its_shape_its_faults_and_any_credentials(tmp_path):
     faults = ["--fault", "capacity", "--fault", "times=1"]
     arguments = ["--engine", "rule", "--shape", "hybrid", "--any-credentials", *faults]

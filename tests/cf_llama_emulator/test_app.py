@@ -328,6 +328,12 @@ def test_hosts_and_origins_may_be_let_in():
         client = Client(emulator)
         assert client.run(ask_user("Hi"), host="any.example", origin="https://mine.example").status_code == 200
         assert client.run(ask_user("Hi"), origin="https://other.example").status_code == 403
+        assert client.run(ask_user("Hi")).status_code == 200
+        asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        for origin, status in {"https://mine.example": 200, "https://other.example": 403}.items():
+            answer = client.http.options(f"{client.account}/ai/run/{MODEL}", headers=asks | {"origin": origin})
+            assert answer.status_code == status
+            assert answer.headers.get("access-control-allow-origin") == (origin if status == 200 else None)
         client.http.close()
 
 

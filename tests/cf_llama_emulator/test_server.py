@@ -30,6 +30,24 @@ def test_answers_on_a_free_loopback_port_and_keeps_a_log():
     assert "emulator-token" not in repr(seen)
 
 
+@pytest.mark.parametrize(
+    ("host", "reached"),
+    [
+        ("::1", "http://[::1]:"),
+        ("::", "http://[::1]:"),
+        ("0.0.0.0", "http://127.0.0.1:"),  # noqa: S104 - for a moment
+    ],
+)
+def test_every_address_is_told_as_this_machine_reaches_it(host, reached):
+    try:
+        emulator = serve(host=host)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with emulator:
+        assert emulator.base_url.startswith(reached)
+        assert run(emulator, {"prompt": "Hello"}).status_code == 200
+
+
 def test_two_emulators_at_once_do_not_share_anything():
     with serve(ScriptEngine(["one"])) as first, serve(ScriptEngine(["two"]), shape="hybrid") as second:
         assert run(second, {"prompt": "?"}).json()["result"]["choices"][0]["message"]["content"] == "two"

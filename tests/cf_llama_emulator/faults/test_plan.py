@@ -44,12 +44,16 @@ def test_faults_act_in_the_order_of_the_catalogue():
 
 
 def test_the_catalogue_can_be_listed():
-    text = listing()
-    for fault in CATALOGUE.values():
-        assert f"{fault.name}{fault.takes.hint}\n    {fault.does}  [{fault.known}]" in text
-        assert fault.does
-        assert fault.known
-        fault.takes.read(None)
+    for width in (60, 80, 400):
+        text = listing(width)
+        assert max(map(len, text.splitlines())) <= width
+        spoken = " ".join(text.split()).replace("| ", "|")
+        for fault in CATALOGUE.values():
+            assert f"{fault.name}{fault.takes.hint} {fault.does} [{fault.known}]" in spoken
+            assert fault.does
+            assert fault.known
+            fault.takes.read(None)
+        assert '"none" alone takes away' in spoken
 
 
 def codes(*answers):
