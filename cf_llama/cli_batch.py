@@ -27,7 +27,7 @@ from cf_llama.transport import Transport
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Ask every row of a file, in batches.")
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("target", metavar="OUT", type=FILE)
 @click.option("--prompt", metavar="TEMPLATE", help="What to ask of each row, its fields in braces: 'Translate {text}'.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import signal
+import textwrap
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ from cf_llama.cli_progress import Bar
 from cf_llama.version import __version__
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.engines.choose import FORMS, Choice, File, Pulled, Rules, Server, choose_here, start
+from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.server import RunningEmulator
 from cf_llama_emulator.server import serve as serve_emulator
@@ -84,7 +87,7 @@ def serve(
         click.echo(listing(shutil.get_terminal_size().columns))
         return
     if host not in LOOPBACK_NAMES and not allow_host:
-        raise click.UsageError(f"--host {host} lets other machines in: name it as they do with --allow-host NAME.")
+        raise click.UsageError(f"--host {host} lets other machines in: name it with --allow-host NAME.")
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
@@ -94,6 +97,7 @@ def serve(
     }
     if any_credentials:
         settings |= {"account_id": None, "api_token": None}
+    _check_faults(fault)  # before a model is loaded
     try:
         choice = choose_here(engine, engine_model)
         click.echo(f"engine    {describe(choice)}")
@@ -115,7 +119,7 @@ def model() -> None:
     """The small models that the emulator can think with."""
 
 
-@model.command(name="list")
+@model.command(name="list", short_help="List the models, and which are on this machine.")
 def list_models() -> None:
     """List the models, their sizes, licences and homes, and which are on this machine."""
     for weights in CATALOGUE.values():
@@ -123,7 +127,7 @@ def list_models() -> None:
         click.echo(f"    {weights.path if weights.in_cache else f'not here yet: cf-llama model pull {weights.name}'}")
 
 
-@model.command()
+@model.command(short_help="Fetch a model into the cache folder.")
 @click.argument("name", default=DEFAULT, type=click.Choice(list(CATALOGUE)))
 def pull(name: str) -> None:
     """Fetch a model into the cache folder: resumable, verified, from its publisher first.
@@ -148,7 +152,7 @@ def describe(choice: Choice) -> str:
         case Rules():
             return (
                 "fixed rules, no model: fit for tests, not for conversation.\n"
-                "          A small real model: pip install 'cf-llama[local]' and cf-llama model pull"
+                "          A small real model: pip install 'cf-llama[local]'; cf-llama model pull"
             )
         case Pulled(name):
             thinks = f"{name} on this machine"
@@ -167,6 +171,15 @@ def how_to_reach(running: RunningEmulator) -> str:
         f"export CLOUDFLARE_API_TOKEN={running.api_token}\n"
         "ready     Ctrl-C stops"
     )
+
+
+def _check_faults(faults: Sequence[str]) -> None:
+    """Refuse what is no fault, with all there are: as wide as the terminal, and no name broken."""
+    try:
+        combined(faults)
+    except ValueError as error:
+        columns = shutil.get_terminal_size().columns
+        raise click.ClickException(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error
 
 
 def _until_interrupted() -> None:

@@ -40,7 +40,7 @@ TIMEOUTS = Timeouts(connect=10, read=3, stall=3)
 BLOCKS, MEGABYTES = 0.8, 4.0
 """What may be left of each call in blocks of Python's memory, and of a thousand calls in that of the process.
 
-Less than one object of each call, and little more than threads take at first for memory that they do not give back.
+The latter grows for a while, as threads keep what they have once had.
 """
 
 ENOUGH_MARKS = 8

@@ -139,7 +139,24 @@ def test_serve_lists_what_can_go_wrong(cf_llama):
 def test_serve_lets_no_other_machine_in_before_it_is_named(cf_llama, host):
     refused = cf_llama("serve", "--host", host)
     assert refused.exit_code == 2
-    assert f"--host {host} lets other machines in: name it as they do with --allow-host NAME." in refused.output
+    assert f"--host {host} lets other machines in: name it with --allow-host NAME." in refused.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [("capaciti", "one of times, .* not 'capaciti'"), ("cut=mid", "one of byte, event, .* not 'mid'")],
+)
+def test_serve_says_which_faults_there_are_before_it_loads_a_model(cf_llama, fault, says):
+    refused = cf_llama("serve", "--fault", fault)
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: fault ")
+    assert max(map(len, refused.output.splitlines())) <= 80
+    assert re.search(says, " ".join(refused.output.split()))
+
+
+@pytest.mark.parametrize("command", [(), ("model",)])
+def test_no_line_of_help_is_cut(cf_llama, command):
+    assert "..." not in cf_llama(*command, "--help").output.replace("[ARGS]...", "")
 
 
 def test_serve_answers_under_the_names_and_to_the_pages_it_is_told(tmp_path):
