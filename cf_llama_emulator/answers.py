@@ -79,7 +79,8 @@ async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, b
                     raise complaint("faults must come first")
                 case End():
                     answer = writer.whole("".join(text), calls, piece)
-                    cost = f"{neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0):.2f}"
+                    usual = neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0)
+                    cost = f"{answer.get('usage', {}).get('neurons', usual):.2f}"
                     body = answer if bare else envelope(answer)
                     return json_response(body, headers={**headers, "cf-ai-neurons": cost})
     raise complaint("the engine gave no end")

@@ -5,7 +5,6 @@ The order is the one that recorded answers show: path, method, credentials, JSON
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, suppress
@@ -23,6 +22,7 @@ from cf_llama_emulator.auth import check_account_form, check_credentials
 from cf_llama_emulator.engines.base import Ask, End, Engine, Piece
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint, wrong_method
 from cf_llama_emulator.exchange import (
+    capacity,
     check_size,
     front_refusal,
     gateway_of,
@@ -35,8 +35,7 @@ from cf_llama_emulator.exchange import (
     shape_of,
 )
 from cf_llama_emulator.faults import HEADER, Fate, Plan, combined
-from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP
-from cf_llama_emulator.faults.codes import error_of
+from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
 from cf_llama_emulator.faults.forms import written
 from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.queue import ACCEPTED
@@ -47,7 +46,7 @@ from cf_llama_emulator.pieces import accounted, until_stop
 from cf_llama_emulator.queueing import Queue
 from cf_llama_emulator.seen import Log
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.tokens import estimate_input, neurons
+from cf_llama_emulator.tokens import CONTEXT_WINDOW, estimate_input, neurons
 from cf_llama_emulator.validation import FORMS, check_context, check_schema, parse_body
 
 CLIENT_GONE = 499
@@ -191,12 +190,12 @@ class Emulator:
         plan = plan_of(request)
         body = plan.asked(body)
         ask = read_ask(model, body, check_schema(body, forms))
-        check_context(ask)
+        check_context(ask, plan.values.get(WINDOW, CONTEXT_WINDOW))
         if not plan.settings(self.settings).json_streams:
             check_json_stream(body)
         plan.refuse(self.spending)
         if BUSY in plan:
-            await _capacity(request, body, plan.values[BUSY])
+            await capacity(request, body, plan.values[BUSY])
         return await self._answer(request, ask, body, content)
 
     async def _answer(self, request: Request, ask: Ask, body: Mapping[str, Any], content: bytes) -> Response:
@@ -248,11 +247,3 @@ class Emulator:
 
     def _headers(self, request: Request) -> dict[str, str]:
         return headers_of(request, self.engine.name)
-
-
-async def _capacity(request: Request, body: Mapping[str, Any], seconds: float) -> None:
-    """Wait for capacity, or refuse a request that does not want to."""
-    options = body.get("options")
-    if isinstance(options, Mapping) and options.get("rejectIfBusy") is True:
-        raise error_of(3040)
-    await while_connected(request, asyncio.sleep(seconds))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from cf_llama_emulator.answers import while_connected
 from cf_llama_emulator.auth import check_account_form
 from cf_llama_emulator.errors import ServiceError, complaint, no_route, wrong_method
 from cf_llama_emulator.faults import NO_FAULTS, Plan
+from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.gateway import GATEWAY, gateway_headers
 from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.settings import Settings
@@ -87,6 +92,14 @@ def headers_of(request: Request, engine: str) -> dict[str, str]:
         headers |= {"cf-ai-req-id": request_id(request), "x-emulator-engine": engine}
         headers |= gateway_headers(getattr(request.state, "model", "")) if gateway_of(request) else {}
     return headers
+
+
+async def capacity(request: Request, body: Mapping[str, Any], seconds: float) -> None:
+    """Wait for capacity, or refuse a request that does not want to."""
+    options = body.get("options")
+    if isinstance(options, Mapping) and options.get("rejectIfBusy") is True:
+        raise error_of(3040)
+    await while_connected(request, asyncio.sleep(seconds))
 
 
 def front_refusal(request: Request, error: HTTPException) -> ServiceError:

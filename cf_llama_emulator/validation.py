@@ -62,15 +62,15 @@ def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS) -> str:
     raise bad_input(_one_of("/", len(matches), filter(None, failures.values())))
 
 
-def check_context(ask: Ask) -> None:
+def check_context(ask: Ask, window: int = CONTEXT_WINDOW) -> None:
     """Refuse with 413/5021 what would not fit into the context window, by the estimate of `tokens`."""
     wanted = estimate_input(ask) + ask.max_tokens
-    if wanted > CONTEXT_WINDOW:
+    if wanted > window:
         raise ServiceError(
             413,
             5021,
             f"The estimated number of input and maximum output tokens ({wanted}) "
-            f"exceeded this model context window limit ({CONTEXT_WINDOW}).",
+            f"exceeded this model context window limit ({window}).",
         )
 
 

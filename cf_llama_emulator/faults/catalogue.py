@@ -11,8 +11,9 @@ from cf_llama_emulator.faults.speech import RIDING, SPEECH, STOP
 from cf_llama_emulator.faults.taking import TAKING
 from cf_llama_emulator.faults.transfer import TRANSFER
 from cf_llama_emulator.faults.values import Number
+from cf_llama_emulator.tokens import CONTEXT_WINDOW
 
-JSON_ANSWER, BARE, TIMES, BUSY = "json-answer", "bare", "times", "busy"
+JSON_ANSWER, BARE, TIMES, BUSY, WINDOW = "json-answer", "bare", "times", "busy", "window"
 """The plain switches, which the app asks for."""
 
 _SWITCHES: tuple[Fault, ...] = (
@@ -31,9 +32,16 @@ _SWITCHES: tuple[Fault, ...] = (
         Number("SECONDS", 10, 0, 600),
         early=True,
     ),
+    Fault(
+        WINDOW,
+        "has a context window of this size, for input and max_tokens together (5021)",
+        "Cloudflare docs: the model's page",
+        Number("TOKENS", CONTEXT_WINDOW, 1, whole=True),
+        early=True,
+    ),
 )
 
-__all__ = ["BARE", "BUSY", "CATALOGUE", "JSON_ANSWER", "RIDING", "STOP", "TIMES", "listing"]
+__all__ = ["BARE", "BUSY", "CATALOGUE", "JSON_ANSWER", "RIDING", "STOP", "TIMES", "WINDOW", "listing"]
 
 CATALOGUE: dict[str, Fault] = {
     fault.name: fault for fault in (*_SWITCHES, *TAKING, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)

@@ -7,6 +7,7 @@ from cf_llama_emulator.faults.values import Number, OneOf
 
 FORM, KEYED, NESTED, SHUFFLED = "queue-form", "queue-keyed", "queue-nested", "queue-shuffled"
 ACCEPTED, MESSAGES, DELAY = "queue-accepted", "queue-messages", "queue-delay"
+TEMPLATED, LIMIT = "queue-templated", "queue-limit"
 FAILED, MISSING, STUCK, EXPIRED, BROKEN = (
     "queue-failed",
     "queue-missing",
@@ -31,6 +32,8 @@ QUEUE: tuple[Fault, ...] = (
     OnQueue(SHUFFLED, "gives results in another order at each poll", _SEEN),
     OnQueue(ACCEPTED, "answers a submission with 202", _SEEN),
     OnQueue(MESSAGES, "takes items with messages, which the schema does not know", _SEEN),
+    OnQueue(TEMPLATED, "takes prompts as what a user says, where the documented ones are continued", "made up"),
+    OnQueue(LIMIT, "refuses batches of more items (5006)", "made up", Number("ITEMS", 50, 0, whole=True)),
     OnQueue(DELAY, "has no results for so many seconds", _PAGE, Number("SECONDS", 1)),
     OnQueue(FAILED, "lets this share of the items fail", _PAGE, Number("SHARE", 1, 0, 1)),
     OnQueue(MISSING, "leaves this share of the items out of the results", "made up", Number("SHARE", 1, 0, 1)),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from cf_llama_emulator.engines.base import Call, End, Piece, Text
+from cf_llama_emulator.faults.counts import COUNTS, RECORDED, REPORTED
 from cf_llama_emulator.faults.kinds import Fault, OnEvents, OnPieces, OnSettings
 from cf_llama_emulator.faults.values import Number, OneOf
 from cf_llama_emulator.tokens import arguments_text
@@ -78,25 +79,6 @@ def _finalised(_: None, step: str, events: list[Event]) -> list[Event]:
     index = max((call.get("index", 0) for calls in _lists_of_calls(events[-1]) for call in calls), default=0)
     closing = {"id": None, "type": None, "index": index, "function": {"name": None, "arguments": ""}}
     return [*events, {"response": "", "tool_calls": [closing]}]
-
-
-def _without_usage(where: str, step: str, events: list[Event]) -> list[Event]:
-    closes = step in {"finish", "whole"}
-    if where == "everywhere" or closes == (where == "closing"):
-        for event in events:
-            event.pop("usage", None)
-    return events
-
-
-def _repeated_usage(second: str, step: str, events: list[Event]) -> list[Event]:
-    if step != "finish" or "usage" not in events[-1]:
-        return events
-    usage = dict(events[-1]["usage"])
-    if second == "zeros":
-        usage = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
-    elif second == "details":
-        usage["prompt_tokens_details"] = {"cached_tokens": 0}
-    return [*events, {"response": "", "usage": usage}]
 
 
 def _finish_reason(how: str, step: str, events: list[Event]) -> list[Event]:
@@ -179,7 +161,7 @@ def _huge(kilobytes: float, step: str, events: list[Event]) -> list[Event]:
     return events
 
 
-RECORDED, REPORTED, PROVIDER = "recorded streams", "reports of users", "Cloudflare's own client libraries"
+PROVIDER = "Cloudflare's own client libraries"
 
 SPEECH: tuple[Fault, ...] = (
     OnSettings(
@@ -230,20 +212,7 @@ SPEECH: tuple[Fault, ...] = (
     ),
     OnEvents("empty-calls", "puts {} among the tool calls", RECORDED, change=_empty_calls),
     OnEvents("null-finalisation", "ends each call with a fragment of nulls", PROVIDER, change=_finalised),
-    OnEvents(
-        "no-usage",
-        "leaves out token counts: everywhere, the increments of a stream, or the sum that closes it",
-        REPORTED,
-        OneOf(("everywhere", "increments", "closing")),
-        change=_without_usage,
-    ),
-    OnEvents(
-        "usage-twice",
-        "sends the closing counts twice, the second time the same, as zeros or with details",
-        RECORDED,
-        OneOf(("same", "zeros", "details")),
-        change=_repeated_usage,
-    ),
+    *COUNTS,
     OnEvents(
         "finish-reason",
         "leaves it out, or sends it alone at the top",

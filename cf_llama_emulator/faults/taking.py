@@ -96,6 +96,12 @@ def _bare_schema(body: Body, _: None) -> Body:
     return body
 
 
+def _prompt_alone(body: Body, _: None) -> Body:
+    if "messages" in body and not body.keys().isdisjoint({"raw", "lora"}):
+        raise bad_input("raw and lora go with a prompt alone")
+    return body
+
+
 NOTES, REPORTED = "Cloudflare's release notes, contradicted by recorded refusals", "reports of users"
 
 TAKING: tuple[Fault, ...] = (
@@ -124,6 +130,12 @@ TAKING: tuple[Fault, ...] = (
         REPORTED,
         OneOf(("ignored", "refused")),
         change=_tool_choice,
+    ),
+    OnBody(
+        "prompt-alone",
+        "refuses raw and lora beside messages (5006)",
+        "Cloudflare docs: fine-tunes; the schema names lora beside a prompt only",
+        change=_prompt_alone,
     ),
     OnBody(
         "bare-schema",

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from cf_llama_emulator.answers import whole
@@ -16,7 +17,18 @@ from cf_llama_emulator.asking import read_ask
 from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.errors import ServiceError, bad_input, complaint
 from cf_llama_emulator.faults import Plan
-from cf_llama_emulator.faults.queue import BROKEN, DELAY, EXPIRED, FAILED, MESSAGES, MISSING, QUEUE, STUCK
+from cf_llama_emulator.faults.queue import (
+    BROKEN,
+    DELAY,
+    EXPIRED,
+    FAILED,
+    LIMIT,
+    MESSAGES,
+    MISSING,
+    QUEUE,
+    STUCK,
+    TEMPLATED,
+)
 from cf_llama_emulator.faults.speech import SPEECH
 from cf_llama_emulator.pieces import accounted
 from cf_llama_emulator.queueing.forms import results
@@ -100,8 +112,9 @@ class Queue:
             return {"success": False, "error": {"code": error.code, "message": f"AiError: {error.text}"}}
 
     async def _think(self, model: str, item: Mapping[str, Any], plan: Plan) -> Any:
-        """Return what the engine answers. A prompt is not wrapped here: the documentation's samples ramble on."""
-        ask = replace(read_ask(model, item, "prompt" if "prompt" in item else "messages"), raw="prompt" in item)
+        """Return what the engine answers. Prompts are not wrapped here as a rule: the documented samples ramble on."""
+        raw = "prompt" in item and TEMPLATED not in plan
+        ask = replace(read_ask(model, item, "prompt" if "prompt" in item else "messages"), raw=raw)
         check_context(ask)
         prompt_tokens = estimate_input(ask)
         writer = plan.writer(plan.settings(self._settings).writer(model, prompt_tokens))
@@ -117,6 +130,8 @@ def _checked(body: Mapping[str, Any], plan: Plan) -> list[Mapping[str, Any]]:
     if "requests" not in body:
         raise bad_input("required properties at '/' are 'requests'")
     check_schema(body, ["requests"])
+    if len(body["requests"]) > (limit := plan.values.get(LIMIT, inf)):
+        raise bad_input(f"'/requests' must have at most {limit} items")
     for number, item in enumerate(body["requests"]):
         if "messages" in item and MESSAGES in plan:
             check_schema({name: value for name, value in item.items() if name != "external_reference"}, ["messages"])

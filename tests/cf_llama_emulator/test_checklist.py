@@ -120,6 +120,16 @@ SHAPES = [
     ),
     v1("v1 without envelope", "", lambda came: came.json["choices"][0]["message"]["content"] == "Hello there"),
     v1("v1 digits in delta", "", lambda came: {"content": 6} in came.deltas, "6", stream=True),
+    Row(
+        "tokens out of a cache",
+        "cached=1",
+        lambda came: came.result["usage"]["prompt_tokens_details"] == {"cached_tokens": 1},
+    ),
+    Row(
+        "more neurons than usual",
+        "shape=hybrid, neurons=10",
+        lambda came: came.headers["cf-ai-neurons"] == f"{came.result['usage']['neurons']:.2f}" == "8.46",
+    ),
     Row("usage missing", "no-usage", lambda came: "usage" not in came.result),
     Row("empty call in a whole answer", "empty-calls", lambda came: came.result["tool_calls"][1] == {}, [ADD], TOOLS),
     Row("call leaks", "leak=json", lambda came: came.result["response"]["name"] == "add", [ADD], TOOLS),
@@ -170,6 +180,7 @@ STREAMS = [
     ),
     streamed("closing counts twice", "usage-twice", lambda came: len(came.all("usage")) == 2),
     streamed("then zeros", "usage-twice=zeros", lambda came: came.all("usage")[-1]["total_tokens"] == 0),
+    streamed("tokens out of a cache", "cached", lambda came: "cached_tokens" in str(came.all("usage"))),
     streamed("no counts", "no-usage", lambda came: came.all("usage") == []),
     streamed(
         "finish reason at the top",
@@ -272,6 +283,11 @@ TAKING = [
     Row("stop honoured", "stop", lambda came: came.result["response"] == "Hello ", body={"stop": ["th"]}),
     streamed("stop honoured across events", "stop", lambda came: "".join(came.all("response")) == "Hell", stop="o t"),
     Row("no room", "", refusal(413, 5021), body={"max_tokens": 24_000}),
+    Row("less room", "window=100", refusal(413, 5021), body={"max_tokens": 100}),
+    Row("more room", "window=99999", lambda came: came.status == 200, body={"max_tokens": 24_000}),
+    Row("raw beside messages taken", "", lambda came: came.status == 200, body={"raw": True}),
+    Row("raw beside messages refused", "prompt-alone", refusal(400, 5006), body={"raw": True}),
+    Row("lora beside messages refused", "prompt-alone", refusal(400, 5006), body={"lora": "mine"}),
 ]
 
 REFUSALS = [

@@ -230,3 +230,19 @@ def test_batches_survive_a_restart(tmp_path):
         assert results(client, done)["responses"][0]["result"]["response"] == "You said: One"
         assert results(client, waiting)["responses"][0]["result"]["response"] == "You said: Two"
         client.http.close()
+
+
+def test_a_batch_may_have_only_so_many_items(rules):
+    assert refusal(submit(rules, *prompts("One", "Two"), faults="queue-limit=1")) == (
+        400,
+        5006,
+        "Bad input: Error: '/requests' must have at most 1 items",
+    )
+    assert submit(rules, *prompts("One"), faults="queue-limit=1").status_code == 200
+
+
+@pytest.mark.parametrize(("faults", "raw"), [("", True), ("queue-templated", False)])
+def test_a_prompt_is_continued_or_answered(script, faults, raw):
+    client = script(lambda ask: str(ask.raw), "unused")
+    result = results(client, queued(client, *prompts("One"), faults=faults))
+    assert result["responses"][0]["result"]["response"] == str(raw)
