@@ -6,7 +6,7 @@ WorkersAIError
 │   └── MissingCredentialsError  no account or no token was given or found
 ├── AuthenticationError        the token is wrong
 ├── PermissionDeniedError      the token is right, but not for this
-├── NotFoundError              no such account, model or gateway
+├── NotFoundError              no such account, model or gateway, or the model has no queue
 ├── RateLimitError             too many requests: wait
 │   ├── CapacityError          the service is out of capacity: wait longer
 │   └── QuotaExceededError     the day's free allocation or a spend limit is used up: waiting seconds is of no use
@@ -121,7 +121,7 @@ class PermissionDeniedError(WorkersAIError):
 
 
 class NotFoundError(WorkersAIError):
-    """The account, the model or the gateway does not exist."""
+    """The account, the model or the gateway does not exist, or the model has no queue."""
 
 
 class RateLimitError(WorkersAIError):

@@ -182,6 +182,8 @@ def _readable(headers: Mapping[str, str]) -> dict[str, str]:
 def _meaning(status: int, code: int | None, message: str) -> Meaning:
     if "daily free allocation" in message:  # under 3036, 4006, and under no code at all
         return Meaning(errors.QuotaExceededError)
+    if "request queuing" in message:  # 8007, which says many things
+        return Meaning(errors.NotFoundError)
     if code == 10000:  # noqa: PLR2004 - Cloudflare's code for both; only the status tells them apart
         return Meaning(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
     if code == 3030:  # noqa: PLR2004 - a catch-all: a content filter, or an outage passed through

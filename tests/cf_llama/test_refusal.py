@@ -119,6 +119,7 @@ def test_the_table_is_complete():
         (403, 10000, "Authentication error", PermissionDeniedError, False),
         (400, 3030, "Internal Server Error", ServiceError, True),
         (429, 99999, "you have used up your daily free allocation of 10,000 neurons", QuotaExceededError, False),
+        (400, 8007, "This model does not support request queuing", NotFoundError, False),
         (418, 99999, "new", InvalidRequestError, False),
         (503, 99999, "new", ServiceError, True),
         (200, 99999, "new", ServiceError, False),
