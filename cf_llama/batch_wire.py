@@ -21,7 +21,7 @@ from cf_llama.reply import Reply, Usage
 from cf_llama.request import ChatRequest
 from cf_llama.shares import shares
 
-PENDING = {"queued", "running", "processing", "pending"}
+PENDING = ("queued", "running", "processing", "pending")
 _LISTS = ("responses", "results")
 _KNOWN = ("max_tokens", "temperature", "top_p", "seed", "repetition_penalty", "response_format")
 _KNOWN_POSITIVE = ("frequency_penalty", "presence_penalty")
@@ -117,16 +117,11 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
         BadResponseError: the page cannot be read.
     """
     result = _unwrapped(page.content)
+    if _is_pending(result):
+        return None
     found = _listed(result)
     if found is None:
-        status = result.get("status") if isinstance(result, Mapping) else None
-        if status in PENDING or (isinstance(result, Mapping) and result.keys() == {"request_id"}):
-            return None
-        if status is not None:
-            raise ServiceError(f"the batch ended as {status!r}", status=page.status)
-        if len(items) > 1 or wire.read_event(result) is None:
-            raise _unreadable(page, "the results of the batch cannot be read")
-        found = [result]
+        found = [_only(result, items, page)]
     matched = list(_matched(items, found) if items else zip(_unknown(found), found, strict=True))
     outcomes = tuple(_outcome(item, given, page) for item, given in matched)
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
@@ -152,6 +147,22 @@ def _with_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usag
 
 def _unwrapped(content: Any) -> Any:
     return content["result"] if isinstance(content, Mapping) and "result" in content else content
+
+
+def _is_pending(result: Any) -> bool:
+    """Whether there is more to come, whatever part of the results is there already."""
+    return isinstance(result, Mapping) and (result.get("status") in PENDING or result.keys() == {"request_id"})
+
+
+def _only(result: Any, items: Sequence[Item], page: Page) -> Any:
+    """The one result of a batch of one, given without a list."""
+    if is_refusal(result):
+        raise _failure(page, result)
+    if isinstance(result, Mapping) and (status := result.get("status")) is not None:
+        raise ServiceError(f"the batch ended as {status!r}", status=page.status)
+    if len(items) > 1 or wire.read_event(result) is None:
+        raise _unreadable(page, "the results of the batch cannot be read")
+    return result
 
 
 def _listed(result: Any) -> list[Any] | None:
@@ -182,7 +193,8 @@ def _unknown(found: Sequence[Any]) -> Iterator[Item]:
 def _key(result: Any, items: Sequence[Item], names: set[str]) -> str:
     if not isinstance(result, Mapping):
         return ""
-    if (reference := result.get("external_reference")) in names:
+    reference = result.get("external_reference")
+    if isinstance(reference, str) and reference in names:
         return str(reference)
     number = next((str(result[name]) for name in ("id", "index") if result.get(name) is not None), "")
     place = int(number) if number.isdecimal() else len(items)

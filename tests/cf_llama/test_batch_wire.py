@@ -111,6 +111,23 @@ def test_an_id_alone_is_nothing_yet():
     assert read_results(page({"request_id": "x"}), items(1)) is None
 
 
+@pytest.mark.parametrize("part", [[], [{"id": 0, "success": True, "result": {"response": "a"}}]])
+def test_part_of_the_results_is_nothing_yet_while_the_batch_runs(part):
+    assert read_results(page({"status": "running", "responses": part}), items(2)) is None
+
+
+def test_a_failure_in_place_of_results_says_why():
+    with pytest.raises(ServiceError, match="Model execution failed") as caught:
+        read_results(page({"requestId": "x", "message": "Model execution failed", "internalCode": 5001}), items(2))
+    assert (caught.value.code, caught.value.is_retryable) == (5001, True)
+
+
+@pytest.mark.parametrize("reference", [None, 7, ["ref-0"], {"a": 1}])
+def test_a_strange_reference_is_as_none(reference):
+    found = [{"id": 1 - n, "external_reference": reference, "result": {"response": str(1 - n)}} for n in range(2)]
+    assert texts(read_results(page({"responses": found}), items(2))) == ["0", "1"]
+
+
 def test_any_other_status_is_the_end():
     with pytest.raises(ServiceError, match="'failed'"):
         read_results(page({"status": "failed"}), items(1))
