@@ -14,8 +14,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from cf_llama.batch_options import BatchOptions
+from cf_llama.batch_steps import Pause, Step, Ticket
 from cf_llama.batch_wire import Item, Outcome
-from cf_llama.batch_work import BatchOptions, Pause, Step, Ticket, Work
+from cf_llama.batch_work import Work
 from cf_llama.errors import InvalidRequestError, WorkersAIError
 from cf_llama.job import Job
 from cf_llama.reply import Usage

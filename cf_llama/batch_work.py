@@ -9,22 +9,24 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
-
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass as validated
 
 from cf_llama import errors
+from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_packing import Submission, packed
-from cf_llama.batch_wire import Item, Outcome, read_request_id, read_results
+from cf_llama.batch_steps import Pause, Poll, Step, Ticket
+from cf_llama.batch_wire import Item, Outcome, Results, read_request_id, read_results
 from cf_llama.errors import (
+    BadResponseError,
     CapacityError,
     InvalidRequestError,
+    NotFoundError,
+    QuotaExceededError,
     RequestTimeoutError,
     SubmissionInDoubtError,
     WorkersAIError,
 )
 from cf_llama.posting import Page, Posting
+from cf_llama.refusal import CODES
 from cf_llama.reply import Usage
 
 _FATAL = (
@@ -39,60 +41,6 @@ _BAD_ITEM, _FAILED = 5006, 5001
 _GROWTH = 1.5
 
 
-@validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class BatchOptions:
-    """How batches are cut, sent and waited for; times in seconds."""
-
-    max_items: int = Field(default=50, ge=1)
-    """Items of one batch; no limit is documented, batches of 50 are known to pass."""
-    max_bytes: int = Field(default=9_000_000, ge=1000, le=10_000_000)
-    """Bytes of one batch; the service takes less than 10 MB (Cloudflare docs: Batch API)."""
-    first_poll: float = Field(default=5.0, ge=0)
-    longest_poll: float = Field(default=30.0, ge=0)
-    """Polls become rarer, up to this."""
-    deadline: float = Field(default=1800.0, gt=0)
-    """For one batch, from when it is first sent to its results."""
-    max_waiting: int = Field(default=10, ge=1)
-    """Batches under way at a time."""
-    per_minute: int = Field(default=300, ge=1)
-    """Batches sent in a minute (Cloudflare docs: Workers AI limits); polls do not count."""
-    capacity_pause: float = Field(default=30.0, ge=0)
-    """After a refusal for lack of capacity; doubled with each, up to four times as long."""
-    items: Literal["auto", "messages", "prompt"] = "auto"
-    """How questions are written; auto tries messages, and takes prompts once the service refuses them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """A batch that the service has taken. It is plain data: keep it, and ask for the results later."""
-
-    request_id: str
-    model: str
-    references: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """There is nothing to do for so many seconds."""
-
-    seconds: float
-
-
-@dataclass(slots=True)
-class Poll:
-    """A batch to be asked for."""
-
-    ticket: Ticket
-    items: Sequence[Item]
-    posting: Posting
-    due: float
-    pause: float
-    deadline: float
-
-
-Step = Submission | Poll | Pause
-
-
 @dataclass(slots=True)
 class Work:
     """Batches of items that `take` hands out, at most so many at a time, until it has none."""
@@ -105,6 +53,8 @@ class Work:
     """Why nothing more is sent, where every other submission would fail alike."""
     ready: deque[Submission] = field(default_factory=deque)
     waiting: list[Poll] = field(default_factory=list)
+    given_up: list[Poll] = field(default_factory=list)
+    """Batches that have been taken and cannot be asked for, for the reason that stopped all."""
     _usage: Usage = field(default_factory=Usage)
     _finished: list[Outcome] = field(default_factory=list)
     _sent: deque[float] = field(default_factory=deque)
@@ -183,7 +133,7 @@ class Work:
         return finished
 
     def rest(self) -> Iterator[Outcome]:
-        """The outcomes that are left once there is no further step: what has not been sent fails alike."""
+        """The outcomes that are left once there is no further step: what cannot be sent or asked for fails alike."""
         yield from self.finished()
         while self.stopped_by and (items := self._unsent()):
             yield from (Outcome(reference=item.reference, error=self.stopped_by) for item in items)
@@ -194,6 +144,8 @@ class Work:
         return spent
 
     def _unsent(self) -> Sequence[Item]:
+        if self.given_up:
+            return self.given_up.pop(0).items
         return self.ready.popleft().items if self.ready else self.take(self.options.max_items)
 
     def _fill(self) -> None:
@@ -224,40 +176,58 @@ class Work:
     def _taken(self, step: Submission, page: Page, now: float) -> None:
         try:
             request_id = read_request_id(page)
-        except WorkersAIError as error:
-            raise SubmissionInDoubtError(error.message, **error.details() | {"is_retryable": False}) from None
+        except BadResponseError as error:
+            self._answered(step, page, error)
+            return
         self._refusals = 0
         ticket = Ticket(request_id, step.posting.model, tuple(item.reference for item in step.items))
         self.resume(ticket, step.items, now)
         self.waiting[-1].due = now + self.options.first_poll
 
+    def _answered(self, step: Submission, page: Page, unnamed: BadResponseError) -> None:
+        """Take the results of a batch that was not queued, but answered at once."""
+        try:
+            results = read_results(page, step.items)
+        except WorkersAIError:
+            results = None
+        if results is None:
+            raise SubmissionInDoubtError(unnamed.message, **unnamed.details())
+        self._refusals = 0
+        self._keep(results)
+
     def _polled(self, step: Poll, page: Page, now: float) -> None:
         results = read_results(page, step.items)
-        if results is not None:
-            self.waiting.remove(step)
-            self._usage += results.usage
-            self._finished += results.outcomes
-        elif now < step.deadline:
+        if results is None:
             self._later(step, now)
         else:
-            raise RequestTimeoutError(
-                f"no results in {self.options.deadline:g} s; the batch may still be asked for by its "
-                f"request_id {step.ticket.request_id}"
-            )
+            self.waiting.remove(step)
+            self._keep(results)
+
+    def _keep(self, results: Results) -> None:
+        self._usage += results.usage
+        self._finished += results.outcomes
+        spent = (each.error for each in results.outcomes if isinstance(each.error, QuotaExceededError))
+        self.stopped_by = self.stopped_by or next(spent, None)
 
     def _unanswered(self, step: Poll, error: WorkersAIError, now: float) -> None:
-        if isinstance(error, _FATAL):
+        if isinstance(error, _FATAL) and not _is_forgotten(error):
             self.stopped_by = error
+            self.waiting.remove(step)
+            self.given_up.append(step)
+        elif error.code == _FAILED:
             self._settle(step, error)
-        elif not error.is_retryable:  # most likely it is forgotten; asked anew, its questions can still be answered
+        elif error.is_retryable or isinstance(error, BadResponseError):  # a page from something in between
+            self._later(step, now, f", the last time: {error.message}")
+        else:  # most likely it is forgotten; asked anew, its questions can still be answered
             lost = error.details() | {"is_retryable": True}
             self._settle(step, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
-        elif error.code == _FAILED or now >= step.deadline:
-            self._settle(step, error)
-        else:
-            self._later(step, now)
 
-    def _later(self, step: Poll, now: float) -> None:
+    def _later(self, step: Poll, now: float, reason: str = "") -> None:
+        """Ask again after a while, or no more: then there may be answers that nobody has seen."""
+        if now >= step.deadline:
+            text = f"no results in {self.options.deadline:g} s{reason}; it may still be asked for by its request_id"
+            self._settle(step, RequestTimeoutError(f"{text} {step.ticket.request_id}"))
+            return
         step.due = min(now + step.pause, step.deadline)
         step.pause = min(step.pause * _GROWTH, self.options.longest_poll)
 
@@ -273,3 +243,8 @@ class Work:
         if isinstance(step, Poll):
             self.waiting.remove(step)
         self._finished += [Outcome(reference=item.reference, error=error) for item in step.items]
+
+
+def _is_forgotten(error: WorkersAIError) -> bool:
+    """Whether it is the batch that is not found; that of an account or a model has a code of its own."""
+    return isinstance(error, NotFoundError) and error.code not in CODES

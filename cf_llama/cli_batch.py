@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cf_llama import job, model, tokens
+from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_wire import Item
-from cf_llama.batch_work import BatchOptions
 from cf_llama.errors import WorkersAIError
 from cf_llama.job import Job
 from cf_llama.request import ChatRequest

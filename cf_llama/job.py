@@ -11,10 +11,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_packing import Submission
+from cf_llama.batch_steps import Pause, Poll, Step
 from cf_llama.batch_wire import Item, Outcome
-from cf_llama.batch_work import BatchOptions, Pause, Poll, Step, Work
-from cf_llama.errors import RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
+from cf_llama.batch_work import Work
+from cf_llama.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
 from cf_llama.journal import Journal, Progress
 from cf_llama.posting import Page
 from cf_llama.transport import Transport
@@ -171,13 +173,13 @@ class Job:
         ended: list[Outcome] = []
         again: list[Outcome] = []
         for outcome in work.finished():
-            if outcome.error and outcome.error is work.stopped_by:
-                continue  # a batch that cannot be polled now; its rows stay queued
             (again if self._worth_asking(outcome) else ended).append(outcome)
         self.journal.settle(ended, again, _doubtful([*ended, *again]), work.spent())
 
     def _worth_asking(self, outcome: Outcome) -> bool:
         error = outcome.error
+        if isinstance(error, QuotaExceededError):  # it stops the job, and is no fault of the row
+            return True
         if error is None or self.journal.attempts(outcome.reference) + 1 >= self.attempts:
             return False
         return self.again_in_doubt if _is_doubtful(error) else error.is_retryable

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from cf_llama.batch_steps import Ticket
 from cf_llama.batch_wire import Item, Outcome
-from cf_llama.batch_work import Ticket
 from cf_llama.errors import InvalidRequestError, WorkersAIError
 from cf_llama.reply import Reply, Usage
 from cf_llama.request import ChatRequest

@@ -13,15 +13,18 @@ from cf_llama import (
     ChatRequest,
     ConnectionFailedError,
     InvalidRequestError,
+    NotFoundError,
     QuotaExceededError,
     RequestTimeoutError,
     ServiceError,
     SubmissionInDoubtError,
     Usage,
 )
+from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_packing import Submission
+from cf_llama.batch_steps import Pause, Poll, Ticket
 from cf_llama.batch_wire import Item
-from cf_llama.batch_work import BatchOptions, Pause, Poll, Ticket, Work
+from cf_llama.batch_work import Work
 from cf_llama.posting import Page
 
 
@@ -140,6 +143,53 @@ def test_a_poll_that_fails_is_repeated_where_that_may_help():
     assert one.step(10) is None
 
 
+@pytest.mark.parametrize("page", ["cut", "empty"])
+def test_a_poll_whose_answer_cannot_be_read_is_repeated(page):
+    one = work(1)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(5), BadResponseError(page, status=200), 5)
+    assert one.finished() == []
+    assert one.step(5) == Pause(5)
+
+
+@pytest.mark.parametrize("code", [None, 7404])
+def test_a_batch_that_is_not_found_is_lost_and_stops_no_other(code):
+    one = work(2, max_items=1, max_waiting=1)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(5), NotFoundError("no such thing", status=404, code=code), 5)
+    assert [type(outcome.error) for outcome in one.finished()] == [SubmissionInDoubtError]
+    assert isinstance(one.step(5), Submission)
+
+
+def test_an_account_that_is_not_found_stops_all():
+    one = work(2, max_items=1, max_waiting=1)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(5), NotFoundError("no such account", status=404, code=7003), 5)
+    assert one.step(5) is None
+    assert [type(outcome.error) for outcome in one.rest()] == [NotFoundError] * 2
+
+
+def test_a_batch_whose_polls_fail_until_the_deadline_may_have_been_answered():
+    one = work(1, deadline=10)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(10), ConnectionFailedError("gone"), 10)
+    [outcome] = one.finished()
+    assert type(outcome.error) is RequestTimeoutError
+    assert "the last time: gone" in str(outcome.error)
+
+
+def test_a_quota_that_is_spent_in_the_middle_of_a_batch_ends_the_sending():
+    one = work(3, max_items=2, max_waiting=1)
+    one.done(one.step(0), taken(), 0)
+    poll = one.step(5)
+    refused = {"external_reference": "1", "success": False, "error": {"code": 4006, "message": "spent"}}
+    found = [{"external_reference": "0", "success": True, "result": {"response": "a"}}, refused]
+    one.done(poll, page({"responses": found}), 5)
+    assert [type(outcome.error) for outcome in one.finished()] == [type(None), QuotaExceededError]
+    assert one.step(5) is None
+    assert [(each.reference, type(each.error)) for each in one.rest()] == [("2", QuotaExceededError)]
+
+
 def test_a_poll_that_every_other_would_share_the_fate_of_ends_the_sending():
     one = work(2, max_items=1, max_waiting=1)
     one.done(one.step(0), taken(), 0)
@@ -243,6 +293,14 @@ def test_a_submission_in_doubt_is_not_repeated(how):
     else:
         one.done(step, page({"status": "queued"}), 0)
     assert [type(outcome.error) for outcome in one.finished()] == [SubmissionInDoubtError] * 2
+    assert one.step(0) is None
+
+
+def test_a_batch_that_is_answered_at_once_is_not_asked_for():
+    one = work(2)
+    one.done(step := one.step(0), answered(step, prompt_tokens=3, completion_tokens=4), 0)
+    assert [outcome.reply.text for outcome in one.finished()] == ["a", "a"]
+    assert one.spent() == Usage(3, 4, 7)
     assert one.step(0) is None
 
 

@@ -15,6 +15,7 @@ from cf_llama import (
     AuthenticationError,
     ChatRequest,
     InvalidRequestError,
+    QuotaExceededError,
     Settings,
     ToolCall,
     Transport,
@@ -22,6 +23,7 @@ from cf_llama import (
 from cf_llama.batch import BatchOptions
 from cf_llama.batch_wire import Item
 from cf_llama.job import Job
+from cf_llama.posting import Page
 from cf_llama_emulator.server import serve
 from tests.cf_llama.test_batch import QUICK
 
@@ -164,6 +166,30 @@ class Interrupted:
         if "request_id" in posting.content:
             raise KeyboardInterrupt
         return await self.transport.apost(posting)
+
+
+class Answering:
+    """A transport that takes one batch, and answers the poll with these results."""
+
+    def __init__(self, *responses):
+        self.responses = list(responses)
+
+    def post(self, posting):
+        polled = "request_id" in posting.content
+        result = {"responses": self.responses} if polled else {"status": "queued", "request_id": "x"}
+        return Page(200, {}, {"result": result, "success": True})
+
+    async def apost(self, posting):
+        return self.post(posting)
+
+
+def test_rows_that_a_spent_quota_left_unanswered_are_asked_when_there_is_one_again(job, finish, run):
+    job.add(rows(2))
+    spent = {"id": 1, "success": False, "error": {"code": 4006, "message": "spent"}}
+    with pytest.raises(QuotaExceededError):
+        finish(job, Answering({"id": 0, "result": {"response": "a"}}, spent), BatchOptions(**QUICK))
+    assert job.journal.progress[:4] == (2, 1, 0, 0)
+    assert run(job)[:4] == (2, 2, 0, 0)
 
 
 def test_what_befalls_all_stops_the_job_and_loses_nothing(job, run):
