@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from cf_llama import json_text
@@ -45,7 +46,7 @@ def render(
         begin_of_text: Whether to start with `<|begin_of_text|>`; leave it out where the server adds it.
 
     Raises:
-        InvalidRequestError: there are tools but no user turn to put them into.
+        InvalidRequestError: there are tools but no user turn to put them into, or a tool call has no name.
     """
     rest = list(messages)
     system = rest.pop(0)["content"].strip() if rest and rest[0]["role"] == "system" else ""
@@ -64,19 +65,20 @@ def render(
 def _rendered(message: Mapping[str, Any]) -> str:
     if message["role"] == "tool":
         return _turn("ipython", message["content"])
-    calls = [call["function"] for call in message.get("tool_calls") or ()]
+    calls = [call.get("function", call) for call in message.get("tool_calls") or ()]
     text = message["content"].strip()
     said = _turn(message["role"], text) if text or not calls else ""
     return said + "".join(_turn("assistant", _call(call)) for call in calls)
 
 
 def _call(function: Mapping[str, Any]) -> str:
-    arguments = function.get("arguments") or "{}"
-    try:
-        arguments = json.dumps(json_text.parse(arguments), ensure_ascii=False)
-    except json_text.BadJSON:
-        arguments = json.dumps(arguments, ensure_ascii=False)
-    return f'{{"name": {json.dumps(function["name"])}, "parameters": {arguments}}}'
+    if not isinstance(name := function.get("name"), str):
+        raise InvalidRequestError("messages: a tool call must have a name")
+    arguments = function.get("arguments") or {}
+    if isinstance(arguments, str):
+        with suppress(json_text.BadJSON):  # then the model reads the text that it wrote
+            arguments = json_text.parse(arguments)
+    return json.dumps({"name": name, "parameters": arguments}, ensure_ascii=False)
 
 
 def _offer(tools: Sequence[Mapping[str, Any]]) -> str:

@@ -56,3 +56,22 @@ def test_calls_become_one_turn_each_and_results_are_read_as_ipython():
         '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "f", "parameters": {"n": 2}}<|eot_id|>'
         "<|start_header_id|>ipython<|end_header_id|>\n\none<|eot_id|>" + ASK
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "written"),
+    [
+        ({"function": {"name": "météo", "arguments": '{"à": 1.0}'}}, '{"name": "météo", "parameters": {"à": 1.0}}'),
+        ({"function": {"name": "f", "arguments": {"n": 1}}}, '{"name": "f", "parameters": {"n": 1}}'),
+        ({"function": {"name": "f", "arguments": "{n"}}, '{"name": "f", "parameters": "{n"}'),
+        ({"name": "f", "arguments": ""}, '{"name": "f", "parameters": {}}'),
+    ],
+)
+def test_calls_are_written_alike_in_whatever_form_they_are_kept(call, written):
+    turns = [user("go"), {"role": "assistant", "content": "", "tool_calls": [call]}]
+    assert render(turns).endswith(f"<|end_header_id|>\n\n{written}<|eot_id|>{ASK}")
+
+
+def test_a_call_without_a_name_is_refused():
+    with pytest.raises(InvalidRequestError, match="name"):
+        render([user("go"), {"role": "assistant", "content": "", "tool_calls": [{}]}])
