@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,23 +14,28 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
-from cf_llama import job, model, tokens
+from cf_llama import cli_rows, job, model, tokens
 from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_wire import Item
-from cf_llama.errors import WorkersAIError
+from cf_llama.errors import InvalidRequestError, WorkersAIError
 from cf_llama.job import Job
-from cf_llama.request import ChatRequest
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 
+_TIME = len("0:00:00")
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Ask every row of a file, in batches.")
 @click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("target", metavar="OUT", type=FILE)
-@click.option("--prompt", metavar="TEMPLATE", help="What to ask of each row, its fields in braces: 'Translate {text}'.")
+@click.option(
+    "--prompt",
+    metavar="TEMPLATE",
+    help="What to ask of each row, its fields in braces: 'Translate {text}' ({{ and }} for braces).",
+)
 @click.option("--system", metavar="TEXT", help="The system message before each prompt.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. temperature=0.")
 @click.option(
@@ -57,16 +62,16 @@ def batch(
     try:
         chosen = Settings().for_call(_assigned(settings))
         how = BatchOptions(**_assigned(options))
-        items = _items(source, prompt, system, chosen)
+        items = cli_rows.read(source, prompt, system, chosen)
         if dry_run:
             click.echo(_price(items, chosen))
             return
         transport = Transport(chosen.connection(), chosen.http_client)
-        with Job.open(f"{target}.journal", attempts=attempts) as work:
-            _check_same(
-                work, {"prompt": prompt, "system": system, "settings": json.loads(json.dumps(chosen.request_fields()))}
-            )
-            work.add(items)
+        journal = Path(f"{target}.journal")
+        if target.exists() and not journal.exists():
+            raise click.ClickException(f"{target} exists, and no {journal.name} to go on from: choose another OUT")
+        with Job.open(journal, attempts=attempts) as work:
+            _begin(work, items, target)
             with Bar(Console(stderr=True)) as bar:
                 work.run(transport, how, bar)
             _write(target, work.results())
@@ -84,8 +89,9 @@ class Bar:
 
     def __init__(self, console: Console) -> None:
         """Draw on `console`."""
-        told = TextColumn("{task.fields[told]}")
-        self._progress = Progress(BarColumn(), told, TimeRemainingColumn(), console=console)
+        told = TextColumn("{task.fields[told]}", table_column=Column())  # it breaks where the terminal is narrow
+        left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
+        self._progress = Progress(BarColumn(), told, left, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=None, told="")
 
     def __call__(self, progress: job.Progress) -> None:
@@ -122,48 +128,18 @@ def _assigned(texts: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def _items(source: Path, prompt: str | None, system: str | None, settings: Settings) -> Iterator[Item]:
-    for number, row in enumerate(_rows(source), start=1):
-        try:
-            yield Item(str(row.get("reference") or number), _request(row, prompt, system, settings))
-        except (WorkersAIError, KeyError, ValueError, TypeError) as error:
-            reason = f"there is no field {error}" if isinstance(error, KeyError) else str(error)
-            raise click.ClickException(f"{source.name}, row {number}: {reason}") from None
-
-
-def _rows(source: Path) -> Iterator[Mapping[str, Any]]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        if source.suffix.lower() == ".csv":
-            yield from csv.DictReader(file)
-            return
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise click.ClickException(f"{source.name}, line {number} is no JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise click.ClickException(f"{source.name}, line {number} must be an object")
-            yield row
-
-
-def _request(row: Mapping[str, Any], prompt: str | None, system: str | None, settings: Settings) -> ChatRequest:
-    if prompt is None and "messages" in row:
-        turns = list(row["messages"])
-    else:
-        turns = [{"role": "user", "content": row["prompt"] if prompt is None else prompt.format_map(row)}]
-    turns = [{"role": "system", "content": system}, *turns] if system else turns
-    return ChatRequest(messages=turns, **settings.request_fields())
-
-
-def _check_same(work: Job, question: Mapping[str, Any]) -> None:
-    """Refuse to go on with other words or settings: half of the rows would have been asked something else."""
-    if work.journal.progress.rows and work.journal.fact("question", None) != question:
-        raise click.ClickException(
-            "OUT.journal was begun with another prompt or setting; remove it, or choose another OUT"
-        )
-    work.journal.note("question", question)
+def _begin(work: Job, items: Iterable[Item], target: Path) -> None:
+    """Put the rows of IN into the journal, which may hold some of them and nothing else."""
+    numbers, begun = count(), work.journal.progress.rows > 0
+    try:
+        work.add(item for item, _ in zip(items, numbers, strict=False))
+    except InvalidRequestError as error:
+        hint = f"; remove {target}.journal, or choose another OUT" if begun else ""
+        raise click.ClickException(f"{error}{hint}") from None
+    if (given := next(numbers)) > (kept := work.journal.progress.rows):
+        raise click.ClickException("a reference comes twice, with the same question")
+    if given < kept:
+        raise click.ClickException(f"{target}.journal has rows that IN has not: remove it, or choose another OUT")
 
 
 def _price(items: Iterable[Item], settings: Settings) -> str:

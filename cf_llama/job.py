@@ -54,7 +54,14 @@ class Job:
         return cls(Journal(path), **choices)
 
     def add(self, items: Iterable[Item]) -> int:
-        """Add rows; those whose reference is there already are left as they are. Returns how many are new."""
+        """Add rows; those that are there already are left as they are.
+
+        Returns:
+            How many are new.
+
+        Raises:
+            InvalidRequestError: a reference is there, or comes twice, with different questions; none has been added.
+        """
         return self.journal.add(items)
 
     def run(

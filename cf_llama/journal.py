@@ -73,16 +73,28 @@ class Journal:
         self.close()
 
     def add(self, items: Iterable[Item]) -> int:
-        """Take rows in, all or none; those whose reference is there already are left as they are.
+        """Take rows in, all or none; those that are there already are left as they are.
 
         Returns:
             How many are new.
+
+        Raises:
+            InvalidRequestError: a reference is there, or comes twice, with different questions.
         """
-        before = self._database.total_changes
-        rows = ((item.reference, _request_text(item.request)) for item in items)
         with self._transaction():
-            self._database.executemany("INSERT OR IGNORE INTO row (reference, request) VALUES (?, ?)", rows)
-        return self._database.total_changes - before
+            return sum(self._put(item) for item in items)
+
+    def _put(self, item: Item) -> bool:
+        text = _request_text(item.request)
+        insert = "INSERT OR IGNORE INTO row (reference, request) VALUES (?, ?)"
+        if self._database.execute(insert, (item.reference, text)).rowcount:
+            return True
+        query = "SELECT request FROM row WHERE reference = ?"
+        if self._database.execute(query, (item.reference,)).fetchone()[0] != text:
+            raise InvalidRequestError(
+                f"the row {item.reference!r} is there already, with another question or other settings"
+            )
+        return False
 
     def recover(self, *, again: bool) -> None:
         """Put in order what a kill left: what may have been sent is asked again, or fails, and is named doubtful."""

@@ -80,7 +80,55 @@ def test_another_question_does_not_go_on_with_the_same_journal(batch):
     batch(lines({"prompt": "One"}))
     done, _ = batch(lines({"prompt": "One"}), "--system", "Be brief")
     assert done.exit_code == 1
-    assert "begun with another prompt or setting" in done.output
+    assert "another question or other settings; remove " in done.output
+
+
+def test_other_rows_do_not_go_on_with_the_same_journal(batch):
+    batch(lines({"prompt": "One"}, {"prompt": "Two"}))
+    done, _ = batch(lines({"prompt": "One"}, {"prompt": "Other"}))
+    assert "the row '2' is there already" in done.output
+    done, _ = batch(lines({"prompt": "One"}))
+    assert "rows that IN has not" in done.output
+
+
+@pytest.mark.parametrize("second", [{"prompt": "One"}, {"prompt": "Two"}])
+def test_no_row_is_lost_to_another_of_the_same_reference(batch, emulator, second):
+    done, answers = batch(lines({"prompt": "One", "reference": "a"}, second | {"reference": "a"}))
+    assert (done.exit_code, answers, emulator.requests) == (1, None, [])
+    assert "a reference comes twice" in done.output or "the row 'a' is there already" in done.output
+
+
+def test_a_file_that_is_no_output_of_this_command_is_kept(batch, tmp_path):
+    (tmp_path / "out.jsonl").write_text('{"my": "data"}', "utf-8")
+    done, answers = batch(lines({"prompt": "One"}))
+    assert "choose another OUT" in done.output
+    assert answers == [{"my": "data"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("word,to\nhus\n", "line 2 must have as many fields as the first line"),
+        ("word,to\nhus,English,x\n", "line 2 must have as many fields as the first line"),
+        ('word,to\n"hus,English\n', "is no CSV"),
+    ],
+)
+def test_csv_that_lacks_something_is_refused(batch, emulator, text, said):
+    done, _ = batch(text, "--prompt", "{word} in {to}", name="in.csv")
+    assert (done.exit_code, emulator.requests) == (1, [])
+    assert said in done.output
+
+
+def test_csv_may_hold_line_feeds_quotes_and_long_fields(batch):
+    text = '\ufeffword\r\n"two\nlines, and a ""quote"""\r\n\r\n' + "x" * 200_000 + "\r\n"
+    done, answers = batch(text, "--prompt", "{word}", "--dry-run", name="in.csv")
+    assert (done.output[:7], answers) == ("2 rows,", None)
+
+
+def test_a_file_in_another_encoding_is_refused(batch, tmp_path):
+    (tmp_path / "latin.jsonl").write_bytes('{"prompt": "é"}'.encode("latin-1"))
+    done = CliRunner().invoke(root, ["batch", str(tmp_path / "latin.jsonl"), str(tmp_path / "out.jsonl")])
+    assert "latin.jsonl is not in UTF-8" in done.output
 
 
 def test_a_dry_run_prices_and_sends_nothing(batch, emulator):
@@ -99,7 +147,11 @@ def test_a_dry_run_prices_and_sends_nothing(batch, emulator):
         ("[1]", (), "in.jsonl, line 1 must be an object"),
         ('{"text": "One"}', (), "row 1: there is no field 'prompt'"),
         ('{"text": "One"}', ("--prompt", "{word}"), "row 1: there is no field 'word'"),
+        ('{"text": "One"}', ("--prompt", 'Give {"a": 1}'), "braces that are meant as such are written twice"),
+        ('{"text": "One"}', ("--prompt", "{text.x}"), "row 1: 'str' object has no attribute 'x'"),
+        ('{"text": null}', ("--prompt", "{text}"), "row 1: the field 'text' is null"),
         ('{"messages": []}', (), "row 1: messages must not be empty"),
+        ('{"messages": "One"}', (), "row 1: messages must be a list of objects"),
         ('{"prompt": "One"}', ("--set", "temperature=9"), "temperature: must be from 0 to 5"),
         ('{"prompt": "One"}', ("--set", "warmth=9"), "warmth: no such setting"),
         ('{"prompt": "One"}', ("--set", "warmth"), "must be NAME=VALUE"),

@@ -87,6 +87,14 @@ def test_rows_are_added_once(job, run):
     assert run(job).answered == 5
 
 
+def test_a_row_with_another_question_is_refused_and_none_is_added(job):
+    job.add(rows(2))
+    more = [Item("new", ChatRequest(prompt="x")), Item("row-1", ChatRequest(prompt="another"))]
+    with pytest.raises(InvalidRequestError, match="'row-1' is there already"):
+        job.add(more)
+    assert job.journal.progress.rows == 2
+
+
 def test_rows_that_fail_are_asked_again_until_that_is_in_vain(job, run):
     job.add(rows(60))
     assert run(job, "queue-failed=0.3, queue-missing=0.2").rows == 60
