@@ -91,7 +91,7 @@ class Bar:
         """Draw on `console`."""
         told = TextColumn("{task.fields[told]}", table_column=Column())  # it breaks where the terminal is narrow
         left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
-        self._progress = Progress(BarColumn(), told, left, console=console, disable=not console.is_terminal)
+        self._progress = Progress(BarColumn(bar_width=20), told, left, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=None, told="")
 
     def __call__(self, progress: job.Progress) -> None:
