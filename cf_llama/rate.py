@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 
+_WINDOW = 61.0  # seconds: a minute, and a second by which one may reach the service later than another
+
 
 class Rate:
     """Hands out the moments at which something may begin, in the order of asking.
 
     Args:
-        per_minute: How many may begin within any sixty seconds.
+        per_minute: How many may begin within any minute, as the service counts them.
 
     Raises:
         ValueError: `per_minute` is below 1.
@@ -27,6 +29,6 @@ class Rate:
             now: Seconds on a clock that never goes back.
         """
         full = len(self._begun) == self._begun.maxlen
-        begin = max(now, self._begun[0] + 60) if full else now
+        begin = max(now, self._begun[0] + _WINDOW) if full else now
         self._begun.append(begin)
         return begin - now

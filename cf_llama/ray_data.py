@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
-from cf_llama.asking import asking
+from cf_llama.asking import Asking, asking
 from cf_llama.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -27,6 +28,7 @@ from cf_llama.errors import (
 )
 from cf_llama.rate import Rate
 from cf_llama.reply import Reply, Usage
+from cf_llama.retry import Backoff
 from cf_llama.settings import Settings
 
 COLUMNS = ("answer", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "error")
@@ -137,6 +139,7 @@ class Ask:
             raise ValueError(f"in_flight must be 1 or more, not {in_flight}")
         self._prompt, self._messages, self._system = prompt, messages, system
         self._settings = Settings(**(settings or {}))
+        self._backoff = Backoff(self._settings.max_retries)
         self._account = account
         self._threads = ThreadPoolExecutor(in_flight, "cf-llama-ask")
 
@@ -156,10 +159,23 @@ class Ask:
 
     def _row(self, row: Mapping[str, Any]) -> Reply | WorkersAIError:
         try:
-            transport, request = asking(self._settings, {}, "cf_llama_ray", messages=self._question(row))
-            if self._account:
-                self._account.wait()
-            return transport.run(request)
+            asked = asking(self._settings, {"max_retries": 0}, "cf_llama_ray", messages=self._question(row))
+        except InvalidRequestError as error:
+            return error
+        for attempt in count(1):
+            answer = self._answer(asked)
+            pause = self._backoff.pause(attempt, answer) if isinstance(answer, WorkersAIError) else None
+            if pause is None:
+                break
+            time.sleep(pause)
+        return answer
+
+    def _answer(self, asked: Asking) -> Reply | WorkersAIError:
+        """The answer to one request; one that is repeated counts in the account's limit as every other."""
+        if self._account:
+            self._account.wait()
+        try:
+            return asked.transport.run(asked.request)
         except _FATAL:
             raise
         except WorkersAIError as error:

@@ -75,6 +75,15 @@ def test_errors_are_rows_too():
     assert (shared.bill.spent().rows, shared.bill.spent().failed) == (2, 2)
 
 
+def test_requests_that_are_repeated_count_in_the_limit():
+    with serve(faults="error=3043, times=1") as running:
+        settings = {"base_url": running.base_url, "account_id": running.account_id, "api_token": running.api_token}
+        shared = Shared()
+        answered = Ask("{text}", settings=settings, account=shared)({"text": ["one", "two"]})
+        assert answered["answer"] == ["You said: one", "You said: two"]
+        assert shared.waits == len(running.requests) == 4
+
+
 def test_a_refused_account_is_raised(emulator, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "wrong")
     with pytest.raises(AuthenticationError):
@@ -106,7 +115,7 @@ def test_other_forms_of_a_batch_are_refused(emulator):
 def test_the_ledger_holds_the_limit(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: 100.0)
     ledger = Ledger(2)
-    assert [ledger.reserve() for _ in range(4)] == [0, 0, 60, 60]
+    assert [ledger.reserve() for _ in range(4)] == [0, 0, 61, 61]
 
 
 def test_the_bill_is_one_line():
