@@ -20,6 +20,7 @@ _MAX_SIZE_LINE = 4096  # a chunk's size and what else may stand beside it
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _ENDS_A_LINE = re.compile(rb"[\x00\r\n]")
 _NO_BODY = {204, 304}
@@ -51,6 +52,7 @@ class Answer:
         self.ended = False
         """Whether the body has come to its end."""
         self._rest = b""  # what is too short to be understood yet
+        self._skipped = 0  # bytes before the head: blank lines, and hints that an answer is still to come
         self._left = 0  # bytes of the body, or of this chunk, that are still to come
         self._persistent = False
         self._read: Callable[[bytes], bytes] = self._head
@@ -83,20 +85,36 @@ class Answer:
         self.ended = True
 
     def _head(self, data: bytes) -> bytes:
-        lines, body = self._lines(data.lstrip(b"\r\n"))
+        version, status, lines, body = self._final(data)
         if lines is None:
             return b""
-        match = _STATUS_LINE.fullmatch(lines[0])
-        if not match:
-            raise httpx.RemoteProtocolError("the answer is not HTTP/1.1")
-        status = int(match[2])
-        if status < httpx.codes.OK:  # "go on", or a hint: the answer itself is still to come
+        self.status, self.headers = status, [_field(line) for line in lines]
+        self._frame(version)
+        return b"" if self.ended and not body else self._read(body)
+
+    def _final(self, data: bytes) -> tuple[bytes, int, list[bytes] | None, bytes]:
+        """Minor version, status, header lines and what follows; no lines while the answer's own head has not come.
+
+        What may stand before it ("go on", hints, blank lines) has an end as well: nobody waits for ever.
+        """
+        while True:
+            head = data.lstrip(b"\r\n")
+            lines, rest = self._lines(head)
+            self._skipped += len(data) - len(head)
+            if self._skipped > MAX_HEAD_BYTES:
+                raise httpx.RemoteProtocolError(f"no answer has come in {MAX_HEAD_BYTES:,} bytes")
+            if lines is None:
+                return b"", 0, None, b""
+            match = _STATUS_LINE.fullmatch(lines[0])
+            if not match:
+                raise httpx.RemoteProtocolError("the answer is not HTTP/1.1")
+            status = int(match[2])
+            if status >= httpx.codes.OK:
+                return match[1], status, lines[1:], rest
             if status == httpx.codes.SWITCHING_PROTOCOLS:
                 raise httpx.RemoteProtocolError("the server wants to speak something else")
-            return self._head(body)
-        self.status, self.headers = status, [_field(line) for line in lines[1:]]
-        self._frame(match[1])
-        return b"" if self.ended and not body else self._read(body)
+            self._skipped += len(head) - len(rest)
+            data = rest
 
     def _lines(self, data: bytes) -> tuple[list[bytes] | None, bytes]:
         """Lines up to a blank one, and what follows it; None, and all of it kept, while there is no blank line."""
@@ -122,7 +140,7 @@ class Answer:
             self._read = self._size
         elif lengths:
             length = lengths.pop()
-            if lengths or not length.isdigit():
+            if lengths or not _LENGTH.fullmatch(length):
                 raise httpx.RemoteProtocolError("the answer's content-length is no number")
             self._left, self._read = int(length), self._counted
             if not self._left:

@@ -132,6 +132,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
         (OK + b"Transfer-Encoding: chunked\r\n\r\n1\nx\n", "before its answer was complete"),
         (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1" * 9999, "size of a chunk"),
         (OK + b"a" * (MAX_HEAD_BYTES + 1), "head is larger"),
+        (OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "content-length"),
+        (b"\r\n" * MAX_HEAD_BYTES, "no answer has come"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n" * 5000, "no answer has come"),
         (b"", "without an answer"),
     ],
 )
@@ -144,6 +147,11 @@ def test_what_is_not_allowed_is_named(data, message, step):
         for piece in pieces:
             answer.feed(piece)
         answer.close()
+
+
+def test_many_hints_may_come_before_the_answer():
+    answer, body = read([b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + OK + b"Content-Length: 2\r\n\r\nok"])
+    assert (answer.status, body, answer.reusable) == (200, b"ok", True)
 
 
 def test_without_a_mark_the_answer_ends_with_the_connection():
