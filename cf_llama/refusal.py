@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from time import time
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cf_llama import errors
 from cf_llama.errors import WorkersAIError
 from cf_llama.json_text import BadJSON, parse
+
+if TYPE_CHECKING:
+    import httpx
 
 _ERROR_TEXT_LIMIT = 2000  # characters of a foreign page that are worth showing
 
@@ -163,7 +166,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         if (value := headers.get("retry-after", "").strip()).replace(".", "", 1).isdigit():
             return float(value)
         return max(0.0, parsedate_to_datetime(value).timestamp() - time()) if value else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -174,9 +177,12 @@ def _wait(headers: Mapping[str, str], payload: Any) -> float | None:
     return asked if asked is not None or told is None else float(told)
 
 
-def _readable(headers: Mapping[str, str]) -> dict[str, str]:
+def _readable(headers: Mapping[str, str]) -> httpx.Headers:
     """Headers that still fit the body, which is decoded by now."""
-    return {name: value for name, value in headers.items() if name not in {"content-encoding", "transfer-encoding"}}
+    import httpx  # noqa: PLC0415 - as above
+
+    fitting = {name: value for name, value in headers.items() if name not in {"content-encoding", "transfer-encoding"}}
+    return httpx.Headers(fitting, encoding="utf-8")
 
 
 def _meaning(status: int, code: int | None, message: str) -> Meaning:

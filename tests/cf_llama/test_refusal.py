@@ -223,6 +223,12 @@ def test_the_answer_is_at_hand_and_can_be_read_again():
     assert error.response.headers["cf-ray"] == "8f"
 
 
+@pytest.mark.parametrize("value", [b"\xe9", "é 日本".encode()])
+def test_headers_of_any_bytes_are_kept(value):
+    headers = dict(httpx.Headers([(b"x-server", value)]).items())
+    assert error_from(429, headers, b"").response.headers["x-server"] == headers["x-server"]
+
+
 def test_errors_survive_pickling():
     error = pickle.loads(pickle.dumps(refused(429, envelope(3040), {"cf-ray": "8f", "retry-after": "7"})))
     assert (type(error), error.message, error.code, error.ray_id) == (CapacityError, "no", 3040, "8f")
@@ -241,6 +247,7 @@ def test_errors_survive_pickling():
         ({"retry-after": "-3"}, None),
         ({"retry-after": ""}, None),
         ({"retry-after-ms": "soon"}, None),
+        ({"retry-after": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
     ],
 )
 def test_reads_how_long_to_wait(headers, seconds):
