@@ -22,6 +22,7 @@ from cf_llama.request import ChatRequest
 from cf_llama.shares import shares
 
 PENDING = ("queued", "running", "processing", "pending")
+_LONGEST_PLACE = 10  # digits
 _LISTS = ("responses", "results")
 _KNOWN = ("max_tokens", "temperature", "top_p", "seed", "repetition_penalty", "response_format")
 _KNOWN_POSITIVE = ("frequency_penalty", "presence_penalty")
@@ -197,7 +198,7 @@ def _key(result: Any, items: Sequence[Item], names: set[str]) -> str:
     if isinstance(reference, str) and reference in names:
         return str(reference)
     number = next((str(result[name]) for name in ("id", "index") if result.get(name) is not None), "")
-    place = int(number) if number.isdecimal() else len(items)
+    place = int(number) if number.isdecimal() and len(number) < _LONGEST_PLACE else len(items)
     return items[place].reference if place < len(items) else ""
 
 

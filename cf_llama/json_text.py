@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pydantic_core
 
+MAX_DEPTH = 200
+"""Of lists and objects in each other; what is nested deeper could be parsed, but not be written, shown or copied."""
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
 
@@ -50,9 +53,27 @@ def parse_exactly(data: bytes | str) -> Any:
 
 def _parse(data: bytes | str, **hooks: Any) -> Any:
     try:
-        return json.loads(data, **hooks)
+        value = json.loads(data, **hooks)
     except (ValueError, RecursionError) as error:
         raise BadJSON(str(error)) from None
+    if _is_too_deep(value):
+        raise BadJSON(f"nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _is_too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [item for parent in level for item in _items(parent) if isinstance(item, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def undressed(text: str) -> str:
@@ -76,17 +97,10 @@ def _bracketed(text: str) -> str:
 
 
 def text_of(value: Any) -> str:
-    """The text that a value of `parse_exactly` was parsed from; None is no text.
-
-    Raises:
-        BadJSON: it is nested deeper than any answer is.
-    """
+    """The text that a value of `parse_exactly` was parsed from; None is no text."""
     if value is None or isinstance(value, str):
         return str(value or "")
-    try:
-        return _written(value)
-    except RecursionError as error:
-        raise BadJSON(str(error)) from None
+    return _written(value)
 
 
 def _written(value: Any) -> str:

@@ -19,6 +19,8 @@ from cf_llama.reply import Exchange, Usage
 _log = logging.getLogger(__name__)
 
 
+_MOST = 10**12
+"""No count is larger."""
 _WRITTEN = (str, type(None))
 _PLAIN = {"response", "tool_calls", "p"}
 _SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
@@ -173,7 +175,8 @@ def _usage(usage: Any) -> Usage | None:
 
 def _count(value: Any) -> int:
     """A count; the page's schema calls it a number, so 12.0 would be one too."""
-    return int(_number(value) or 0)
+    number = _number(value) or 0
+    return int(number) if 0 <= number <= _MOST else 0
 
 
 def _number(value: Any) -> float | None:

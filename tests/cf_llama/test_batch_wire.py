@@ -187,6 +187,11 @@ def test_results_of_unknown_questions_bring_their_own_references(key, references
     assert texts(results) == ["a1", "a0"]
 
 
+def test_an_index_that_no_batch_can_have_belongs_to_nothing():
+    listed = [{"id": "9" * 5000, "result": {"response": "a"}}]
+    assert texts(read_results(page({"responses": listed}), items(2))) == ["BadResponseError"] * 2
+
+
 def test_results_of_unknown_questions_without_references_have_places():
     listed = [{"success": True, "result": {"response": "a"}}, 7]
     results = read_results(page({"responses": listed}), [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cf_llama.json_text import BadJSON, parse, parse_exactly, text_of, undressed
+from cf_llama.json_text import MAX_DEPTH, BadJSON, parse, parse_exactly, text_of, undressed
 
 
 @pytest.mark.parametrize("text", ["4", "0", "-0", "7.5", "3e+50", "1.50", "12345678901234567890123", "true", "false"])
@@ -40,12 +40,13 @@ def test_anything_else_is_bad_json(read, data):
         read(data)
 
 
-def test_a_value_nested_too_deep_is_bad_json():
-    value = []
-    for _ in range(5000):
-        value = [value]
-    with pytest.raises(BadJSON):
-        text_of(value)
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a": ', "}")])
+def test_what_is_parsed_can_be_written_and_what_is_nested_deeper_is_bad_json(opening, closing):
+    deep = opening * MAX_DEPTH + "1" + closing * MAX_DEPTH
+    assert text_of(parse_exactly(deep)) == deep
+    for read in (parse, parse_exactly):
+        with pytest.raises(BadJSON, match="deeper"):
+            read(opening + deep + closing)
 
 
 @pytest.mark.parametrize(

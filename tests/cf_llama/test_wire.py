@@ -103,6 +103,7 @@ def test_reads_the_finish_reason_wherever_it_is(payload):
         ('{"prompt_tokens":26.0,"completion_tokens":"12","total_tokens":null}', Usage(26, 12, 38)),
         ('{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":7},"neurons":0.5}', Usage(1, 0, 1, 7, 0.5)),
         ('{"prompt_tokens":1,"prompt_tokens_details":null,"neurons":null}', Usage(1, 0, 1)),
+        ('{"prompt_tokens":1e308,"completion_tokens":-1,"total_tokens":5}', Usage(0, 0, 5)),
         ('{"prompt_tokens":"many","completion_tokens":[],"neurons":"n/a"}', Usage()),
     ],
 )
