@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from cf_llama import arguments, json_text, leaks
-from cf_llama.errors import ToolChoiceError
+from cf_llama.errors import BadResponseError, ToolChoiceError
 from cf_llama.reply import Delta, Exchange, Reply, ToolCall
 from cf_llama.request import ChatRequest
 from cf_llama.text_filter import TextFilter
 from cf_llama.usage import UsageTally
 from cf_llama.wire import Event, Fragment
+
+MAX_CALLS = 1000
+"""More do not fit into an answer of 24,000 tokens, and each piece of a call is held against those before it."""
 
 
 def new_call_id() -> str:
@@ -66,7 +69,11 @@ class Assembly:
         return not (self._shown or self._held or self._slots)
 
     def push(self, event: Event) -> tuple[Delta, ...]:
-        """Take one event; give what it adds for certain."""
+        """Take one event; give what it adds for certain.
+
+        Raises:
+            BadResponseError: there are more calls than an answer can hold.
+        """
         if event.usage:
             self._usage.add(event.usage)
         if event.finish_reason:
@@ -120,6 +127,8 @@ class Assembly:
     def _collect(self, fragment: Fragment) -> None:
         slot = next((slot for slot in reversed(self._slots) if slot.is_continued_by(fragment)), None)
         if slot is None:
+            if len(self._slots) >= MAX_CALLS:
+                raise BadResponseError(f"the answer has more than {MAX_CALLS:,} calls of tools", partial=self.partial())
             if fragment.name or fragment.id or fragment.arguments:
                 self._slots.append(_Slot(fragment.position, fragment.id, fragment.name, fragment.arguments))
             return

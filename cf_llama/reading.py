@@ -22,7 +22,7 @@ from cf_llama.sse import EventDecoder
 MAX_REFUSAL_BYTES = 1024 * 1024
 """What is read of an error page."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""No answer of 24,000 tokens comes near."""
+"""No answer of 24,000 tokens comes near, whole or as a stream."""
 _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
 
@@ -93,10 +93,13 @@ class Reading:
         Raises:
             WorkersAIError: the service reports a failure.
         """
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            raise self._unreadable(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
         if self._decoder is None:
             chunk = self._keep(chunk)
         if self._decoder is not None:
-            for data in self._decoder.feed(chunk):
+            for data in self._events(self._decoder, chunk):
                 yield from self._event(data)
 
     def finish(self) -> Iterator[Delta]:
@@ -128,20 +131,27 @@ class Reading:
 
     def _keep(self, chunk: bytes) -> bytes:
         """Keep bytes until the first that are no white space tell what they are; give those of a stream back."""
-        self._size += len(chunk)
-        if self._size > MAX_BODY_BYTES:
-            raise BadResponseError(f"the answer is larger than {MAX_BODY_BYTES:,} bytes", status=self._status)
         self._whole.append(chunk)
         if self._sniffed:
             return b""
-        body = b"".join(self._whole)
-        start = body.removeprefix(_BOM).lstrip()[: len("retry:")]
+        body = b"".join(self._whole).removeprefix(_BOM).lstrip()
+        self._whole = [body]
+        start = body[: len("retry:")]
         is_stream = start.startswith(_STREAM_STARTS)
         self._sniffed = is_stream or not any(known.startswith(start) for known in (_BOM, *_STREAM_STARTS))
         if not is_stream:
             return b""
         self._decoder, self._whole = EventDecoder(), []
         return body
+
+    def _events(self, decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+        try:
+            return decoder.feed(chunk)
+        except BadResponseError as error:
+            raise self._unreadable(error.message) from None
+
+    def _unreadable(self, message: str) -> WorkersAIError:
+        return BadResponseError(message, status=self._status) if self._assembly.empty else self.interrupted(message)
 
     def _event(self, data: bytes) -> Iterator[Delta]:
         for payload in self._payloads(data):

@@ -16,7 +16,8 @@ class EventDecoder:
     """Bytes in, the `data` of each finished event out; the same events however the bytes are cut."""
 
     def __init__(self) -> None:
-        self._rest = b""  # an unfinished line
+        self._rest: list[bytes] = []  # an unfinished line, in pieces
+        self._rest_size = 0
         self._data: list[bytes] = []  # the data lines of an unfinished event
         self._size = 0
         self._after_cr = False  # a LF that comes next belongs to the CR before it
@@ -34,18 +35,27 @@ class EventDecoder:
         if b"\r" in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        events = [event for line in lines if (event := self._line(line)) is not None]
-        if self._size + len(self._rest) > MAX_EVENT_BYTES:
+        events = [event for line in self._lines(chunk) if (event := self._line(line)) is not None]
+        if self._size + self._rest_size > MAX_EVENT_BYTES:
             raise BadResponseError(f"an event of the stream is larger than {MAX_EVENT_BYTES:,} bytes")
         return events
 
     def flush(self) -> bytes | None:
         """The data of the event that the end of the stream left unfinished, if any."""
-        if self._rest:  # a line without its end; an empty one would be the blank line that ends the event
-            self._line(self._rest)
-        self._rest = b""
+        if rest := b"".join(self._rest):  # a line without its end; an empty one would be the blank line of an event
+            self._line(rest)
+        self._rest, self._rest_size = [], 0
         return self._event()
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        """Lines that end in this chunk; a long one is put together once, not with every piece of it."""
+        self._rest.append(chunk)
+        self._rest_size += len(chunk)
+        if b"\n" not in chunk:
+            return []
+        *lines, rest = b"".join(self._rest).split(b"\n")
+        self._rest, self._rest_size = [rest], len(rest)
+        return lines
 
     def _line(self, line: bytes) -> bytes | None:
         if not self._started:
@@ -54,9 +64,8 @@ class EventDecoder:
         if not line:
             return self._event()
         if line.startswith(b"data:"):
-            value = line[5:].removeprefix(b" ")
-            self._data.append(value)
-            self._size += len(value)
+            self._data.append(line[5:].removeprefix(b" "))
+            self._size += len(line)
         return None  # comments (": keep-alive"), event, id and retry lines carry nothing here
 
     def _event(self) -> bytes | None:

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from cf_llama import ChatRequest, Delta, Exchange, ToolChoiceError, Usage
-from cf_llama.assembly import Assembly, new_call_id
+from cf_llama import BadResponseError, ChatRequest, Delta, Exchange, ToolChoiceError, Usage
+from cf_llama.assembly import MAX_CALLS, Assembly, new_call_id
 from cf_llama.wire import Event, Fragment
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -56,6 +56,13 @@ def call(position, call_id, name, arguments):
 def test_puts_calls_together(events, calls):
     *_, last = assembled(*events)
     assert [(each.id, each.arguments["n"]) for each in last.reply.tool_calls] == calls
+
+
+def test_calls_without_end_do_not_take_time_without_end():
+    calls = [call(place, "", "f", "{}") for place in range(MAX_CALLS + 1)]
+    assert len(assembled(*calls[:-1])[-1].reply.tool_calls) == MAX_CALLS
+    with pytest.raises(BadResponseError, match="1,000 calls"):
+        assembled(*calls)
 
 
 def test_an_id_of_the_history_is_not_used_again():

@@ -193,6 +193,23 @@ def test_a_body_without_end_does_not_fill_the_memory():
         list(reading.feed(chunk))
 
 
+@pytest.mark.parametrize("rest", [b'data: {"response":"%b"}\n\n' % bytes(99) * 9999, b"data: " + b"x" * 999_999])
+def test_a_stream_without_end_is_an_error_that_keeps_the_text(rest):
+    reading = Reading(ASKED, 200, httpx.Headers())
+    assert [delta.text for delta in reading.feed(b'data: {"response":"Hi"}\n\n')] == ["Hi"]
+    with pytest.raises(StreamInterruptedError, match="larger") as caught:  # noqa: PT012 - at one of the pieces
+        for _ in range(MAX_BODY_BYTES // len(rest) + 1):
+            list(reading.feed(rest))
+    assert caught.value.partial.text.startswith("Hi")
+    assert not caught.value.is_retryable
+
+
+@pytest.mark.parametrize("body", [b'{"response":%b}', b'data: {"response":%b}\n\n'])
+def test_an_answer_nested_deeper_than_any_is_an_error(body):
+    with pytest.raises((BadResponseError, StreamInterruptedError)):
+        read(body % (b'{"a":' * 600 + b"1" + b"}" * 600))
+
+
 def test_nothing_after_done_counts():
     body = b'data: {"response":"a"}\n\ndata: [DONE]\n\ndata: {"response":"b"}\n\n'
     assert read(body)[-1].reply.text == "a"

@@ -49,6 +49,14 @@ def test_an_event_without_end_does_not_fill_the_memory(start):
         EventDecoder().feed(start + bytes(MAX_EVENT_BYTES))
 
 
+@pytest.mark.parametrize("piece", [b"data:\n", b"x"])
+def test_nor_do_its_pieces(piece):
+    decoder = EventDecoder()
+    with pytest.raises(BadResponseError, match="larger"):  # noqa: PT012 - at one of the pieces
+        for _ in range(MAX_EVENT_BYTES // 1_000_000 + 1):
+            decoder.feed(piece * 1_000_000)
+
+
 def test_many_events_may_be_larger_than_one():
     event = b"data: " + bytes(MAX_EVENT_BYTES // 2) + b"\n\n"
     assert len(decoded(event, event, event)) == 3
