@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,8 +28,10 @@ from cf_llama.reading import Reader, Reading, Refusal
 from cf_llama.reply import Delta, Usage
 from cf_llama.request import ChatRequest
 from cf_llama.retry import Backoff
+from cf_llama.unpacking import CODINGS, Unpacking
 
-_SHORTEST_WAIT = 0.001  # seconds
+_SHORTEST_WAIT = 0.001  # seconds; some are always left, so that the wait itself says what is over
+_FOR_EVER = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
 _CLOSING = 0.5  # seconds for the end of a stream to follow its [DONE]
 
 
@@ -64,6 +67,8 @@ class Attempts:
         self._deadline = inf if total is None else monotonic() + total
         self._attempts = 0
         self._reading: Reader | None = None
+        self._unpacking: Unpacking | None = None
+        self._closing = inf  # when to stop waiting for the end of an answer of which nothing is missing
         self._error: WorkersAIError | None = None
 
     def _reader(self, status: int, headers: Mapping[str, str]) -> Reader:
@@ -72,30 +77,36 @@ class Attempts:
 
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
-        timeouts = self._connection.timeouts
-        rest, read = self._deadline - monotonic(), self.patience()
+        timeouts, read = self._connection.timeouts, self.patience()
         return client.build_request(
             "POST",
             self._connection.url(self._question.model) + self.query,
             content=_encoded(self._question.body(stream=self._stream)),
-            headers=self._connection.http_headers(),
+            headers={"accept-encoding": ", ".join(CODINGS), **self._connection.http_headers()},
             # connect, read, write, pool: a tuple means the same to either library
-            timeout=(_earlier(timeouts.connect, rest), read, read, _earlier(timeouts.read, rest)),
-            extensions={"patience": self.patience},  # the shared client's; others leave it alone
+            timeout=(self.within(timeouts.connect), read, read, self.within(timeouts.read)),
+            # for the shared clients; others leave them alone
+            extensions={"patience": self.patience, "within": self.within},
         )
+
+    def within(self, seconds: float | None) -> float | None:
+        """So many seconds, or what is left of the time for the whole call; None waits for ever."""
+        rest = min(self._deadline, self._closing) - monotonic()
+        shorter = min(inf if seconds is None else seconds, max(rest, _SHORTEST_WAIT))
+        return None if shorter > _FOR_EVER else shorter
 
     def patience(self) -> float | None:
         """Seconds to wait for the next bytes of the answer; None waits for ever."""
-        if self._reading and self._reading.closed:
-            return _CLOSING
         timeouts = self._connection.timeouts
-        return _earlier(timeouts.stall if self._stream else timeouts.read, self._deadline - monotonic())
+        return self.within(timeouts.stall if self._stream else timeouts.read)
 
     def open(self, response: Any) -> None:
         """The head of an answer has come."""
         headers = dict(response.headers.items())  # names in lower case, as both libraries give them
         read = self._reader if response.is_success else Refusal
         self._reading = read(response.status_code, headers)
+        packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
+        self._unpacking = Unpacking() if packed else None
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes of the answer as they come.
@@ -103,9 +114,15 @@ class Attempts:
         Raises:
             WorkersAIError: they report a failure, or the time for the whole call is over.
         """
-        yield from self._opened.feed(chunk)
-        if monotonic() > self._deadline:
-            raise self._too_late("the time for the whole call is over")
+        for piece in self._unpacking.feed(chunk) if self._unpacking else (chunk,):
+            yield from self._opened.feed(piece)
+            now = monotonic()
+            if self._opened.closed:
+                self._closing = min(self._closing, now + _CLOSING)
+            if self.done:
+                return
+            if now > self._deadline:
+                raise self._too_late("the time for the whole call is over")
 
     def finish(self) -> Iterator[Delta]:
         """The body has ended; the last delta has the reply.
@@ -117,8 +134,9 @@ class Attempts:
 
     @property
     def done(self) -> bool:
-        """Whether the rest of the answer is of no use."""
-        return self._opened.done
+        """Whether the rest of the answer is of no use, or no longer waited for."""
+        reading = self._opened
+        return reading.done or (reading.complete and monotonic() > min(self._deadline, self._closing))
 
     @property
     def _opened(self) -> Reader:
@@ -132,7 +150,7 @@ class Attempts:
         try:
             yield
         except Exception as error:
-            if not (self._opened.complete and _is_of_http_library(error)):
+            if not (self._opened.complete and _is_of_the_way(error)):
                 raise
 
     @contextmanager
@@ -142,13 +160,13 @@ class Attempts:
         It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
         request and its token.
         """
-        self._error, self._reading = None, None
+        self._error, self._reading, self._closing = None, None, inf
         try:
             yield
         except WorkersAIError as error:
             self._error = error
         except Exception as error:
-            if not _is_of_http_library(error):
+            if not _is_of_the_way(error):
                 raise
             self._error = self._translated(error)
 
@@ -178,8 +196,8 @@ class Attempts:
             return self._too_late(f"no answer in time ({what})")
         if isinstance(self._reading, Reading) and self._reading.delivered:
             return self._reading.interrupted(f"the stream broke off ({what})")
-        if "DecodingError" in kinds:
-            return BadResponseError(f"the answer cannot be decoded ({what})")
+        if isinstance(error, zlib.error) or "DecodingError" in kinds:
+            return BadResponseError(f"the answer cannot be unpacked ({what})")
         if kinds & {"UnsupportedProtocol", "LocalProtocolError"}:
             return InvalidRequestError(what)
         return ConnectionFailedError(f"the connection failed ({what})")
@@ -254,12 +272,6 @@ def _has_form(text: str, form: ChatRequest) -> bool:
     return isinstance(value, dict) and value.keys() >= set(schema.get("required", ()))
 
 
-def _earlier(timeout: float | None, rest: float) -> float | None:
-    """The shorter of two waits; some of it is always left, so that the wait itself says what is over."""
-    shorter = min(inf if timeout is None else timeout, max(rest, _SHORTEST_WAIT))
-    return None if shorter == inf else shorter
-
-
 def _encoded(body: dict[str, Any]) -> bytes:
     try:
         return pydantic_core.to_json(body)
@@ -267,7 +279,9 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body).encode()
 
 
-def _is_of_http_library(error: Exception) -> bool:
-    """Whether it comes from httpx or httpx2; what has not been imported has raised nothing."""
+def _is_of_the_way(error: Exception) -> bool:
+    """Whether httpx or httpx2 raised it, or the unpacking; what has not been imported has raised nothing."""
     libraries = (sys.modules.get(name) for name in ("httpx", "httpx2"))
-    return any(library and isinstance(error, library.HTTPError) for library in libraries)
+    return isinstance(error, zlib.error) or any(
+        library and isinstance(error, library.HTTPError) for library in libraries
+    )

@@ -23,7 +23,7 @@ from cf_llama.pool import AsyncPool, Pool
 
 _log = logging.getLogger(__name__)
 
-_ACCEPTED = {"accept": "*/*", "accept-encoding": "gzip, deflate"}
+_ACCEPTED = {"accept": "*/*"}
 _WAITS = ("connect", "read", "write", "pool")
 
 

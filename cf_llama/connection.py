@@ -25,6 +25,8 @@ _SOURCES = {
     "api_token": "CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, CF_API_TOKEN, "
     "or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)",
 }
+_PORTS = {None, *range(1, 1 << 16)}
+_LONGEST_LABEL = 63  # bytes between two dots of a host name, by RFC 1035
 _RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
 
 
@@ -144,9 +146,14 @@ def check_token(value: str) -> str:
 def check_base_url(value: str) -> str:
     """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped."""
     url = _parsed(value.strip())
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+    can_be = url.scheme in {"http", "https"} and _can_be_host(url.host) and url.port in _PORTS
+    if not can_be or url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must be an http(s) URL without credentials, query or fragment, ending in /client/v4")
     return str(url).rstrip("/")
+
+
+def _can_be_host(host: str) -> bool:
+    return ":" in host or all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split("."))
 
 
 def _parsed(url: str) -> Any:

@@ -28,19 +28,20 @@ class Origin(NamedTuple):
 
 
 class Waits(NamedTuple):
-    """Seconds to wait for each step of one exchange; None waits for ever."""
+    """Seconds to wait for each step of one exchange, asked when it begins; None waits for ever."""
 
-    connect: float | None
-    write: float | None
+    connect: Callable[[], float | None]
+    write: Callable[[], float | None]
     patience: Callable[[], float | None]
     """For the next bytes of the answer, asked each time."""
 
     @classmethod
     def of(cls, extensions: dict[str, Any]) -> Waits:
-        """Those that httpx passes along with a request; `patience` is an extension of our own."""
+        """Those that httpx passes along with a request; `patience` and `within` are extensions of our own."""
         timeout = extensions.get("timeout") or {}
-        read = timeout.get("read")
-        return cls(timeout.get("connect"), timeout.get("write"), extensions.get("patience", lambda: read))
+        connect, read, write = timeout.get("connect"), timeout.get("read"), timeout.get("write")
+        within = extensions.get("within", lambda seconds: seconds)
+        return cls(lambda: within(connect), lambda: within(write), extensions.get("patience", lambda: read))
 
 
 class Direct(httpx.BaseTransport):
@@ -54,11 +55,10 @@ class Direct(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
         waits, answer = Waits.of(request.extensions), Answer()
-        data = request_bytes(request)
         try:
-            connected = self._connected(waits.connect)
+            connected = self._connected(waits.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
-                connected.send(data, waits.write)
+                connected.send(request_bytes(request), waits.write())
             body = b""
             while not answer.status:
                 body = _fed(answer, connected.receive(waits.patience()))
@@ -96,11 +96,10 @@ class AsyncDirect(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
         waits, answer = Waits.of(request.extensions), Answer()
-        data = request_bytes(request)
         try:
-            connected = await self._connected(waits.connect)
+            connected = await self._connected(waits.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
-                await connected.send(data, waits.write)
+                await connected.send(request_bytes(request), waits.write())
             body = b""
             while not answer.status:
                 body = _fed(answer, await connected.receive(waits.patience()))

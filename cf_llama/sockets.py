@@ -15,6 +15,8 @@ from typing import Self, cast
 
 import httpx
 
+from cf_llama.connecting import addresses_of, clock, connected_to
+
 _PIECE = 64 * 1024
 _MOST_UNREAD = 4 * _PIECE
 """What the event loop may take in before anybody asks for it."""
@@ -33,7 +35,7 @@ class Failing:
         """Translate what failed."""
         if isinstance(failure, TimeoutError):
             raise self._timeout("it took too long") from failure
-        if isinstance(failure, OSError):
+        if isinstance(failure, (OSError, ValueError, OverflowError)):  # the last two: no host has such a name or port
             raise self._error(str(failure) or type(failure).__name__) from failure
 
 
@@ -52,9 +54,11 @@ class Socket:
     def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
         """Make one, and its TLS."""
         with _CONNECTING:
-            connected = socket.create_connection((host, port), seconds)
+            rest = clock(seconds)
+            connected = connected_to(addresses_of(host, port, rest()), rest)
             try:
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connected.settimeout(rest())
                 return cls(tls.wrap_socket(connected, server_hostname=host) if tls else connected)
             except BaseException:
                 connected.close()

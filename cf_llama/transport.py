@@ -81,7 +81,7 @@ class Transport:
                 try:
                     call.open(response)
                     with call.receiving():
-                        for chunk in self._bytes(response):
+                        for chunk in _bytes(response):
                             for delta in call.feed(chunk):
                                 yield delta
                             if call.done:
@@ -101,7 +101,7 @@ class Transport:
                 try:
                     call.open(response)
                     with call.receiving():
-                        async for chunk in self._abytes(response):
+                        async for chunk in _abytes(response):
                             for delta in call.feed(chunk):
                                 yield delta
                             if call.done:
@@ -113,21 +113,21 @@ class Transport:
                 return
             await asyncio.sleep(call.pause())
 
-    def _bytes(self, response: Any) -> Iterator[bytes]:
-        """The body. Of the shared client's answers, httpx is asked to unpack only those that are packed."""
-        plain = self.client is None and "content-encoding" not in response.headers
-        return iter(response.stream if plain else response.iter_bytes())
-
-    def _abytes(self, response: Any) -> AsyncIterator[bytes]:
-        """The body. Of the shared client's answers, httpx is asked to unpack only those that are packed."""
-        plain = self.async_client is None and "content-encoding" not in response.headers
-        return aiter(response.stream if plain else response.aiter_bytes())
-
     def _client(self) -> Any:
         return self.client or _clients().shared_client(self.connection.max_connections)
 
     async def _async_client(self) -> Any:
         return self.async_client or await _clients().shared_async_client(self.connection.max_connections)
+
+
+def _bytes(response: Any) -> Iterator[bytes]:
+    """The body as it was sent, or as a client of the user's own has read it already."""
+    return iter(response.iter_bytes() if response.is_stream_consumed else response.stream)
+
+
+def _abytes(response: Any) -> AsyncIterator[bytes]:
+    """The body as it was sent, or as a client of the user's own has read it already."""
+    return aiter(response.aiter_bytes() if response.is_stream_consumed else response.stream)
 
 
 @cache

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
 }
 LEAVES = {"json_text", "model", "text_filter", "version"}
-SOCKETS = {"transport", "clients", "pool", "direct", "sockets", "http1"}
+SOCKETS = {"transport", "clients", "pool", "direct", "sockets", "connecting", "http1"}
 COMMAND_LINE = re.compile(r"cli(_\w+)?")
 DATA = {"Headers", "HTTPError", "InvalidURL", "Response", "Timeout", "URL", "codes"}
 """What of httpx is no socket."""

@@ -9,6 +9,7 @@ import queue
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -29,7 +30,7 @@ class Answer:
     chunks: tuple[bytes, ...]
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    ending: str = "whole"  # whole | cut (no last chunk) | reset | hang (until the client goes away)
+    ending: str = "whole"  # whole | cut (no last chunk) | reset | hang or drip (until the client goes away)
 
 
 @dataclass
@@ -119,6 +120,12 @@ class Handler(BaseHTTPRequestHandler):
                     gone = True
                 if gone:
                     self.server.left.set()
+        if ending == "drip":
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    self.wfile.write(b"1\r\n\n\r\n")
+                    time.sleep(0.01)
+            self.server.left.set()
         if ending == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import httpx
 import httpx2
@@ -194,3 +195,20 @@ def test_a_call_or_an_answer_in_its_form_is_taken_at_once(body):
     reply, asked = answered(body)
     assert reply.tool_calls or reply.text == '{"city": "Lyon"}'
     assert len(asked) == 1
+
+
+def test_each_step_has_what_the_steps_before_it_left_of_the_time():
+    with httpx.Client() as client:
+        one = call(timeout=Timeouts(connect=9, total=0.2))
+        within = one.http_request(client).extensions["within"]
+        time.sleep(0.1)
+        assert within(9) <= 0.1
+        assert within(None) <= 0.1
+        assert within(0.01) == 0.01
+        time.sleep(0.15)
+        assert 0 < within(9) <= 0.001
+
+
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), None])
+def test_a_wait_longer_than_a_socket_knows_is_one_without_end(seconds):
+    assert call(timeout=Timeouts(stall=seconds)).patience() is None

@@ -23,7 +23,16 @@ def test_the_token_goes_over_https_or_to_this_machine(url):
     assert connection(base_url=url).url("@cf/m/x") == f"{url}/accounts/{ACCOUNT}/ai/run/@cf/m/x"
 
 
-@pytest.mark.parametrize("url", ["http://x.example", "http://localhost.x.example", "http://10.0.0.1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://x.example",
+        "http://localhost.x.example",
+        "http://127.0.0.1.x.example",
+        "http://0x7f.1",
+        "http://10.0.0.1",
+    ],
+)
 def test_the_token_goes_nowhere_else_without_a_switch(url):
     with pytest.raises(InvalidRequestError, match="allow_insecure_base_url"):
         connection(base_url=url)
@@ -41,6 +50,10 @@ def test_the_token_goes_nowhere_else_without_a_switch(url):
         ({"api_token": SecretStr("a b")}, InvalidRequestError, "api_token"),
         ({"api_token": SecretStr("cfk_x")}, InvalidRequestError, "global API key"),
         ({"base_url": "nowhere"}, InvalidRequestError, "base_url"),
+        ({"base_url": "https://a..b"}, InvalidRequestError, "base_url"),
+        ({"base_url": f"https://{'a' * 64}.b"}, InvalidRequestError, "base_url"),
+        ({"base_url": "https://a:65536"}, InvalidRequestError, "base_url"),
+        ({"base_url": "http://localhost@x.example"}, InvalidRequestError, "base_url"),
     ],
 )
 def test_what_cannot_work_is_refused(fields, kind, name):

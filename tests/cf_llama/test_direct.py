@@ -8,16 +8,19 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from contextlib import aclosing, closing
 
 import pytest
 import trustme
 
 from cf_llama import (
+    BadResponseError,
     ChatRequest,
     ConnectionFailedError,
     InvalidRequestError,
     RequestTimeoutError,
+    ServiceError,
     StreamInterruptedError,
     Timeouts,
     Transport,
@@ -286,6 +289,24 @@ def test_what_is_packed_is_unpacked(colour, service, settings, mode):
     assert "gzip" in service.seen[0].headers["accept-encoding"]
 
 
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "zstd"])
+def test_what_is_packed_small_does_not_fill_the_memory(colour, service, settings, status, coding):
+    zeros = gzip.compress(bytes(200_000_000))
+    packed = gzip.compress(zeros) if coding == "gzip, gzip" else zeros
+    service.says(packed, status=status, headers={"content-encoding": coding})
+    with pytest.raises((BadResponseError, ServiceError)) as caught:
+        colour.ask(settings(max_retries=0).connection())
+    assert len(caught.value.response.content if caught.value.response else b"") < 4_000_000
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, BadResponseError), (503, ServiceError)])
+def test_what_cannot_be_unpacked_is_judged_by_its_status(colour, service, settings, status, kind):
+    service.says(b"not packed", status=status, headers={"content-encoding": "gzip"})
+    with pytest.raises(kind):
+        colour.ask(settings(max_retries=0).connection())
+
+
 # time
 
 
@@ -294,6 +315,22 @@ def test_a_stream_ends_with_its_last_word_even_if_the_connection_does_not(colour
     [reply] = colour.stream(settings(timeout=Timeouts(stall=None)).connection())
     assert (reply.text, reply.usage.total_tokens) == ("Hello", 2)
     assert service.left.wait(5)
+
+
+@pytest.mark.parametrize("timeouts", [Timeouts(stall=None), Timeouts(stall=None, total=1)], ids=["no total", "total"])
+def test_nothing_that_comes_after_the_last_word_is_waited_for(colour, service, settings, timeouts):
+    service.streams({"response": "Hello"}, ending="drip")
+    began = time.monotonic()
+    [reply] = colour.stream(settings(timeout=timeouts).connection())
+    assert reply.text == "Hello"
+    assert time.monotonic() - began < 4  # that it ends at all is the point
+    assert service.left.wait(5)
+
+
+def test_an_answer_of_which_nothing_is_missing_is_given_when_the_time_is_over(colour, service, settings):
+    service.streams({"response": "Hello"}, {"finish_reason": "stop"}, done=False, ending="drip")
+    [reply] = colour.stream(settings(timeout=Timeouts(stall=None, total=0.3)).connection())
+    assert reply.text == "Hello"
 
 
 @pytest.mark.parametrize("mode", ["ask", "stream"])
