@@ -63,6 +63,7 @@ class Attempts:
         self._question = question
         self._stream = stream
         self._backoff = Backoff(connection.max_retries)
+        self._hiding = connection.hiding()
         total = connection.timeouts.total
         self._deadline = inf if total is None else monotonic() + total
         self._attempts = 0
@@ -102,7 +103,7 @@ class Attempts:
 
     def open(self, response: Any) -> None:
         """The head of an answer has come."""
-        headers = dict(response.headers.items())  # names in lower case, as both libraries give them
+        headers = self._hiding.headers(response.headers)  # names in lower case, as both libraries give them
         read = self._reader if response.is_success else Refusal
         self._reading = read(response.status_code, headers)
         packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
@@ -158,17 +159,17 @@ class Attempts:
         """Try once. A failure is kept for `pause` to judge, outside of here.
 
         It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
-        request and its token.
+        request and its token; nor does it keep the frames below, whose variables hold what the server said.
         """
         self._error, self._reading, self._closing = None, None, inf
         try:
             yield
         except WorkersAIError as error:
-            self._error = error
+            self._error = self._hiding.error(error).with_traceback(None)
         except Exception as error:
             if not _is_of_the_way(error):
                 raise
-            self._error = self._translated(error)
+            self._error = self._hiding.error(self._translated(error))
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from cf_llama import logs  # noqa: F401 - from here on lines about requests hold no account id
+from cf_llama import logs
 from cf_llama.pool import AsyncPool, Pool
 
 _log = logging.getLogger(__name__)
@@ -37,6 +37,13 @@ def _tls() -> ssl.SSLContext:
 @lru_cache(maxsize=64)  # models are many, routes are few, and parsing one costs more than the rest of a request
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
+
+
+class _Request(httpx.Request):
+    """Shown without the account: whatever shows the variables of a traceback shows this."""
+
+    def __repr__(self) -> str:
+        return f"<Request({self.method!r}, {str(logs.hidden(self.url))!r})>"
 
 
 class _Requests:
@@ -59,7 +66,7 @@ class _Requests:
         target = _parsed(url)
         # with these two given, httpx need not look for what is missing, and make its headers twice
         known = {"host": target.netloc.decode(), **_ACCEPTED, **headers, "content-length": str(len(content))}
-        return httpx.Request(
+        return _Request(
             method, target, headers=known, stream=httpx.ByteStream(content), extensions={**extensions, "timeout": waits}
         )
 

@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.gateway import LEGACY_HOST, Gateway
+from cf_llama.hiding import Hiding
 from cf_llama.version import __version__
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
@@ -27,6 +28,7 @@ _SOURCES = {
 }
 _PORTS = {None, *range(1, 1 << 16)}
 _LONGEST_LABEL = 63  # bytes between two dots of a host name, by RFC 1035
+_GATEWAY_TOKEN = "cf-aig-authorization"  # noqa: S105 - a header's name
 _RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
 
 
@@ -91,6 +93,11 @@ class Connection:
         if self.gateway:
             return self.gateway.url(str(self.account_id), model, _gateway_host(self.base_url))
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
+
+    def hiding(self) -> Hiding:
+        """What takes account, token and a gateway's token out of whatever the server says."""
+        token = self.api_token.get_secret_value() if self.api_token else ""
+        return Hiding((str(self.account_id), token, self.headers.get(_GATEWAY_TOKEN, "").removeprefix("Bearer ")))
 
     def http_headers(self) -> dict[str, str]:
         """Headers of a request, the token among them: made late, kept nowhere."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import pickle
 import traceback
 
 import httpx
@@ -78,3 +80,72 @@ def test_a_token_in_the_wrong_place_is_not_repeated(settings):
         with pytest.raises(ValueError, match=field) as caught:
             settings(**{field: TOKEN})
         assert TOKEN not in str(caught.value)
+
+
+GATEWAY_TOKEN = "made-up-token-of-no-gateway"
+REPEATED = f"bad token {TOKEN} of {ACCOUNT}, nor is {GATEWAY_TOKEN} any"
+
+
+def shown_of(error):
+    """All that is printed, logged or stored of an exception and of what led to it."""
+    for one in family(error):
+        yield "".join(traceback.TracebackException.from_exception(one, capture_locals=True).format())
+        yield repr(one) + repr(vars(one)) + pickle.dumps(one, 0).decode("latin1")
+        if response := getattr(one, "response", None):
+            yield response.text + repr(dict(response.headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (401, {"success": False, "errors": [{"code": 10000, "message": REPEATED}]}),
+        (502, f"<html><title>{REPEATED}</title></html>".encode()),
+        (200, REPEATED.encode()),
+        (200, b'data: {"response":"a"}\n\ndata: {"error":"%b"}\n\n' % REPEATED.encode()),
+    ],
+    ids=["refusal", "page", "no answer", "stream"],
+)
+def test_what_a_server_repeats_is_not_shown(ask, service, transport, status, answer):
+    service.says(answer, status=status, headers={"cf-ray": TOKEN, "x-asked": f"/accounts/{ACCOUNT}/"})
+    connection = {"max_retries": 0, "default_headers": {"cf-aig-authorization": f"Bearer {GATEWAY_TOKEN}"}}
+    with pytest.raises(WorkersAIError, match=r"\*\*\*") as caught:
+        ask(transport(**connection), HI)
+    caught.value.__traceback__ = None  # this test's own variables hold what it looks for
+    for shown in shown_of(caught.value):
+        assert not [secret for secret in (TOKEN, ACCOUNT, GATEWAY_TOKEN) if secret in shown], shown
+
+
+def test_what_a_server_repeats_beside_an_answer_is_not_shown(ask, service, transport):
+    service.says({"response": "Hi"}, headers={"cf-ray": TOKEN, "cf-aig-log-id": ACCOUNT})
+    reply = ask(transport(), HI)
+    assert (reply.exchange.ray_id, reply.exchange.gateway_log_id) == ("***", "***")
+
+
+def test_a_short_token_is_no_part_of_other_words(ask, service, transport):
+    service.refuses(401, 10000)
+    with pytest.raises(WorkersAIError, match="no"):
+        ask(transport(api_token="n", max_retries=0), HI)
+
+
+async def test_the_variables_of_a_cancelled_call_do_not_show_them(service, transport):
+    service.says(ending="hang")
+    call = asyncio.create_task(transport().arun(HI))
+    assert await asyncio.to_thread(service.arrived.wait, 5)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await call
+    for shown in shown_of(caught.value):
+        assert TOKEN not in shown
+        assert ACCOUNT not in shown
+
+
+def test_nor_do_those_of_an_interrupted_one(service, transport, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cf_llama.sockets.Socket.receive", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        transport().run(HI)
+    for shown in shown_of(caught.value):
+        assert TOKEN not in shown
+        assert ACCOUNT not in shown

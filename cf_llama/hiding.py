@@ -1,0 +1,52 @@
+"""What a server repeats of our secrets, taken out again: error texts end up in logs, and answers' headers in traces."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+    from cf_llama.errors import WorkersAIError
+
+HIDDEN = "***"
+SHORTEST = 8
+"""Characters of a secret. What is shorter is no real one, and part of many words."""
+
+
+class Hiding:
+    """Takes secrets out of what a server said.
+
+    Args:
+        secrets: Texts that must not be shown.
+    """
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST]
+
+    def text(self, text: str) -> str:
+        """A text without them."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Headers without them."""
+        return {name: self.text(value) for name, value in headers.items()}
+
+    def error(self, error: WorkersAIError) -> WorkersAIError:
+        """The same error without them, in its text and its answer's body; headers are hidden when they come."""
+        error.message = self.text(error.message)
+        error.args = (error.message,)
+        if error.response is not None:
+            error.response = self._response(error.response)
+        return error
+
+    def _response(self, response: httpx.Response) -> httpx.Response:
+        body = response.content
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), HIDDEN.encode())
+        if body == response.content:
+            return response
+        return type(response)(response.status_code, headers=response.headers, content=body)
