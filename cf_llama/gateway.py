@@ -39,7 +39,9 @@ def _metadata(entries: dict[str, Any]) -> dict[str, Any]:
     return entries
 
 
-Scalar = StrictStr | StrictBool | StrictInt | StrictFloat
+Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]  # JSON knows no other
+Scalar = StrictStr | StrictBool | StrictInt | Finite
+_LONGEST_WAIT = 3600.0
 Printable = Annotated[str, AfterValidator(_printable)]
 
 
@@ -62,8 +64,8 @@ class Gateway:
     metadata: Annotated[dict[str, Scalar], AfterValidator(_metadata)] | None = None
     """At most five entries of text, numbers or booleans, for the gateway's log."""
     event_id: Printable | None = None
-    request_timeout: float | None = Field(default=None, gt=0)
-    """Seconds to the first byte, after which the gateway gives up (code 2014)."""
+    request_timeout: float | None = Field(default=None, ge=0.001, le=_LONGEST_WAIT)
+    """Seconds to the first byte, from a millisecond to an hour, after which the gateway gives up (code 2014)."""
     max_attempts: int | None = Field(default=None, ge=1, le=5)
     """Attempts of the gateway itself; ours multiply with them."""
     retry_delay: float | None = Field(default=None, ge=0, le=5)

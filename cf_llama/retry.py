@@ -14,6 +14,8 @@ from cf_llama.errors import JSONModeError, WorkersAIError
 
 ONCE = (JSONModeError,)
 """Failures of the model rather than of the service: asking once more helps, asking often does not."""
+ONCE_CODES = {3046}
+"""The same, of the service: it has worked for two minutes in vain, and bills them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Backoff:
             attempt: How many attempts have failed, from 1.
             error: How the last one failed.
         """
-        allowed = min(self.max_retries, 1) if isinstance(error, ONCE) else self.max_retries
+        once = isinstance(error, ONCE) or error.code in ONCE_CODES
+        allowed = min(self.max_retries, 1) if once else self.max_retries
         if not error.is_retryable or attempt > allowed:
             return None
         if error.retry_after is not None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cf_llama import CapacityError, JSONModeError, QuotaExceededError, ServiceError, ToolChoiceError
+from cf_llama import (
+    CapacityError,
+    JSONModeError,
+    QuotaExceededError,
+    RequestTimeoutError,
+    ServiceError,
+    ToolChoiceError,
+)
 from cf_llama.retry import Backoff
 
 
@@ -34,6 +41,8 @@ def test_a_wish_of_the_service_is_honoured_up_to_a_minute(wish, pause):
     [
         (ServiceError("x"), 3),
         (JSONModeError("x"), 1),
+        (RequestTimeoutError("x", code=3046), 1),
+        (RequestTimeoutError("x"), 3),
         (ToolChoiceError("x"), 0),
         (QuotaExceededError("x", retry_after=1), 0),
         (ServiceError("x", is_retryable=False), 0),
