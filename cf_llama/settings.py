@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Secret,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -40,6 +41,19 @@ from cf_llama.gateway import Gateway
 
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
+SECRETS = ("account_id", "api_key", "api_token", "default_headers")
+"""Settings that are shown nowhere."""
+
+
+def concealed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of one call, the secret ones wrapped so that nothing shows them; settings take them like that."""
+    return {name: _wrapped(value) if name in SECRETS else value for name, value in options.items()}
+
+
+def _wrapped(value: Any) -> Any:
+    if value is None or isinstance(value, SecretStr | Secret):
+        return value
+    return SecretStr(value) if isinstance(value, str) else Secret(value)
 
 
 def token_from_environment() -> SecretStr | None:
@@ -147,6 +161,11 @@ class Settings(BaseModel):
 
     _check_model = field_validator("model")(check_model)
     _check_base_url = field_validator("base_url")(check_base_url)
+
+    @field_validator("account_id", "default_headers", mode="before")
+    @classmethod
+    def _unwrap(cls, value: Any) -> Any:
+        return value.get_secret_value() if isinstance(value, SecretStr | Secret) else value
 
     @field_validator("account_id")
     @classmethod

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
+from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, model_validator
 
 from cf_llama import model as facts
 from cf_llama import tokens
-from cf_llama.settings import Settings
+from cf_llama.settings import SECRETS, Settings, concealed
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"
@@ -18,12 +19,27 @@ _DUMP = "_serialized"
 copied with a change, would be given the answers of the old one."""
 
 
-_SECRETS = {"account_id", "api_key", "api_token", "default_headers"}
-
-
 def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
     """What was given for one call, as traces and cache keys may see it."""
-    return {name: "**********" if name in _SECRETS else value for name, value in options.items()}
+    return {name: "**********" if name in SECRETS else value for name, value in options.items()}
+
+
+class Concealing:
+    """The part of a binding that lets nobody see the secrets bound to a model."""
+
+    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
+        """The model with more options bound to it."""
+        bound: Runnable[Any, Any] = super().bind(**concealed(kwargs))  # type: ignore[misc] # of the binding beside it
+        return bound
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """It is dumped, and loaded, as the binding that it is."""
+        return RunnableBinding.lc_id()
+
+
+class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
+    """A model with options bound to it."""
 
 
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
@@ -39,6 +55,10 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
     )
+
+    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
+        """This model with options for every call; secrets among them are not shown."""
+        return Bound(bound=self, kwargs=concealed(kwargs))
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of Llama 3.

@@ -18,6 +18,7 @@ from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.asking import Asking
 from cf_llama.request import ChatRequest
+from cf_llama.settings import concealed
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
@@ -128,7 +129,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     def bind(self, **kwargs: Any) -> BoundModel:  # type: ignore[override] # LangChain's own is private to it
         """This model with options for every call, through the queue as well."""
-        return BoundModel(bound=self, kwargs=kwargs)
+        return BoundModel(bound=self, kwargs=concealed(kwargs))
 
     def bind_tools(
         self,

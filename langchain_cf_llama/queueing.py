@@ -11,6 +11,8 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 
+from langchain_cf_llama.base import Concealing
+
 Answering = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
 """One for all, or one for each."""
@@ -96,15 +98,10 @@ class Queueing:
                 yield pair
 
 
-class BoundModel(Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
+class BoundModel(Concealing, Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
     """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
 
     def queued(self, **options: Any) -> Answering:
         """The bound model as a step of a chain whose `batch` goes through the queue; see `Queueing.queued`."""
         model = cast("Queueing", self.bound)
         return model.queued(**options).bind(**self.kwargs).with_config(self.config)
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """It is dumped, and loaded, as the binding that it is."""
-        return RunnableBinding.lc_id()

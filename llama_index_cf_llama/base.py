@@ -30,10 +30,12 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, default_completion_to_prompt
 from llama_index.core.tools import BaseTool
-from pydantic import Field
+from pydantic import Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
 from cf_llama.asking import Asking, asking
+from cf_llama.settings import SECRETS, concealed
+from llama_index_cf_llama.discreet import discreet
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
 from llama_index_cf_llama.queueing import Queueing
@@ -56,6 +58,7 @@ def _completion_event(method: _Method) -> _Method:
     return cast("_Method", llm_completion_callback()(method))
 
 
+@discreet
 class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     """Llama 3.3 70B on Cloudflare Workers AI.
 
@@ -75,6 +78,15 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     messages_to_prompt: MessagesToPromptCallable = Field(default=messages_to_prompt, exclude=True)
     additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Sent with every call.")
 
+    @field_validator("additional_kwargs")
+    @classmethod
+    def _conceal(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return concealed(value)
+
+    @field_serializer("additional_kwargs")
+    def _dumped(self, value: dict[str, Any]) -> dict[str, Any]:
+        return _without_secrets(value)
+
     @classmethod
     def class_name(cls) -> str:
         """The name under which LlamaIndex stores it."""
@@ -83,10 +95,9 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: no secret and no client. Whoever loads it takes the account from the environment."""
         state = super().__getstate__()
-        return {
-            **state,
-            "__dict__": {name: value for name, value in state["__dict__"].items() if name not in _KEPT_OUT},
-        }
+        kept = {name: value for name, value in state["__dict__"].items() if name not in _KEPT_OUT}
+        kept["additional_kwargs"] = _without_secrets(self.additional_kwargs)
+        return {**state, "__dict__": kept}
 
     @property
     def metadata(self) -> LLMMetadata:
@@ -215,6 +226,10 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
 
     def _astream(self, ask: Asking) -> ChatResponseAsyncGen:
         return _agrowing(self._way.astream(ask))
+
+
+def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in SECRETS}
 
 
 def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:

@@ -12,11 +12,13 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, dumps
 from langchain_core.tracers.base import BaseTracer
+from llama_index.core import PromptTemplate
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from pydantic import ValidationError
+from llama_index.core.instrumentation.span_handlers import NullSpanHandler
+from pydantic import BaseModel, ValidationError
 
 from cf_llama import Settings, WorkersAIError
 from cf_llama_emulator.server import serve
@@ -232,3 +234,93 @@ def test_a_malformed_token_is_not_repeated(running, kind):
     with pytest.raises(ValueError, match="token") as caught:
         kind(**settings(running) | {"api_token": token}).connection()
     assert not [text for text in shown_of(caught.value) if "my-token" in text or json.dumps(token) in text]
+
+
+GIVEN = ("account_id", "api_token", "default_headers")
+
+
+def split(running):
+    """Settings without what is secret, and that, to be given for one call."""
+    given = settings(running)
+    return {name: given[name] for name in given.keys() - GIVEN}, {name: given[name] for name in GIVEN}
+
+
+@pytest.mark.parametrize("kind", [ChatCloudflareLlama, CloudflareLlamaLLM])
+def test_nothing_shows_what_is_bound_to_a_model(running, secrets, kind):
+    kept, given = split(running)
+    bound = kind(**kept).bind(temperature=0).bind(**given)
+    for shown in (repr(bound), str(bound), dumps(bound), repr(dumpd(bound)), repr(bound.kwargs)):
+        assert not [secret for secret in secrets if secret in shown], shown
+    assert bound.invoke("Hi")
+
+
+def test_nothing_that_langchain_is_told_holds_what_is_given_for_one_call(running, secrets):
+    kept, given = split(running)
+    tracer, listener = Tracer(), Listener()
+    config = {"callbacks": [tracer, listener]}
+    assert ChatCloudflareLlama(**kept).invoke("Hi", config, **given).text
+    assert ChatCloudflareLlama(**kept).bind(**given).invoke("Hi", config).text
+    assert ChatCloudflareLlama(**kept).bind(**given).queued(first_poll=0.01).batch(["Hi"], config)[0].text
+    for text in [*tracer.told, *listener.told]:
+        assert not [secret for secret in secrets if secret in text], text
+
+
+class Spans(NullSpanHandler):
+    told: list
+
+    @classmethod
+    def class_name(cls):
+        return "Spans"
+
+    def span_enter(self, *told, **more):
+        self.told.append(repr((told, more)))
+
+    def span_exit(self, *told, **more):
+        self.told.append(repr((told, more)))
+
+
+@pytest.fixture
+def observed():
+    events, spans = Events.model_construct(told=[]), Spans.model_construct(told=[])
+    root = get_dispatcher("root")
+    root.add_event_handler(events)
+    root.add_span_handler(spans)
+    yield events.told, spans.told
+    root.event_handlers.remove(events)
+    root.span_handlers.remove(spans)
+
+
+class Person(BaseModel):
+    """Somebody."""
+
+    name: str
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda llm, given: llm.chat(HELLO, **given),
+        lambda llm, given: list(llm.stream_chat(HELLO, **given)),
+        lambda llm, given: llm.complete("Hi", **given),
+        lambda llm, given: asyncio.run(llm.achat(HELLO, **given)),
+        lambda llm, given: llm.chat_with_tools([], "Hi", **given),
+        lambda llm, given: llm.structured_predict(Person, PromptTemplate("Hi"), llm_kwargs=given),
+    ],
+    ids=["chat", "stream", "complete", "async", "tools", "structured"],
+)
+def test_nothing_that_llama_index_is_told_holds_what_is_given_for_one_call(running, secrets, observed, ask):
+    kept, given = split(running)
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    assert ask(CloudflareLlama(**kept, callback_manager=CallbackManager([debug])), given)
+    told = [repr(event.payload) for pair in debug.get_llm_inputs_outputs() for event in pair]
+    assert all(observed)
+    for text in [*told, *(text for kind in observed for text in kind)]:
+        assert not [secret for secret in secrets if secret in text], text
+
+
+def test_no_form_of_a_model_shows_what_is_given_for_all_calls(running, secrets):
+    kept, given = split(running)
+    llm = CloudflareLlama(**kept, additional_kwargs=given)
+    for show in OF_LLAMA_INDEX.values():
+        assert not [secret for secret in secrets if secret in str(show(llm))]
+    assert llm.complete("Hi").text
