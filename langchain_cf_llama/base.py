@@ -38,10 +38,6 @@ class Concealing:
         return RunnableBinding.lc_id()
 
 
-class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
-    """A model with options bound to it."""
-
-
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
     """The settings as a model of LangChain.
 
@@ -55,10 +51,6 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
     )
-
-    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
-        """This model with options for every call; secrets among them are not shown."""
-        return Bound(bound=self, kwargs=concealed(kwargs))
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of Llama 3.

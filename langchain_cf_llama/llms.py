@@ -12,20 +12,25 @@ from langchain_core.language_models import BaseLLM, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 
 from cf_llama import template
 from cf_llama.asking import Asking
 from cf_llama.reply import Delta, Reply
-from cf_llama.settings import Settings
+from cf_llama.settings import Settings, concealed
 from langchain_cf_llama.asking import asking
-from langchain_cf_llama.base import CloudflareModel
+from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.replies import metadata, token_usage
 
 _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
+
+
+class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
+    """The text model with options bound to it."""
 
 
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
@@ -42,6 +47,10 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     raw: bool | None = None
     """Send prompts without the service's own template; None does so for those that bring the whole template."""
+
+    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
+        """This model with options for every call; secrets among them are not shown."""
+        return Bound(bound=self, kwargs=concealed(kwargs))
 
     def _generate(
         self,
