@@ -1,4 +1,4 @@
-"""Everything the service may do, or is only suspected of, can be had by a switch: for one request and for a server.
+"""Everything the service may do, or is only suspected of, can be had by a switch: for a request, a server, a script.
 
 Each row is a behaviour, the faults that bring it about, what is said and asked, and how it shows on the wire.
 """
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from cf_llama_emulator.testing import Call, ScriptedEmulator
+from cf_llama_emulator.faults import CATALOGUE, read_plan
+from cf_llama_emulator.pieces import split
+from cf_llama_emulator.testing import Call, Faults, ScriptedEmulator
 from tests.cf_llama_emulator.client import MODEL, ask_user, tool
 
 ADD = Call("add", {"a": 1})
@@ -405,10 +407,29 @@ def http(emulator):
         yield client
 
 
-@pytest.mark.parametrize("way", ["header", "server"])
-@pytest.mark.parametrize("row", [pytest.param(row, id=f"{row.name}{', streamed' * row.stream}") for row in ROWS])
+def turn_of(row, way):
+    """Return what the script says; with the faults of the row at its head where they are to come from there."""
+    if way != "script":
+        return row.say
+    return [Faults(row.faults), *(split(row.say) if isinstance(row.say, str) else row.say)]
+
+
+def ways(row):
+    """Return where the faults of a row can come from: a script is asked too late for some."""
+    early = any(CATALOGUE[name].early for name in read_plan(row.faults).values)
+    return ("header", "server") if early else ("header", "server", "script")
+
+
+@pytest.mark.parametrize(
+    ("row", "way"),
+    [
+        pytest.param(row, way, id=f"{row.name}{', streamed' * row.stream}, by {way}")
+        for row in ROWS
+        for way in ways(row)
+    ],
+)
 def test_it_shows_on_the_wire(emulator, http, row, way):
-    emulator.cleared().say(row.say)
+    emulator.cleared().say(turn_of(row, way))
     emulator.always(row.faults if way == "server" else "")
     url = f"{emulator.base_url}/accounts/{emulator.account_id}/{row.path}"
     body = ask_user("Hi") | row.body | {"stream": row.stream}
