@@ -119,7 +119,8 @@ class Batch:
 
         Args:
             ticket: As it was returned, or made of a `request_id`, the model, and the references that were sent. Where
-                these are not known, every result is given under the reference that it brings, in its own order.
+                these are not known, every result is given under the reference that it brings, in its own order, and
+                a failure of the whole batch under its `request_id`.
             requests: The questions, in the order of the references: they tell how the answers are to be read (stop
                 sequences, tools). Without them, answers are read as plain texts.
         """

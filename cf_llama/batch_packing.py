@@ -23,6 +23,11 @@ class Submission:
     first: float = inf
     """When it was first sent."""
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of its questions."""
+        return tuple(item.reference for item in self.items)
+
 
 class Packed(NamedTuple):
     """What became of some items: batches, and the outcomes of those that cannot be sent."""

@@ -37,5 +37,10 @@ class Poll:
     pause: float
     deadline: float
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of its questions; where they are not known, the name of the batch."""
+        return self.ticket.references or (self.ticket.request_id,)
+
 
 Step = Submission | Poll | Pause

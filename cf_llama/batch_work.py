@@ -135,6 +135,8 @@ class Work:
     def rest(self) -> Iterator[Outcome]:
         """The outcomes that are left once there is no further step: what cannot be sent or asked for fails alike."""
         yield from self.finished()
+        for step in self.given_up:
+            yield from (Outcome(reference=name, error=self.stopped_by) for name in step.references)
         while self.stopped_by and (items := self._unsent()):
             yield from (Outcome(reference=item.reference, error=self.stopped_by) for item in items)
 
@@ -144,8 +146,6 @@ class Work:
         return spent
 
     def _unsent(self) -> Sequence[Item]:
-        if self.given_up:
-            return self.given_up.pop(0).items
         return self.ready.popleft().items if self.ready else self.take(self.options.max_items)
 
     def _fill(self) -> None:
@@ -180,7 +180,7 @@ class Work:
             self._answered(step, page, error)
             return
         self._refusals = 0
-        ticket = Ticket(request_id, step.posting.model, tuple(item.reference for item in step.items))
+        ticket = Ticket(request_id, step.posting.model, step.references)
         self.resume(ticket, step.items, now)
         self.waiting[-1].due = now + self.options.first_poll
 
@@ -242,7 +242,7 @@ class Work:
     def _settle(self, step: Submission | Poll, error: WorkersAIError) -> None:
         if isinstance(step, Poll):
             self.waiting.remove(step)
-        self._finished += [Outcome(reference=item.reference, error=error) for item in step.items]
+        self._finished += [Outcome(reference=name, error=error) for name in step.references]
 
 
 def _is_forgotten(error: WorkersAIError) -> bool:

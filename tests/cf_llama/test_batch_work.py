@@ -325,3 +325,14 @@ def test_a_batch_is_asked_for_at_once_when_it_is_resumed():
     step = one.step(3)
     assert step.posting.content == {"request_id": "x"}
     assert step.posting.repeatable
+
+
+@pytest.mark.parametrize("error", [NotFoundError("gone"), AuthenticationError("no")])
+def test_a_batch_of_unknown_questions_fails_under_its_id(error):
+    one = work(0)
+    one.resume(Ticket("x", "m"), [], 0)
+    one.failed(one.step(0), error, 0)
+    assert one.step(0) is None
+    [outcome] = one.rest()
+    assert outcome.reference == "x"
+    assert outcome.error
