@@ -20,6 +20,8 @@ class Submission:
 
     items: Sequence[Item]
     posting: Posting
+    messages: bool = True
+    """Whether they are written with messages."""
     first: float = inf
     """When it was first sent."""
 
@@ -48,8 +50,9 @@ class _Pack:
         self.bodies.append(body)
         self.room -= length
 
-    def submission(self) -> Submission:
-        return Submission(self.items, Posting(model=self.model, content={"requests": self.bodies}, repeatable=False))
+    def submission(self, *, messages: bool) -> Submission:
+        posting = Posting(model=self.model, content={"requests": self.bodies}, repeatable=False)
+        return Submission(self.items, posting, messages)
 
 
 def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
@@ -71,7 +74,7 @@ def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
         if not packs or length > packs[-1].room or item.request.model != packs[-1].model:
             packs.append(_Pack(item.request.model, max_bytes - _AROUND))
         packs[-1].add(item, body, length)
-    return Packed([pack.submission() for pack in packs], refused)
+    return Packed([pack.submission(messages=messages) for pack in packs], refused)
 
 
 def _sized(item: Item, messages: bool, max_bytes: int) -> tuple[dict[str, Any], int]:

@@ -36,6 +36,8 @@ class Poll:
     due: float
     pause: float
     deadline: float
+    messages: bool
+    """Whether its questions may have been written with messages, and can be sent anew."""
 
     @property
     def references(self) -> tuple[str, ...]:

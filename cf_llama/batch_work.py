@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from cf_llama import errors
+from cf_llama.batch_failures import all_bad_input, is_bad_input, is_failed_execution, stops_asking, stops_sending
 from cf_llama.batch_options import BatchOptions
 from cf_llama.batch_packing import Submission, packed
 from cf_llama.batch_steps import Pause, Poll, Step, Ticket
@@ -19,25 +19,14 @@ from cf_llama.errors import (
     BadResponseError,
     CapacityError,
     InvalidRequestError,
-    NotFoundError,
     QuotaExceededError,
     RequestTimeoutError,
     SubmissionInDoubtError,
     WorkersAIError,
 )
 from cf_llama.posting import Page, Posting
-from cf_llama.refusal import CODES
 from cf_llama.reply import Usage
 
-_FATAL = (
-    errors.AuthenticationError,
-    errors.PermissionDeniedError,
-    errors.NotFoundError,
-    errors.QuotaExceededError,
-    errors.MissingCredentialsError,
-)
-"""Failures of a submission that every other one would share."""
-_BAD_ITEM, _FAILED = 5006, 5001
 _GROWTH = 1.5
 
 
@@ -91,12 +80,18 @@ class Work:
         submission.first = min(submission.first, now)
         return submission
 
-    def resume(self, ticket: Ticket, items: Sequence[Item], now: float) -> None:
-        """Ask for a batch that has been taken before."""
+    def resume(self, ticket: Ticket, items: Sequence[Item], now: float, *, messages: bool = False) -> None:
+        """Ask for a batch that has been taken before.
+
+        Args:
+            ticket: By what it is asked for.
+            items: Its questions, as far as they are known.
+            now: As in `step`.
+            messages: Whether they may have been written with messages, and are to be sent anew where these are refused.
+        """
         posting = Posting(model=ticket.model, content={"request_id": ticket.request_id}, repeatable=True)
-        self.waiting.append(
-            Poll(ticket, items, posting, now, max(self.options.first_poll, 0.001), now + self.options.deadline)
-        )
+        pause, deadline = max(self.options.first_poll, 0.001), now + self.options.deadline
+        self.waiting.append(Poll(ticket, items, posting, now, pause, deadline, messages))
 
     def done(self, step: Submission | Poll, page: Page, now: float) -> None:
         """A posting has been answered."""
@@ -112,10 +107,10 @@ class Work:
         """A posting was refused, or nothing came of it."""
         if isinstance(step, Poll):
             self._unanswered(step, error, now)
-        elif self.messages and self.options.items == "auto" and error.code == _BAD_ITEM:
+        elif self.messages and self.options.items == "auto" and is_bad_input(error):
             self.messages = False
             self._again([item for each in (step, *self._taken_back()) for item in each.items])
-        elif isinstance(error, _FATAL):
+        elif stops_sending(error):
             self.stopped_by = error
             self.ready.appendleft(step)
         elif isinstance(error, InvalidRequestError) and len(step.items) > 1:  # one bad item spoils all: find it
@@ -181,7 +176,7 @@ class Work:
             return
         self._refusals = 0
         ticket = Ticket(request_id, step.posting.model, step.references)
-        self.resume(ticket, step.items, now)
+        self.resume(ticket, step.items, now, messages=step.messages)
         self.waiting[-1].due = now + self.options.first_poll
 
     def _answered(self, step: Submission, page: Page, unnamed: BadResponseError) -> None:
@@ -199,8 +194,12 @@ class Work:
         results = read_results(page, step.items)
         if results is None:
             self._later(step, now)
+            return
+        self.waiting.remove(step)
+        if step.messages and self.options.items == "auto" and all_bad_input(results.outcomes):
+            self.messages = False
+            self._again(step.items)
         else:
-            self.waiting.remove(step)
             self._keep(results)
 
     def _keep(self, results: Results) -> None:
@@ -210,11 +209,11 @@ class Work:
         self.stopped_by = self.stopped_by or next(spent, None)
 
     def _unanswered(self, step: Poll, error: WorkersAIError, now: float) -> None:
-        if isinstance(error, _FATAL) and not _is_forgotten(error):
+        if stops_asking(error):
             self.stopped_by = error
             self.waiting.remove(step)
             self.given_up.append(step)
-        elif error.code == _FAILED:
+        elif is_failed_execution(error):
             self._settle(step, error)
         elif error.is_retryable or isinstance(error, BadResponseError):  # a page from something in between
             self._later(step, now, f", the last time: {error.message}")
@@ -243,8 +242,3 @@ class Work:
         if isinstance(step, Poll):
             self.waiting.remove(step)
         self._finished += [Outcome(reference=name, error=error) for name in step.references]
-
-
-def _is_forgotten(error: WorkersAIError) -> bool:
-    """Whether it is the batch that is not found; that of an account or a model has a code of its own."""
-    return isinstance(error, NotFoundError) and error.code not in CODES

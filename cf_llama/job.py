@@ -124,7 +124,7 @@ class Job:
         messages = options.items != "prompt" and self.journal.fact("messages", default=True)
         work = Work(options, self.journal.take, messages=messages)
         for ticket, items in self.journal.waiting():
-            work.resume(ticket, items, monotonic())
+            work.resume(ticket, items, monotonic(), messages=True)
         return work
 
     def _ended(self, work: Work, watched: _Watched) -> Progress:

@@ -240,6 +240,33 @@ def test_what_was_ready_is_written_anew_once_messages_are_refused():
     assert one.finished() == []
 
 
+REFUSED = [{"id": n, "success": False, "error": {"code": 5006, "message": "needs prompt"}} for n in range(2)]
+
+
+def test_messages_are_given_up_once_every_answer_says_that_they_are_no_prompt():
+    source = iter([Item(str(n), ChatRequest(messages=[{"role": "user", "content": "Hi"}])) for n in range(4)])
+    one = Work(BatchOptions(max_items=2), lambda wanted: list(islice(source, wanted)))
+    for name in "ab":
+        one.done(one.step(0), taken(name), 0)
+    for _ in "ab":
+        one.done(one.step(5), page({"responses": REFUSED}), 5)
+    for name in "cd":
+        again = one.step(5)
+        assert ["prompt" in body for body in again.posting.content["requests"]] == [True, True]
+        one.done(again, taken(name), 5)
+    assert (one.finished(), one.messages) == ([], False)
+    one.done(one.step(10), page({"responses": REFUSED}), 10)
+    assert [outcome.error.code for outcome in one.finished()] == [5006, 5006]
+
+
+def test_a_batch_that_is_only_collected_is_never_sent():
+    one = work(0)
+    one.resume(Ticket("x", "m", ("0", "1")), [Item(str(n), ChatRequest(prompt="?")) for n in range(2)], 0)
+    one.done(one.step(0), page({"responses": REFUSED}), 0)
+    assert references(one.finished()) == ["0", "1"]
+    assert one.step(0) is None
+
+
 def test_one_bad_item_is_found_and_fails_alone():
     one, now = work(8, items="prompt"), 0
     while isinstance(step := one.step(now), Submission):
