@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from time import monotonic
@@ -48,6 +48,11 @@ class Batch:
 
     def __post_init__(self) -> None:
         self._messages = self.options.items != "prompt"
+
+    @property
+    def learned(self) -> BatchOptions:
+        """The options for further batches: with prompts, once messages have been refused."""
+        return self.options if self._messages else replace(self.options, items="prompt")
 
     @staticmethod
     def open(path: str | Path, **choices: Any) -> Job:

@@ -55,7 +55,9 @@ class Gathering:
             WorkersAIError: there is none.
         """
         transport, request = ask
-        [outcome] = Batch(transport, self._options).run([request])
+        batch = Batch(transport, self._options)
+        [outcome] = batch.run([request])
+        self._options = batch.learned
         return _answer(outcome)
 
     async def arun(self, ask: Asking) -> Reply:
@@ -87,11 +89,13 @@ class Gathering:
 
     async def _ask(self, group: Sequence[_Asked]) -> None:
         items = [Item(str(place), each.request) for place, each in enumerate(group) if not each.answer.done()]
+        batch = Batch(group[0].transport, self._options)
         try:
-            async with aclosing(Batch(group[0].transport, self._options).aas_completed(items)) as outcomes:
+            async with aclosing(batch.aas_completed(items)) as outcomes:
                 async for outcome in outcomes:
                     _settle(group[int(outcome.reference)].answer, outcome)
         finally:  # whatever happened, nobody is left waiting
+            self._options = batch.learned
             for each in group:
                 each.answer.cancel()
 

@@ -66,6 +66,14 @@ async def test_one_batch_for_all(talk, colour):
     assert [len(items) for items in submissions(queue)] == [6]
 
 
+async def test_messages_are_tried_once_where_the_service_takes_prompts_only(talk, colour):
+    queue = talk(faults="")
+    llm = queue.llm.queued(**QUICK)
+    for _ in range(2):
+        assert content(await colour.call(llm, "chat", ASKED[0])) == SAID[0]
+    assert ["prompt" in items[0] for items in submissions(queue)] == [False, True, True]
+
+
 async def test_every_conversation_has_its_events(talk, colour, events):
     await colour.call(talk().llm, "batch_queue", ASKED, queue=QUICK)
     started = [event.messages[0].content for event in events if isinstance(event, LLMChatStartEvent)]
