@@ -6,6 +6,7 @@ for as long as the system likes.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,9 +25,18 @@ def clock(seconds: float | None) -> Callable[[], float | None]:
     return lambda: max(end - monotonic(), _SHORTEST_WAIT)
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is named by its address, which needs no look-up and has no others beside it."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def addresses_of(host: str, port: int, seconds: float | None) -> list[Any]:
     """Of a host. The system's look-up knows no time to wait, so a thread does it, and is left alone if it is late."""
-    if ":" in host or host.replace(".", "").isdigit():  # an address, which needs no look-up
+    if is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found: Future[list[Any]] = Future()
 

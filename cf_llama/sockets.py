@@ -15,7 +15,7 @@ from typing import Self, cast
 
 import httpx
 
-from cf_llama.connecting import addresses_of, clock, connected_to
+from cf_llama.connecting import addresses_of, clock, connected_to, is_address
 
 _PIECE = 64 * 1024
 _MOST_UNREAD = 4 * _PIECE
@@ -103,8 +103,10 @@ class AsyncSocket(asyncio.Protocol):
         """Make one, and its TLS."""
         loop = asyncio.get_running_loop()
         with _CONNECTING:
+            # asyncio races several addresses, and loses the socket of a race that is won and cancelled
+            delay = None if is_address(host) else 0.25
             async with asyncio.timeout(seconds):
-                _, made = await loop.create_connection(cls, host, port, ssl=tls, happy_eyeballs_delay=0.25)
+                _, made = await loop.create_connection(cls, host, port, ssl=tls, happy_eyeballs_delay=delay)
         return made
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import httpx
 import pytest
@@ -86,6 +87,18 @@ def test_the_last_failure_is_told(names, connect):
     names(closed, closed)
     with pytest.raises(httpx.ConnectError):
         connect("closed.test", 80, None)
+
+
+async def test_who_stops_waiting_for_a_connection_leaves_no_socket_behind():
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as server:
+        for delay in range(30):
+            waiting = asyncio.create_task(AsyncSocket.connect(*server.getsockname(), None, 5))
+            await asyncio.sleep(delay / 100_000)
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                (await waiting).close()
+    await asyncio.sleep(0)
+    gc.collect()  # an unclosed socket would be a ResourceWarning, and that an error
 
 
 @pytest.mark.parametrize(("host", "port"), [("a..b", 80), ("127.0.0.1", 99999)])
