@@ -192,6 +192,17 @@ def test_an_index_that_no_batch_can_have_belongs_to_nothing():
     assert texts(read_results(page({"responses": listed}), items(2))) == ["BadResponseError"] * 2
 
 
+def test_a_status_that_is_no_text_is_none_of_a_batch_that_runs():
+    with pytest.raises(ServiceError):
+        read_results(page({"status": ["queued"]}), items(1))
+
+
+@pytest.mark.parametrize("reference", [{}, [], 7, None])
+def test_a_reference_that_is_no_text_belongs_to_nothing(reference):
+    listed = [{"external_reference": reference, "id": 1, "result": {"response": "a"}}]
+    assert texts(read_results(page({"responses": listed}), items(2))) == ["BadResponseError", "a"]
+
+
 def test_results_of_unknown_questions_without_references_have_places():
     listed = [{"success": True, "result": {"response": "a"}}, 7]
     results = read_results(page({"responses": listed}), [])
