@@ -7,13 +7,17 @@ declared type; text that is no JSON object is reported as it is and never mended
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cf_llama import json_text
 from cf_llama.reply import ToolCall
+from cf_llama.text_filter import whole
 
 _NULLS = {"null", "None"}
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+"""Of a character in two halves, one of which may be missing: such text can be sent to nobody."""
 _ABSENT = object()
 
 
@@ -26,10 +30,14 @@ def tool_call(call_id: str, name: str, text: str, parameters: Mapping[str, Any] 
         text: The arguments as the model wrote them; nothing and `null` mean none.
         parameters: The tool's schema without references; None where the tool was not offered.
     """
+    text = whole(text)
     if text.strip() in {"", *_NULLS}:
         text = "{}"
     try:
         written = json_text.parse(text)
+        if _HALF_ESCAPED.search(text):
+            text = whole(json.dumps(written, ensure_ascii=False))
+            written = json_text.parse(text)
     except json_text.BadJSON as error:
         return ToolCall(call_id, name, text=text, error=f"the arguments are not valid JSON: {error}")
     if not isinstance(written, dict):

@@ -38,7 +38,7 @@ def parse(data: bytes | str) -> Any:
     """
     try:
         return pydantic_core.from_json(data, cache_strings="keys")  # texts of answers never come twice
-    except ValueError:  # lone surrogates and huge integers are no JSON to it, but they come
+    except (ValueError, TypeError):  # lone surrogates and huge integers are no JSON to it, but they come
         return _parse(data)
 
 

@@ -155,7 +155,8 @@ class Reading:
 
     def _event(self, data: bytes) -> Iterator[Delta]:
         for payload in self._payloads(data):
-            yield from self._deliver(self._deltas(payload, data))
+            if not self.done:  # what comes after a stop sequence counts neither in this read nor in the next
+                yield from self._deliver(self._deltas(payload, data))
 
     def _payloads(self, data: bytes) -> list[Any]:
         if self.closed:

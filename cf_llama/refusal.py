@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cf_llama import errors
 from cf_llama.errors import WorkersAIError
 from cf_llama.json_text import BadJSON, parse
+from cf_llama.text_filter import whole
 
 if TYPE_CHECKING:
     import httpx
@@ -244,7 +245,7 @@ def _number(value: Any) -> int | None:
 
 def _clean(text: str) -> str:
     """What the service says without its frame, and without the account: an error's text ends up in logs."""
-    return _ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip()
+    return whole(_ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip())
 
 
 def _page_text(body: bytes) -> str:

@@ -28,13 +28,13 @@ class TextFilter:
     def feed(self, text: str) -> str:
         """Give what can be shown of the text so far."""
         if not self._stop and not self._held and "<" not in text and not _ends_in_half(text):
-            return _whole(text)
+            return whole(text)
         return self._filter(self._held + text, final=False)
 
     @property
     def held(self) -> str:
         """What is held back for now."""
-        return _whole(self._held)
+        return whole(self._held)
 
     def flush(self) -> str:
         """Give what was still held back."""
@@ -52,7 +52,7 @@ class TextFilter:
             shown.append(text[: match.start()])
             text = text[match.end() :]
             self.stopped = match[0] in self._stop
-        return _whole("".join(shown))
+        return whole("".join(shown))
 
     def _undecided(self, text: str) -> int:
         """Where the longest ending starts that may become a pattern."""
@@ -74,7 +74,7 @@ def _ends_in_half(text: str) -> bool:
     return "\ud800" <= text[-1:] <= "\udbff"
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Pairs of halves as the one character they are; a half that stays alone cannot be encoded and is replaced."""
     if text.isascii() or not _HALF.search(text):
         return text

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from cf_llama import json_text
 from cf_llama.json_text import BadJSON
 from cf_llama.reply import Exchange, Usage
+from cf_llama.text_filter import whole
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ def read_event(payload: Any) -> Event | None:
     choice, message = _choice(payload)
     text = _text(message, payload)
     fragments = _fragments(message.get("tool_calls")) or _fragments(payload.get("tool_calls"))
-    finish_reason = choice.get("finish_reason") or payload.get("finish_reason")
+    reasons = (choice.get("finish_reason"), payload.get("finish_reason"))
+    finish_reason = next((whole(reason) for reason in reasons if reason and isinstance(reason, str)), None)
     usage = _usage(payload.get("usage"))
     # Usage on every event is an increment; only the sum at the end comes alone, with both counts filled.
     sums_up = bool(usage and usage.prompt_tokens and usage.completion_tokens) and not (choice or text or fragments)
@@ -148,8 +150,8 @@ def _fragment(call: Mapping[str, Any]) -> Fragment:
     index = _number(call.get("index"))
     return Fragment(
         position=None if index is None else int(index),
-        id=str(call.get("id") or ""),  # native calls have none; a closing fragment has null
-        name=str(function.get("name") or ""),
+        id=whole(str(call.get("id") or "")),  # native calls have none; a closing fragment has null
+        name=whole(str(function.get("name") or "")),
         arguments=json_text.text_of(function.get("arguments")),  # an object natively, a string in OpenAI's form
     )
 

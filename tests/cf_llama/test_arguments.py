@@ -84,6 +84,18 @@ def test_anything_but_an_object_is_reported_as_it_was_written(text):
     assert call.error
 
 
+@pytest.mark.parametrize("text", ['{"a": "\ud83d\ude00"}', r'{"a": "\ud83d\ude00"}'])
+def test_a_character_in_two_halves_is_one(text):
+    assert tool_call("id", "f", text, None).arguments == {"a": "😀"}
+
+
+@pytest.mark.parametrize("text", ['{"a": "\ud83d"}', r'{"a": "\ud83d"}', r'{"a": "\uDE00"}'])
+def test_a_half_of_a_character_is_replaced(text):
+    call = tool_call("id", "f", text, {"type": "object", "properties": {"a": {"type": "string"}}})
+    assert (call.arguments, json.loads(call.text)) == ({"a": "\ufffd"}, {"a": "\ufffd"})
+    assert call.text.encode()
+
+
 def test_arguments_of_the_history_are_an_object_and_broken_ones_fit_no_tool():
     assert object_of('{"a": 1.5}') == {"a": 1.5}
     assert object_of("") == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import httpx
@@ -233,6 +234,21 @@ def test_a_stop_sequence_makes_the_rest_useless():
     assert (texts, reading.done) == (["a "], True)
     (last,) = reading.finish()
     assert (last.reply.text, last.reply.finish_reason) == ("a ", "stop")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [{"tool_calls": [{"name": "get_status", "arguments": {}}]}, {"error": "no"}, {"usage": {"prompt_tokens": 1}}],
+)
+def test_nothing_after_a_stop_sequence_counts_however_it_is_cut(after):
+    events = [b'data: {"response":"a END b"}\n\n', b"data: " + json.dumps(after).encode() + b"\n\n"]
+    for chunks in (events, [b"".join(events)]):
+        reading = Reading(ChatRequest(messages=ASKED.messages, tools=[GET_STATUS], stop=("END",)), 200, httpx.Headers())
+        for chunk in chunks:
+            if not reading.done:
+                list(reading.feed(chunk))
+        last = list(reading.finish())[-1]
+        assert (last.reply.text, last.reply.tool_calls, last.reply.usage) == ("a ", (), None)
 
 
 def test_delivery_starts_with_the_first_delta():

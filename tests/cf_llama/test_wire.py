@@ -92,6 +92,11 @@ def test_reads_the_finish_reason_wherever_it_is(payload):
     assert event(payload).closes
 
 
+@pytest.mark.parametrize("reason", ["5", "[]", '{"a":1}', "true", "null", '""'])
+def test_a_finish_reason_that_is_no_text_is_none(reason):
+    assert event(f'{{"response":"a","finish_reason":{reason}}}').finish_reason is None
+
+
 @pytest.mark.parametrize(
     ("usage", "read"),
     [
