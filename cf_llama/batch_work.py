@@ -216,18 +216,20 @@ class Work:
         elif is_failed_execution(error):
             self._settle(step, error)
         elif error.is_retryable or isinstance(error, BadResponseError):  # a page from something in between
-            self._later(step, now, f", the last time: {error.message}")
+            self._later(step, now, error)
         else:  # most likely it is forgotten; asked anew, its questions can still be answered
             lost = error.details() | {"is_retryable": True}
             self._settle(step, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
 
-    def _later(self, step: Poll, now: float, reason: str = "") -> None:
+    def _later(self, step: Poll, now: float, error: WorkersAIError | None = None) -> None:
         """Ask again after a while, or no more: then there may be answers that nobody has seen."""
         if now >= step.deadline:
+            reason = f", the last time: {error.message}" if error else ""
             text = f"no results in {self.options.deadline:g} s{reason}; it may still be asked for by its request_id"
             self._settle(step, RequestTimeoutError(f"{text} {step.ticket.request_id}"))
             return
-        step.due = min(now + step.pause, step.deadline)
+        asked = error.retry_after or 0 if error else 0
+        step.due = min(now + max(step.pause, asked), step.deadline)
         step.pause = min(step.pause * _GROWTH, self.options.longest_poll)
 
     def _rest(self, step: Submission, error: WorkersAIError, now: float) -> None:

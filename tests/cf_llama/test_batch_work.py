@@ -15,6 +15,7 @@ from cf_llama import (
     InvalidRequestError,
     NotFoundError,
     QuotaExceededError,
+    RateLimitError,
     RequestTimeoutError,
     ServiceError,
     SubmissionInDoubtError,
@@ -141,6 +142,13 @@ def test_a_poll_that_fails_is_repeated_where_that_may_help():
     assert outcome.error.is_retryable
     assert "the batch is lost: no such batch" in str(outcome.error)
     assert one.step(10) is None
+
+
+def test_a_poll_that_is_asked_to_wait_waits():
+    one = work(1)
+    one.done(one.step(0), taken(), 0)
+    one.failed(one.step(5), RateLimitError("slowly", retry_after=45), 5)
+    assert one.step(5) == Pause(45)
 
 
 @pytest.mark.parametrize("page", ["cut", "empty"])
