@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -80,7 +81,7 @@ def batch(
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
-    except (WorkersAIError, OSError) as error:
+    except (WorkersAIError, OSError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
+from cf_llama import Usage
+from cf_llama.cli_batch import Bar
 from cf_llama.cli_commands import root
+from cf_llama.job import Job, Progress
 from cf_llama_emulator.server import serve
 
 QUICK = ("--batch", "first_poll=0.02", "--batch", "longest_poll=0.05")
@@ -165,6 +172,33 @@ def test_what_cannot_be_is_named_before_anything_is_sent(batch, emulator, text, 
     assert answers is None
     assert emulator.requests == []
     assert batch('{"prompt": "One"}', "--set", "max_tokens=50")[0].exit_code == 0, "mended, it begins anew"
+
+
+def test_a_full_disk_is_said(batch, monkeypatch):
+    def full(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Job, "run", full)
+    done, _ = batch(lines({"prompt": "One"}))
+    assert (done.exit_code, done.output) == (1, "Error: database or disk is full\n")
+
+
+@pytest.mark.parametrize("width", [30, 60, 100])
+def test_a_narrow_terminal_shows_all_of_the_progress(width):
+    console = Console(file=io.StringIO(), force_terminal=True, width=width)
+    with Bar(console) as bar:
+        bar(Progress(3000, 900, 5, 2, Usage(10_000, 5_000, 15_000)))
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[━╸╺]", "", console.file.getvalue()).split()
+    told = "905 of 3,000 rows, 5 failed, 2 doubtful, 15,000 tokens, $0.0142"
+    assert set(told.split()) <= set(shown)
+    assert "-:--:--" in shown
+
+
+def test_where_there_is_no_terminal_there_is_no_progress():
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with Bar(console) as bar:
+        bar(Progress(3000, 900, 5, 2, Usage()))
+    assert console.file.getvalue() == ""
 
 
 def test_what_stops_the_job_is_said_and_nothing_is_lost(batch, monkeypatch, emulator):
