@@ -37,7 +37,7 @@ def read_conversation(ask: Ask) -> Conversation:
     after = messages[last + 1 :]
     names = _names_by_id(after)
     results = [
-        (str(message.get("name") or names.get(message.get("tool_call_id")) or "the tool"), message["content"])
+        (str(message.get("name") or names.get(str(message.get("tool_call_id", ""))) or "the tool"), message["content"])
         for message in after
         if message["role"] == "tool"
     ]
@@ -46,7 +46,7 @@ def read_conversation(ask: Ask) -> Conversation:
     return Conversation(system, said, tuple(names.values()), tuple(results))
 
 
-def _names_by_id(messages: Sequence[Mapping[str, Any]]) -> dict[Any, str]:
+def _names_by_id(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Return the names of the calls in `messages`, by id or, where there is none, by position."""
     calls = [call for message in messages for call in message.get("tool_calls") or ()]
-    return {call.get("id", position): call.get("function", call)["name"] for position, call in enumerate(calls)}
+    return {str(call.get("id", position)): call.get("function", call)["name"] for position, call in enumerate(calls)}

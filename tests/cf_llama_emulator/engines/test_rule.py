@@ -233,3 +233,9 @@ def test_a_document_as_large_as_the_window_is_answered_before_the_client_gives_u
     calling = ask_user(text, tools=[WEATHER], tool_choice="required")
     for body in (ask_user(text), in_json, calling, {"prompt": text}):
         assert rules.run(body | {"max_tokens": 500}).status_code in (200, 400)
+
+
+@pytest.mark.parametrize("call_id", [[], {}, 7, None])
+def test_a_result_may_say_anything_of_its_call(rules, call_id):
+    turns = [{"role": "user", "content": "Hi"}, {"role": "tool", "tool_call_id": call_id, "content": "42"}]
+    assert answer(rules, {"messages": turns}) == "The result of the tool is: 42"
