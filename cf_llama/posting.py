@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cf_llama import json_text
-from cf_llama.call import Attempts
+from cf_llama.attempts import Attempts
 from cf_llama.connection import Connection
 from cf_llama.errors import (
     BadResponseError,

@@ -6,7 +6,6 @@ one call needs of it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -15,7 +14,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    Secret,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -36,48 +34,9 @@ from cf_llama.connection import (
     check_model,
     check_token,
 )
+from cf_llama.credentials import account_from_environment, base_url_from_environment, revealed, token_from_environment
 from cf_llama.errors import InvalidRequestError
 from cf_llama.gateway import Gateway
-
-TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
-ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
-SECRETS = ("account_id", "api_key", "api_token", "default_headers")
-"""Settings that are shown nowhere."""
-
-
-def concealed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of one call, the secret ones wrapped so that nothing shows them; settings take them like that."""
-    return {name: _wrapped(value) if name in SECRETS else value for name, value in options.items()}
-
-
-def _wrapped(value: Any) -> Any:
-    if value is None or isinstance(value, SecretStr | Secret):
-        return value
-    return SecretStr(value) if isinstance(value, str) else Secret(value)
-
-
-def token_from_environment() -> SecretStr | None:
-    """The first of the usual variables that is set.
-
-    `CLOUDFLARE_API_KEY` comes last and only without `CLOUDFLARE_EMAIL`: with it, it is the account's global key.
-    """
-    names = TOKEN_VARIABLES if os.environ.get("CLOUDFLARE_EMAIL") else (*TOKEN_VARIABLES, "CLOUDFLARE_API_KEY")
-    value = _first_set(names)
-    return SecretStr(value) if value else None
-
-
-def account_from_environment() -> str | None:
-    """`CLOUDFLARE_ACCOUNT_ID`, else `CF_ACCOUNT_ID`."""
-    return _first_set(ACCOUNT_VARIABLES)
-
-
-def base_url_from_environment() -> str:
-    """`CLOUDFLARE_BASE_URL`, else Cloudflare's own."""
-    return _first_set(("CLOUDFLARE_BASE_URL",)) or facts.DEFAULT_BASE_URL
-
-
-def _first_set(names: tuple[str, ...]) -> str | None:
-    return next((value for name in names if (value := os.environ.get(name, "").strip())), None)
 
 
 def _ranged(name: str, text: str, default: Any = None) -> Any:
@@ -165,7 +124,7 @@ class Settings(BaseModel):
     @field_validator("account_id", "default_headers", mode="before")
     @classmethod
     def _unwrap(cls, value: Any) -> Any:
-        return value.get_secret_value() if isinstance(value, SecretStr | Secret) else value
+        return revealed(value)
 
     @field_validator("account_id")
     @classmethod

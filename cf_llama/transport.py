@@ -14,7 +14,8 @@ from functools import cache
 from typing import Any
 
 from cf_llama import logs  # noqa: F401 - from here on lines about requests hold no account id
-from cf_llama.call import Attempts, Call
+from cf_llama.attempts import Attempts
+from cf_llama.call import Call
 from cf_llama.connection import Connection
 from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.reply import Delta, Reply

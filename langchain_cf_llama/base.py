@@ -11,7 +11,8 @@ from pydantic import ConfigDict, model_validator
 
 from cf_llama import model as facts
 from cf_llama import tokens
-from cf_llama.settings import SECRETS, Settings, concealed
+from cf_llama.credentials import SECRETS, concealed
+from cf_llama.settings import Settings
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"

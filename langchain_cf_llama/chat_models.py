@@ -17,8 +17,8 @@ from langchain_core.runnables import Runnable
 from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.asking import Asking
+from cf_llama.credentials import concealed
 from cf_llama.request import ChatRequest
-from cf_llama.settings import concealed
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors

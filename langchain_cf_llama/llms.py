@@ -17,8 +17,9 @@ from langchain_core.runnables.config import ContextThreadPoolExecutor
 
 from cf_llama import template
 from cf_llama.asking import Asking
+from cf_llama.credentials import concealed
 from cf_llama.reply import Delta, Reply
-from cf_llama.settings import Settings, concealed
+from cf_llama.settings import Settings
 from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cf_llama.settings import ACCOUNT_VARIABLES, TOKEN_VARIABLES
+from cf_llama.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 
 CREDENTIALS = (
     *ACCOUNT_VARIABLES,

@@ -26,37 +26,6 @@ def token_of(made):
     return made.api_token and made.api_token.get_secret_value()
 
 
-@pytest.mark.parametrize(
-    ("environment", "token"),
-    [
-        ({}, None),
-        ({"CLOUDFLARE_API_KEY": "k"}, "k"),
-        ({"CLOUDFLARE_API_KEY": "k", "CLOUDFLARE_EMAIL": "a@b"}, None),
-        ({"CLOUDFLARE_API_KEY": "k", "CF_API_TOKEN": "d"}, "d"),
-        ({"CF_API_TOKEN": "d", "CF_AI_API_TOKEN": "c"}, "c"),
-        ({"CF_AI_API_TOKEN": "c", "CLOUDFLARE_AUTH_TOKEN": "b"}, "b"),
-        ({"CLOUDFLARE_AUTH_TOKEN": "b", "CLOUDFLARE_API_TOKEN": " a\n"}, "a"),
-        ({"CLOUDFLARE_API_TOKEN": " ", "CF_API_TOKEN": "d"}, "d"),
-    ],
-)
-def test_the_token_comes_from_the_first_variable_that_is_set(monkeypatch, environment, token):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert token_of(Settings()) == token
-    assert token_of(settings()) == TOKEN
-
-
-def test_account_and_base_url_come_from_the_environment(monkeypatch):
-    monkeypatch.setenv("CF_ACCOUNT_ID", OTHER)
-    assert Settings().account_id == OTHER
-    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", ACCOUNT)
-    monkeypatch.setenv("CLOUDFLARE_BASE_URL", "http://127.0.0.1:8799/client/v4/")
-    monkeypatch.setenv("BASE_URL", "http://elsewhere.example")
-    made = Settings(api_token=TOKEN)
-    assert made.account_id == ACCOUNT
-    assert made.connection().url("@cf/m/x") == f"http://127.0.0.1:8799/client/v4/accounts/{ACCOUNT}/ai/run/@cf/m/x"
-
-
 @pytest.mark.parametrize(("fields", "name"), [({"account_id": None}, "ACCOUNT_ID"), ({"api_token": None}, "API_TOKEN")])
 def test_what_is_missing_is_named_at_the_first_request(fields, name):
     made = settings(**fields)

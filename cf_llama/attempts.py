@@ -1,0 +1,220 @@
+"""A call across its attempts, whatever it asks: what to send, what a failure means, whether to try again. No I/O."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import inf
+from time import monotonic
+from typing import Any, Protocol
+
+import pydantic_core
+
+from cf_llama.connection import Connection
+from cf_llama.errors import (
+    BadResponseError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    RequestTimeoutError,
+    WorkersAIError,
+)
+from cf_llama.reading import Reader, Reading, Refusal
+from cf_llama.reply import Delta
+from cf_llama.retry import Backoff
+from cf_llama.unpacking import CODINGS, Unpacking
+
+_SHORTEST_WAIT = 0.001  # seconds; some are always left, so that the wait itself says what is over
+_FOR_EVER = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
+_CLOSING = 0.5  # seconds for the end of a stream to follow its [DONE]
+
+
+class Question(Protocol):
+    """What is asked, as far as every call needs to know it."""
+
+    @property
+    def model(self) -> str:
+        """The model's id."""
+        ...
+
+    def body(self, *, stream: bool) -> dict[str, Any]:
+        """The JSON body."""
+        ...
+
+
+class Attempts:
+    """The state of one call, whatever is asked, driven by a transport in either colour.
+
+    A driver loops over ``with call.attempt(): send, open, feed …, finish, return`` and, when that did not return,
+    waits for ``call.pause()`` seconds.
+    """
+
+    query = ""
+    """What follows the route."""
+
+    def __init__(self, connection: Connection, question: Question, *, stream: bool = False) -> None:
+        self._connection = connection
+        self._question = question
+        self._stream = stream
+        self._backoff = Backoff(connection.max_retries)
+        self._hiding = connection.hiding()
+        total = connection.timeouts.total
+        self._deadline = inf if total is None else monotonic() + total
+        self._attempts = 0
+        self._reading: Reader | None = None
+        self._unpacking: Unpacking | None = None
+        self._closing = inf  # when to stop waiting for the end of an answer of which nothing is missing
+        self._error: WorkersAIError | None = None
+
+    def _reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+        """What reads an answer that is no refusal."""
+        raise NotImplementedError
+
+    def http_request(self, client: Any) -> Any:
+        """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
+        timeouts, read = self._connection.timeouts, self.patience()
+        return client.build_request(
+            "POST",
+            self._connection.url(self._question.model) + self.query,
+            content=_encoded(self._question.body(stream=self._stream)),
+            headers={"accept-encoding": ", ".join(CODINGS), **self._connection.http_headers()},
+            # connect, read, write, pool: a tuple means the same to either library
+            timeout=(self.within(timeouts.connect), read, read, self.within(timeouts.read)),
+            # for the shared clients; others leave them alone
+            extensions={"patience": self.patience, "within": self.within},
+        )
+
+    def within(self, seconds: float | None) -> float | None:
+        """So many seconds, or what is left of the time for the whole call; None waits for ever."""
+        rest = min(self._deadline, self._closing) - monotonic()
+        shorter = min(inf if seconds is None else seconds, max(rest, _SHORTEST_WAIT))
+        return None if shorter > _FOR_EVER else shorter
+
+    def patience(self) -> float | None:
+        """Seconds to wait for the next bytes of the answer; None waits for ever."""
+        timeouts = self._connection.timeouts
+        return self.within(timeouts.stall if self._stream else timeouts.read)
+
+    def open(self, response: Any) -> None:
+        """The head of an answer has come."""
+        headers = self._hiding.headers(response.headers)  # names in lower case, as both libraries give them
+        read = self._reader if response.is_success else Refusal
+        self._reading = read(response.status_code, headers)
+        packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
+        self._unpacking = Unpacking() if packed else None
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes of the answer as they come.
+
+        Raises:
+            WorkersAIError: they report a failure, or the time for the whole call is over.
+        """
+        for piece in self._unpacking.feed(chunk) if self._unpacking else (chunk,):
+            yield from self._opened.feed(piece)
+            now = monotonic()
+            if self._opened.closed:
+                self._closing = min(self._closing, now + _CLOSING)
+            if self.done:
+                return
+            if now > self._deadline:
+                raise self._too_late("the time for the whole call is over")
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended; the last delta has the reply.
+
+        Raises:
+            WorkersAIError: the answer is incomplete, a failure, or lacks a call that was forced.
+        """
+        yield from self._opened.finish()
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the answer is of no use, or no longer waited for."""
+        reading = self._opened
+        return reading.done or (reading.complete and monotonic() > min(self._deadline, self._closing))
+
+    @property
+    def _opened(self) -> Reader:
+        if self._reading is None:
+            raise BadResponseError("a body came without a head")
+        return self._reading
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """Take the body. A connection that breaks when the answer is complete has merely ended it."""
+        try:
+            yield
+        except Exception as error:
+            if not (self._opened.complete and _is_of_the_way(error)):
+                raise
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Try once. A failure is kept for `pause` to judge, outside of here.
+
+        It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
+        request and its token; nor does it keep the frames below, whose variables hold what the server said.
+        """
+        self._error, self._reading, self._closing = None, None, inf
+        try:
+            yield
+        except WorkersAIError as error:
+            self._error = self._hiding.error(error).with_traceback(None)
+        except Exception as error:
+            if not _is_of_the_way(error):
+                raise
+            self._error = self._hiding.error(self._translated(error))
+
+    def pause(self) -> float:
+        """Seconds to wait before the next attempt.
+
+        Raises:
+            WorkersAIError: there is to be none.
+        """
+        error = self._error
+        if error is None:
+            raise BadResponseError("the attempt ended with neither an answer nor an error")
+        self._attempts += 1
+        pause = None if self._reading and self._reading.delivered else self._backoff.pause(self._attempts, error)
+        if pause is None or monotonic() + pause > self._deadline:
+            self._error = None
+            raise error
+        return pause
+
+    def _translated(self, error: Exception) -> WorkersAIError:
+        """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""
+        kinds = {kind.__name__ for kind in type(error).__mro__}
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if isinstance(self._reading, Refusal):
+            return self._reading.error()
+        if "TimeoutException" in kinds:
+            return self._too_late(f"no answer in time ({what})")
+        if isinstance(self._reading, Reading) and self._reading.delivered:
+            return self._reading.interrupted(f"the stream broke off ({what})")
+        if isinstance(error, zlib.error) or "DecodingError" in kinds:
+            return BadResponseError(f"the answer cannot be unpacked ({what})")
+        if kinds & {"UnsupportedProtocol", "LocalProtocolError"}:
+            return InvalidRequestError(what)
+        return ConnectionFailedError(f"the connection failed ({what})")
+
+    def _too_late(self, message: str) -> WorkersAIError:
+        if isinstance(self._reading, Reading) and self._reading.delivered:
+            return self._reading.interrupted(message)
+        return RequestTimeoutError(message)
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return pydantic_core.to_json(body)
+    except (ValueError, pydantic_core.PydanticSerializationError):  # half of a surrogate pair goes out as an escape
+        return json.dumps(body).encode()
+
+
+def _is_of_the_way(error: Exception) -> bool:
+    """Whether httpx or httpx2 raised it, or the unpacking; what has not been imported has raised nothing."""
+    libraries = (sys.modules.get(name) for name in ("httpx", "httpx2"))
+    return isinstance(error, zlib.error) or any(
+        library and isinstance(error, library.HTTPError) for library in libraries
+    )
