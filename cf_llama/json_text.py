@@ -39,7 +39,7 @@ def parse(data: bytes | str) -> Any:
     try:
         return pydantic_core.from_json(data, cache_strings="keys")  # texts of answers never come twice
     except (ValueError, TypeError):  # lone surrogates and huge integers are no JSON to it, but they come
-        return _parse(data)
+        return _parse(data, _PLAINLY)
 
 
 def parse_exactly(data: bytes | str) -> Any:
@@ -48,15 +48,20 @@ def parse_exactly(data: bytes | str) -> Any:
     Raises:
         BadJSON: it is no JSON.
     """
-    return _parse(data, parse_int=Lexeme, parse_float=Lexeme, parse_constant=Lexeme)
+    return _parse(data, _EXACTLY)
 
 
-def _parse(data: bytes | str, **hooks: Any) -> Any:
+_PLAINLY = json.JSONDecoder()
+_EXACTLY = json.JSONDecoder(parse_int=Lexeme, parse_float=Lexeme, parse_constant=Lexeme)  # `loads` makes one each time
+
+
+def _parse(data: bytes | str, decoder: json.JSONDecoder) -> Any:
     try:
-        value = json.loads(data, **hooks)
+        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
+        value = decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise BadJSON(str(error)) from None
-    if _is_too_deep(value):
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
         raise BadJSON(f"nested deeper than {MAX_DEPTH} levels")
     return value
 
@@ -117,5 +122,4 @@ def _written(value: Any) -> str:
             return json.dumps(value)
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+_quoted = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` makes one for each text

@@ -7,7 +7,7 @@ stream come whole.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from cf_llama import wire
@@ -116,7 +116,9 @@ class Reading:
                 yield from self._event(data)
             if not self.complete:
                 raise self.interrupted("the stream ended before the answer did")
-        yield from self._deliver(self._assembly.finish())
+        for delta in self._assembly.finish():
+            self.delivered = True
+            yield delta
 
     def interrupted(self, message: str) -> StreamInterruptedError:
         """The error for an answer that broke off, with what there is of it."""
@@ -156,7 +158,7 @@ class Reading:
     def _event(self, data: bytes) -> Iterator[Delta]:
         for payload in self._payloads(data):
             if not self.done:  # what comes after a stop sequence counts neither in this read nor in the next
-                yield from self._deliver(self._deltas(payload, data))
+                yield from self._deltas(payload, data)
 
     def _payloads(self, data: bytes) -> list[Any]:
         if self.closed:
@@ -181,7 +183,12 @@ class Reading:
             return ()
         if event.finish_reason or (event.closes and not self._assembly.empty):
             self._ended = True
-        return self._assembly.push(event)
+        return self._pushed(event)
+
+    def _pushed(self, event: wire.Event) -> Sequence[Delta]:
+        deltas = self._assembly.push(event)
+        self.delivered = self.delivered or bool(deltas)
+        return deltas
 
     def _whole_body(self, body: bytes) -> Iterator[Delta]:
         try:
@@ -192,17 +199,12 @@ class Reading:
             if is_refusal(payload):
                 raise error_from(self._status, self._headers, body)
             if (event := wire.read_event(payload)) is not None:
-                yield from self._deliver(self._assembly.push(event))
+                yield from self._pushed(event)
             elif len(payloads) == 1:
                 payloads = []
         if not payloads:
             unread = error_from(self._status, self._headers, body)
             raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
-
-    def _deliver(self, deltas: Iterable[Delta]) -> Iterator[Delta]:
-        for delta in deltas:
-            self.delivered = True
-            yield delta
 
     def _failure(self, data: bytes) -> Exception:
         error = error_from(self._status, self._headers, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -203,6 +204,9 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     def _resolve_model_profile(self) -> ModelProfile | None:
         return _profile(self.max_tokens) if self.model == facts.MODEL else None
 
+
+for _method in (ChatCloudflareLlama._generate, ChatCloudflareLlama._agenerate):  # noqa: SLF001 - of the class above
+    _method.__signature__ = signature(_method)  # type: ignore[attr-defined, union-attr] # LangChain works it out for each call
 
 _NO_QUESTION = ({"role": "user", "content": ""},)
 

@@ -17,7 +17,7 @@ from pydantic.v1 import Field as FieldV1
 
 from cf_llama.model import MODEL
 from cf_llama_emulator.engines.base import Call, End, Raw, Text
-from langchain_cf_llama import errors
+from langchain_cf_llama import ChatCloudflareLlama, errors
 from langchain_cf_llama.broken import MARK
 from tests.langchain_cf_llama.support import Async, Sync, folded
 
@@ -532,3 +532,10 @@ def test_the_profile_claims_what_fits_into_one_request(native_stage, max_tokens)
     assert profile["tool_calling"]
     assert not profile["structured_output"]
     assert native_stage.model(model=OTHER_MODEL).profile is None
+
+
+@pytest.mark.parametrize("name", ["_generate", "_agenerate"])
+def test_a_signature_that_is_kept_is_the_method_s_own(name):
+    function = getattr(ChatCloudflareLlama, name)
+    code = function.__code__
+    assert tuple(function.__signature__.parameters) == code.co_varnames[: code.co_argcount + 1]  # and **kwargs
