@@ -206,7 +206,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
 
 for _method in (ChatCloudflareLlama._generate, ChatCloudflareLlama._agenerate):  # noqa: SLF001 - of the class above
-    _method.__signature__ = signature(_method)  # type: ignore[attr-defined, union-attr] # LangChain works it out for each call
+    _method.__signature__ = signature(_method)  # type: ignore[union-attr] # LangChain works it out for each call
 
 _NO_QUESTION = ({"role": "user", "content": ""},)
 
