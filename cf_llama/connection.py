@@ -29,7 +29,10 @@ _SOURCES = {
 _PORTS = {None, *range(1, 1 << 16)}
 _LONGEST_LABEL = 63  # bytes between two dots of a host name, by RFC 1035
 _GATEWAY_TOKEN = "cf-aig-authorization"  # noqa: S105 - a header's name
-_RESERVED_HEADERS = {"authorization", "content-length", "content-type", "host", "transfer-encoding"}
+_RESERVED_HEADERS = {
+    *("authorization", "content-length", "content-type", "host", "accept-encoding"),
+    *("connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),  # of the connection
+}
 
 
 @validated(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))

@@ -26,6 +26,8 @@ Entry = dict[str, Any]
 
 ATTEMPTS = 3
 """One and two retries."""
+TWICE = {3046, 5024}
+"""Refusals that are asked again once: the service has worked for long, or the model cannot do it."""
 BREAKS = (BadResponseError, ConnectionFailedError, RequestTimeoutError, ServiceError, StreamInterruptedError)
 
 REFUSALS: Mapping[str, type[WorkersAIError]] = {
@@ -115,7 +117,7 @@ def _of_error(outcome: Outcome, entries: Sequence[Entry], error: Exception) -> I
     if not isinstance(error, WorkersAIError):
         yield f"an error of another kind: {error!r}"
         return
-    if error.is_retryable and len(entries) < ATTEMPTS and not outcome.leaves:
+    if error.is_retryable and len(entries) < (2 if error.code in TWICE else ATTEMPTS) and not outcome.leaves:
         yield f"gave up after {len(entries)} requests: {error!r}"
     if last["fate"] in {"harmless", "plain"}:
         yield f"failed although answered: {error!r}"

@@ -18,6 +18,7 @@ from cf_llama.errors import (
     CapacityError,
     NotFoundError,
     RequestTimeoutError,
+    RequestTimeoutError,
     StreamInterruptedError,
 )
 from cf_llama.reply import Reply
@@ -66,6 +67,7 @@ BROKE = StreamInterruptedError("broke", partial=Reply("k7 o"))
         (outcome(**RIGHT, counts=None), [entry(faults="no-usage")]),
         (outcome(**RIGHT), [entry(fate="broken", faults="cut=event@40")]),
         (outcome(whole=False, error=CapacityError("busy")), [entry(fate="refused for now")] * 3),
+        (outcome(whole=False, error=RequestTimeoutError("late", code=3046)), [entry(fate="refused for now")] * 2),
     ],
 )
 def test_the_judge_accepts_what_was_meant(got, entries):

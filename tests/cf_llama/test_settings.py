@@ -83,6 +83,8 @@ def test_ranges_are_those_of_the_page(name, low, high):
         {"session_id": "a\r\nb: c"},
         {"gateway": "ü"},
         {"default_headers": {"Authorization": "Bearer other"}},
+        {"default_headers": {"Connection": "close"}},
+        {"default_headers": {"Accept-Encoding": "br"}},
         {"default_headers": {"a b": "x"}},
         {"default_headers": {"x": "a\nb"}},
         {"timeout": 0},
