@@ -18,7 +18,6 @@ from cf_llama.errors import (
     CapacityError,
     NotFoundError,
     RequestTimeoutError,
-    RequestTimeoutError,
     StreamInterruptedError,
 )
 from cf_llama.reply import Reply
