@@ -29,5 +29,5 @@ def hidden(argument: object) -> object:
     return _ACCOUNT.sub(HIDDEN, text) if _ACCOUNT.search(text) else argument
 
 
-for name in ("cf_llama.clients", "httpx", "httpx2"):
+for name in ("cf_llama.http", "httpx", "httpx2"):
     logging.getLogger(name).addFilter(WithoutAccount())

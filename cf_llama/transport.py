@@ -134,6 +134,6 @@ def _abytes(response: Any) -> AsyncIterator[bytes]:
 @cache
 def _clients() -> Any:
     """The shared clients; their module brings httpx, which takes longer to import than all of ours."""
-    from cf_llama import clients  # noqa: PLC0415 - as said above
+    from cf_llama.http import clients  # noqa: PLC0415 - as said above
 
     return clients

@@ -79,7 +79,7 @@ class Queueing(FunctionCallingLLM):
             >>> IngestionPipeline(transformations=[splitter, extractor]).run(documents=documents)
         """
         from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
-        from cf_llama.gathering import Gathering  # noqa: PLC0415 - as above
+        from cf_llama.batch.gathering import Gathering  # noqa: PLC0415 - as above
 
         model = self.model_copy()
         model._way = Gathering(BatchOptions(**options))  # noqa: SLF001 - of the copy

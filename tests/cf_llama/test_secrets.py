@@ -143,7 +143,7 @@ def test_nor_do_those_of_an_interrupted_one(service, transport, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cf_llama.sockets.Socket.receive", interrupted)
+    monkeypatch.setattr("cf_llama.http.sockets.Socket.receive", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         transport().run(HI)
     for shown in shown_of(caught.value):

@@ -1,0 +1,206 @@
+"""Questions through the queue, in both colours side by side; what to do and when is decided by `Work`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from cf_llama.batch.job import Job
+from cf_llama.batch.options import BatchOptions
+from cf_llama.batch.steps import Pause, Step, Ticket
+from cf_llama.batch.wire import Item, Outcome
+from cf_llama.batch.work import Work
+from cf_llama.errors import InvalidRequestError, WorkersAIError
+from cf_llama.reply import Usage
+from cf_llama.request import ChatRequest
+from cf_llama.transport import Transport
+
+
+@dataclass(slots=True)
+class Batch:
+    """Sends questions through the queue of a connection.
+
+    Questions that fail, or that the results lack, are outcomes with an error. What would befall every other question
+    as well (credentials, quota) ends the sending: those not sent get that error, and what was sent is still waited
+    for.
+
+    Args:
+        transport: Where to send them.
+        options: How they are cut, sent and waited for.
+    """
+
+    transport: Transport
+    options: BatchOptions = field(default_factory=BatchOptions)
+    usage: Usage = field(default_factory=Usage, init=False)
+    """What all results so far used, failed ones included."""
+    _messages: bool = field(default=True, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._messages = self.options.items != "prompt"
+
+    @property
+    def learned(self) -> BatchOptions:
+        """The options for further batches: with prompts, once messages have been refused."""
+        return self.options if self._messages else replace(self.options, items="prompt")
+
+    @staticmethod
+    def open(path: str | Path, **choices: Any) -> Job:
+        """A batch that outlives its process: the `Job` whose journal is this file, new or as it was left.
+
+        Args:
+            path: The file.
+            choices: `attempts` and `again_in_doubt`, see `Job`.
+
+        Raises:
+            InvalidRequestError: another process has it open, or the file is no journal.
+        """
+        return Job.open(path, **choices)
+
+    def run(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
+        """Ask all, and return the outcomes in the order of the requests.
+
+        Args:
+            requests: The questions.
+            references: A name for each, all different; their places from "0" where none are given.
+
+        Raises:
+            InvalidRequestError: the references are not as many as the requests, or not all different.
+        """
+        items = named(requests, references)
+        found = {}
+        for outcome in self.as_completed(items):
+            found[outcome.reference] = outcome
+        return [found[item.reference] for item in items]
+
+    async def arun(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
+        """Ask all, and return the outcomes in the order of the requests; see `run`."""
+        items = named(requests, references)
+        found = {}
+        async for outcome in self.aas_completed(items):
+            found[outcome.reference] = outcome
+        return [found[item.reference] for item in items]
+
+    def as_completed(self, items: Iterable[Item]) -> Generator[Outcome, None, None]:
+        """Ask all, and give each outcome as it comes; only the items under way are held in memory."""
+        return self._outcomes(self._work(items))
+
+    def aas_completed(self, items: Iterable[Item]) -> AsyncGenerator[Outcome, None]:
+        """Ask all, and give each outcome as it comes; only the items under way are held in memory."""
+        return self._aoutcomes(self._work(items))
+
+    def submit(self, items: Iterable[Item]) -> list[Ticket]:
+        """Send all, and return what to collect them by.
+
+        Raises:
+            WorkersAIError: a question was not taken. `as_completed` gives an outcome for each instead.
+        """
+        work = self._work(items)
+        while (step := work.submission(monotonic())) is not None:
+            self._do(work, step)
+        _raise_first(work.rest())
+        return [poll.ticket for poll in work.waiting]
+
+    async def asubmit(self, items: Iterable[Item]) -> list[Ticket]:
+        """Send all, and return what to collect them by; see `submit`."""
+        work = self._work(items)
+        while (step := work.submission(monotonic())) is not None:
+            await self._ado(work, step)
+        _raise_first(work.rest())
+        return [poll.ticket for poll in work.waiting]
+
+    def collect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> Generator[Outcome, None, None]:
+        """Wait for what was sent before, by this process or another, and give the outcomes.
+
+        Args:
+            ticket: As it was returned, or made of a `request_id`, the model, and the references that were sent. Where
+                these are not known, every result is given under the reference that it brings, in its own order, and
+                a failure of the whole batch under its `request_id`.
+            requests: The questions, in the order of the references: they tell how the answers are to be read (stop
+                sequences, tools). Without them, answers are read as plain texts.
+        """
+        return self._outcomes(self._resumed(ticket, requests))
+
+    def acollect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> AsyncGenerator[Outcome, None]:
+        """Wait for what was sent before, by this process or another, and give the outcomes; see `collect`."""
+        return self._aoutcomes(self._resumed(ticket, requests))
+
+    def _work(self, items: Iterable[Item]) -> Work:
+        source = iter(items)
+        return Work(self.options, lambda count: list(islice(source, count)), messages=self._messages)
+
+    def _resumed(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> Work:
+        if requests and len(requests) != len(ticket.references):
+            raise InvalidRequestError(f"{len(ticket.references)} references, but {len(requests)} requests")
+        questions = requests or [ChatRequest(prompt="?", model=ticket.model)] * len(ticket.references)
+        work = self._work(())
+        work.resume(ticket, [Item(*pair) for pair in zip(ticket.references, questions, strict=True)], monotonic())
+        return work
+
+    def _outcomes(self, work: Work) -> Generator[Outcome, None, None]:
+        while (step := work.step(monotonic())) is not None:
+            self._do(work, step)
+            for outcome in work.finished():
+                yield outcome
+        for outcome in work.rest():
+            yield outcome
+
+    async def _aoutcomes(self, work: Work) -> AsyncGenerator[Outcome, None]:
+        while (step := work.step(monotonic())) is not None:
+            await self._ado(work, step)
+            for outcome in work.finished():
+                yield outcome
+        for outcome in work.rest():
+            yield outcome
+
+    def _do(self, work: Work, step: Step) -> None:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return
+        try:
+            page = self.transport.post(step.posting)
+        except WorkersAIError as error:
+            work.failed(step, error, monotonic())
+        else:
+            work.done(step, page, monotonic())
+        self._learn(work)
+
+    async def _ado(self, work: Work, step: Step) -> None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return
+        try:
+            page = await self.transport.apost(step.posting)
+        except WorkersAIError as error:
+            work.failed(step, error, monotonic())
+        else:
+            work.done(step, page, monotonic())
+        self._learn(work)
+
+    def _learn(self, work: Work) -> None:
+        self.usage += work.spent()
+        self._messages = work.messages
+
+
+def named(requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Item]:
+    """The questions with their references.
+
+    Raises:
+        InvalidRequestError: the references are not as many as the requests, or not all different.
+    """
+    requests = list(requests)
+    names = [str(place) for place in range(len(requests))] if references is None else list(references)
+    if len(names) != len(requests) or len(set(names)) != len(names) or not all(names):
+        raise InvalidRequestError("references must be as many as the requests, all different, and none empty")
+    return [Item(name, request) for name, request in zip(names, requests, strict=True)]
+
+
+def _raise_first(outcomes: Iterator[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.error:
+            raise outcome.error

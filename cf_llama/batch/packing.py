@@ -1,0 +1,85 @@
+"""How questions are packed into batches: in their order, each batch for one model and small enough to be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, NamedTuple
+
+from cf_llama.batch.wire import Item, Outcome, size, written
+from cf_llama.errors import InvalidRequestError
+from cf_llama.posting import Posting
+
+_AROUND = len('{"requests":[]}')
+
+
+@dataclass(slots=True)
+class Submission:
+    """A batch to be sent."""
+
+    items: Sequence[Item]
+    posting: Posting
+    messages: bool = True
+    """Whether they are written with messages."""
+    first: float = inf
+    """When it was first sent."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The names of its questions."""
+        return tuple(item.reference for item in self.items)
+
+
+class Packed(NamedTuple):
+    """What became of some items: batches, and the outcomes of those that cannot be sent."""
+
+    submissions: list[Submission]
+    refused: list[Outcome]
+
+
+@dataclass(slots=True)
+class _Pack:
+    model: str
+    room: int
+    items: list[Item] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, item: Item, body: dict[str, Any], length: int) -> None:
+        self.items.append(item)
+        self.bodies.append(body)
+        self.room -= length
+
+    def submission(self, *, messages: bool) -> Submission:
+        posting = Posting(model=self.model, content={"requests": self.bodies}, repeatable=False)
+        return Submission(self.items, posting, messages)
+
+
+def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
+    """Pack items, in their order.
+
+    Args:
+        items: The questions; how many go into one batch is decided by how many are given here.
+        messages: Whether they are written with messages.
+        max_bytes: Of one batch.
+    """
+    packs: list[_Pack] = []
+    refused: list[Outcome] = []
+    for item in items:
+        try:
+            body, length = _sized(item, messages, max_bytes)
+        except InvalidRequestError as error:
+            refused.append(Outcome(reference=item.reference, error=error))
+            continue
+        if not packs or length > packs[-1].room or item.request.model != packs[-1].model:
+            packs.append(_Pack(item.request.model, max_bytes - _AROUND))
+        packs[-1].add(item, body, length)
+    return Packed([pack.submission(messages=messages) for pack in packs], refused)
+
+
+def _sized(item: Item, messages: bool, max_bytes: int) -> tuple[dict[str, Any], int]:
+    body = written(item, messages=messages)
+    length = size(body)
+    if length > max_bytes - _AROUND:
+        raise InvalidRequestError(f"the item is larger than {max_bytes:,} bytes")
+    return body, length

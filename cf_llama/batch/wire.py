@@ -1,0 +1,243 @@
+"""What batches look like on the wire: items out, and results back in whatever form and order they come.
+
+Items follow the schema "Async Batch" of the model's page; of the forms of results one is documented (Cloudflare docs:
+Batch API), the others are known from answers of the service.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple
+
+from cf_llama import template, wire
+from cf_llama.assembly import Assembly
+from cf_llama.batch.shares import shares
+from cf_llama.errors import BadResponseError, InvalidRequestError, ServiceError, WorkersAIError
+from cf_llama.posting import Page
+from cf_llama.refusal import error_from, is_refusal
+from cf_llama.reply import Reply, Usage
+from cf_llama.request import ChatRequest
+
+PENDING = ("queued", "running", "processing", "pending")
+_LONGEST_PLACE = 10  # digits
+_LISTS = ("responses", "results")
+_KNOWN = ("max_tokens", "temperature", "top_p", "seed", "repetition_penalty", "response_format")
+_KNOWN_POSITIVE = ("frequency_penalty", "presence_penalty")
+_UNKNOWN = ("top_k", "lora")
+_BESIDE_MESSAGES = ("tools", "tool_choice", "functions")
+
+
+class Item(NamedTuple):
+    """One question of a batch, and the name by which its answer is known."""
+
+    reference: str
+    request: ChatRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one question ended: exactly one of `reply` and `error` is set."""
+
+    reference: str
+    reply: Reply | None = None
+    """Its usage is a share, and so marked, where the service told only what the whole batch used."""
+    error: WorkersAIError | None = None
+
+
+class Results(NamedTuple):
+    """One outcome for each question of a batch, in its order, and what they used together."""
+
+    outcomes: tuple[Outcome, ...]
+    usage: Usage
+
+
+def written(item: Item, *, messages: bool) -> dict[str, Any]:
+    """An item as it goes out: with messages, or with the prompt that the template makes of them.
+
+    Args:
+        item: The question. A `prompt` that is not `raw` becomes a user's turn, as the queue wraps nothing.
+        messages: Whether the service takes messages; the schema knows only prompts.
+
+    Raises:
+        InvalidRequestError: the request sets what the queue does not know.
+    """
+    request = item.request
+    unknown = [name for name in _UNKNOWN if getattr(request, name) is not None]
+    unknown += ["functions"] if request.functions and not messages else []
+    if unknown:
+        raise InvalidRequestError(f"{', '.join(unknown)}: not known to the batch queue; use single calls for it")
+    for name in _KNOWN_POSITIVE:
+        if (getattr(request, name) or 0) < 0:
+            raise InvalidRequestError(f"{name} must be from 0 to 2 in a batch")
+    body = request.body(stream=False)
+    body = {name: body[name] for name in (*_KNOWN, *_KNOWN_POSITIVE) if name in body} | _question(request, messages)
+    return body | {"external_reference": item.reference}
+
+
+def _question(request: ChatRequest, messages: bool) -> dict[str, Any]:
+    if request.messages is not None and messages:
+        body = request.body(stream=False)
+        return {name: body[name] for name in ("messages", *_BESIDE_MESSAGES) if name in body}
+    if request.messages is None and request.raw:
+        return {"prompt": request.prompt}
+    request = request.insisting() if request.forced_tools else request  # a prompt carries no tool_choice
+    turns = request.messages or ({"role": "user", "content": request.prompt},)
+    return {"prompt": template.render(turns, () if request.tool_choice == "none" else request.tools)}
+
+
+def size(item: Mapping[str, Any]) -> int:
+    """Bytes of an item in a body, at most: what is sent escapes less."""
+    return len(json.dumps(item)) + 1
+
+
+def read_request_id(page: Page) -> str:
+    """The id of a batch that has been taken.
+
+    Raises:
+        BadResponseError: the page names none.
+    """
+    result = _unwrapped(page.content)
+    request_id = result.get("request_id") if isinstance(result, Mapping) else None
+    if not isinstance(request_id, str) or not request_id:
+        raise _unreadable(page, "the answer to a batch names no request_id")
+    return request_id
+
+
+def read_results(page: Page, items: Sequence[Item]) -> Results | None:
+    """What a poll brought; None while there is nothing yet.
+
+    Results belong to the item of their reference, else to that of their `id` or `index`, and where they have none of
+    these, and all are there, to that of their place. Where no items are known, each result is one by itself, read as
+    plain text.
+
+    Raises:
+        ServiceError: the batch failed as a whole.
+        BadResponseError: the page cannot be read.
+    """
+    result = _unwrapped(page.content)
+    if _is_pending(result):
+        return None
+    found = _listed(result)
+    if found is None:
+        found = [_only(result, items, page)]
+    matched = list(_matched(items, found) if items else zip(_unknown(found), found, strict=True))
+    outcomes = tuple(_outcome(item, given, page) for item, given in matched)
+    parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
+    total = wire.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
+    if parts or total is None or total.usage is None:
+        return Results(outcomes, sum(parts, Usage()))
+    return Results(_with_shares(outcomes, [item for item, _ in matched], total.usage), total.usage)
+
+
+def _with_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
+    """The outcomes, where the answered ones have their shares of what all used together."""
+    asked = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
+    questions = [len(request.prompt or str(request.messages)) for request, _ in asked]
+    answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in asked]
+    found = iter(shares(total, questions, answers))
+    return tuple(
+        replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(asked) > 1))
+        if each.reply
+        else each
+        for each in outcomes
+    )
+
+
+def _unwrapped(content: Any) -> Any:
+    return content["result"] if isinstance(content, Mapping) and "result" in content else content
+
+
+def _is_pending(result: Any) -> bool:
+    """Whether there is more to come, whatever part of the results is there already."""
+    return isinstance(result, Mapping) and (result.get("status") in PENDING or result.keys() == {"request_id"})
+
+
+def _only(result: Any, items: Sequence[Item], page: Page) -> Any:
+    """The one result of a batch of one, given without a list."""
+    if is_refusal(result):
+        raise _failure(page, result)
+    if isinstance(result, Mapping) and (status := result.get("status")) is not None:
+        raise ServiceError(f"the batch ended as {status!r}", status=page.status)
+    if len(items) > 1 or wire.read_event(result) is None:
+        raise _unreadable(page, "the results of the batch cannot be read")
+    return result
+
+
+def _listed(result: Any) -> list[Any] | None:
+    if isinstance(result, list):
+        return result
+    lists = (result.get(name) for name in _LISTS) if isinstance(result, Mapping) else ()
+    return next((each for each in lists if isinstance(each, list)), None)
+
+
+def _matched(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item, Any]]:
+    """Each item with its result; None where it is missing."""
+    names = {item.reference for item in items}
+    keys = [_key(result, items, names) for result in found]
+    if not any(keys) and len(found) == len(items):
+        keys = [item.reference for item in items]
+    given = {key: result for key, result in reversed(list(zip(keys, found, strict=True))) if key}  # the first counts
+    return ((item, given.get(item.reference)) for item in items)
+
+
+def _unknown(found: Sequence[Any]) -> Iterator[Item]:
+    """An item for each result of a batch of which nothing but its id was kept."""
+    for place, result in enumerate(found):
+        told = result if isinstance(result, Mapping) else {}
+        names = (told[name] for name in ("external_reference", "id", "index") if told.get(name) is not None)
+        yield Item(str(next(names, place)), ChatRequest(prompt="?"))
+
+
+def _key(result: Any, items: Sequence[Item], names: set[str]) -> str:
+    if not isinstance(result, Mapping):
+        return ""
+    reference = result.get("external_reference")
+    if isinstance(reference, str) and reference in names:
+        return str(reference)
+    number = next((str(result[name]) for name in ("id", "index") if result.get(name) is not None), "")
+    place = int(number) if number.isdecimal() and len(number) < _LONGEST_PLACE else len(items)
+    return items[place].reference if place < len(items) else ""
+
+
+def _outcome(item: Item, result: Any, page: Page) -> Outcome:
+    try:
+        return Outcome(reference=item.reference, reply=_reply(item.request, result, page))
+    except WorkersAIError as error:
+        return Outcome(reference=item.reference, error=error)
+
+
+def _reply(request: ChatRequest, result: Any, page: Page) -> Reply:
+    if result is None:
+        raise _unreadable(page, "the results of the batch lack this item", is_retryable=True)
+    if is_refusal(result):
+        raise _failure(page, result)
+    payload = result
+    while isinstance(payload, Mapping) and "result" in payload:  # once as documented, twice in older answers
+        payload = payload["result"]
+    event = wire.read_event(payload)
+    if event is None:
+        raise _unreadable(page, "the result of this item cannot be read", is_retryable=True)
+    assembly = Assembly(request, replace(wire.exchange(page.headers), neurons=None))  # they are those of all items
+    deltas = chain(assembly.push(event), assembly.finish())
+    return next(delta.reply for delta in deltas if delta.reply)
+
+
+def _failure(page: Page, result: Any) -> WorkersAIError:
+    """An item's failure. It has no status of its own: without a code it is one of the service."""
+    error = error_from(500, page.headers, json.dumps(result).encode())
+    error.status, error.response = page.status, None
+    return error
+
+
+def _unreadable(page: Page, message: str, *, is_retryable: bool = False) -> BadResponseError:
+    exchange = wire.exchange(page.headers)
+    return BadResponseError(
+        message,
+        status=page.status,
+        ray_id=exchange.ray_id,
+        request_id=exchange.request_id,
+        is_retryable=is_retryable,
+    )

@@ -1,0 +1,169 @@
+"""The command `batch`: a file of questions through the batch queue, into a file of answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, Self
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from cf_llama import model, tokens
+from cf_llama.batch import job
+from cf_llama.batch.job import Job
+from cf_llama.batch.options import BatchOptions
+from cf_llama.batch.wire import Item
+from cf_llama.cli import rows as cli_rows
+from cf_llama.errors import InvalidRequestError, WorkersAIError
+from cf_llama.settings import Settings
+from cf_llama.transport import Transport
+
+_TIME = len("0:00:00")
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(short_help="Ask every row of a file, in batches.")
+@click.argument("source", metavar="IN", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", metavar="OUT", type=FILE)
+@click.option(
+    "--prompt",
+    metavar="TEMPLATE",
+    help="What to ask of each row, its fields in braces: 'Translate {text}' ({{ and }} for braces).",
+)
+@click.option("--system", metavar="TEXT", help="The system message before each prompt.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. temperature=0.")
+@click.option(
+    "--batch", "options", multiple=True, metavar="NAME=VALUE", help="Any option of batches, e.g. max_items=20."
+)
+@click.option("--attempts", default=3, show_default=True, type=click.IntRange(min=1), help="How often a row is asked.")
+@click.option("--dry-run", is_flag=True, help="Say what it would cost, and send nothing.")
+def batch(
+    *,
+    source: Path,
+    target: Path,
+    prompt: str | None,
+    system: str | None,
+    settings: tuple[str, ...],
+    options: tuple[str, ...],
+    attempts: int,
+    dry_run: bool,
+) -> None:
+    """Ask every row of IN (JSONL, or CSV by its name) and write OUT (JSONL), one line for each row in its order.
+
+    A row has `messages` or a `prompt`, or whatever fields --prompt names; `reference`, if it has one, is kept.
+    What has been done stands in OUT.journal: stopped or killed, the same command goes on from there.
+    """
+    try:
+        chosen = Settings().for_call(_assigned(settings))
+        how = BatchOptions(**_assigned(options))
+        items = cli_rows.read(source, prompt, system, chosen)
+        if dry_run:
+            click.echo(_price(items, chosen))
+            return
+        transport = Transport(chosen.connection(), chosen.http_client)
+        journal = Path(f"{target}.journal")
+        if target.exists() and not journal.exists():
+            raise click.ClickException(f"{target} exists, and no {journal.name} to go on from: choose another OUT")
+        with Job.open(journal, attempts=attempts) as work:
+            _begin(work, items, target)
+            with Bar(Console(stderr=True)) as bar:
+                work.run(transport, how, bar)
+            _write(target, work.results())
+            click.echo(_told(work.journal.progress))
+    except KeyboardInterrupt:
+        raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
+    except ValidationError as error:
+        raise click.ClickException("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
+    except (WorkersAIError, OSError, sqlite3.Error) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class Bar:
+    """The progress of a job in a terminal: rows done and failed, tokens, cost so far and time left."""
+
+    def __init__(self, console: Console) -> None:
+        """Draw on `console`."""
+        told = TextColumn("{task.fields[told]}", table_column=Column())  # it breaks where the terminal is narrow
+        left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
+        self._progress = Progress(BarColumn(bar_width=20), told, left, console=console, disable=not console.is_terminal)
+        self._task = self._progress.add_task("", total=None, told="")
+
+    def __call__(self, progress: job.Progress) -> None:
+        """Show how far the job is."""
+        done = progress.answered + progress.failed
+        self._progress.update(self._task, total=progress.rows, completed=done, told=_told(progress))
+
+    def __enter__(self) -> Self:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as Ctrl-C does
+        self._progress.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._progress.stop()
+
+
+def _told(progress: job.Progress) -> str:
+    parts = [f"{progress.answered + progress.failed:,} of {progress.rows:,} rows", f"{progress.failed:,} failed"]
+    parts += [f"{progress.doubtful:,} doubtful"] if progress.doubtful else []
+    return ", ".join([*parts, f"{progress.usage.total_tokens:,} tokens", f"${progress.usage.cost:.4f}"])
+
+
+def _assigned(texts: Iterable[str]) -> dict[str, Any]:
+    """The values of `name=value`, read as JSON where they are JSON."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.ClickException(f"{text!r} must be NAME=VALUE")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def _begin(work: Job, items: Iterable[Item], target: Path) -> None:
+    """Put the rows of IN into the journal, which may hold some of them and nothing else."""
+    numbers, begun = count(), work.journal.progress.rows > 0
+    try:
+        work.add(item for item, _ in zip(items, numbers, strict=False))
+    except InvalidRequestError as error:
+        hint = f"; remove {target}.journal, or choose another OUT" if begun else ""
+        raise click.ClickException(f"{error}{hint}") from None
+    if (given := next(numbers)) > (kept := work.journal.progress.rows):
+        raise click.ClickException("a reference comes twice, with the same question")
+    if given < kept:
+        raise click.ClickException(f"{target}.journal has rows that IN has not: remove it, or choose another OUT")
+
+
+def _price(items: Iterable[Item], settings: Settings) -> str:
+    rows = given = 0
+    for item in items:
+        rows += 1
+        given += tokens.count_messages(item.request.messages or ())
+    most = rows * settings.max_tokens
+    kind = "" if tokens.is_exact() else " (an estimate)"
+    return (
+        f"{rows:,} rows, {given:,} tokens in{kind}: ${model.cost(given, 0):.4f}\n"
+        f"at most {settings.max_tokens:,} tokens out for each: up to ${model.cost(0, most):.4f} more"
+    )
+
+
+def _write(target: Path, results: Iterable[Mapping[str, Any]]) -> None:
+    """Write all, or leave what is there."""
+    beside = target.with_name(f"{target.name}.part")
+    with beside.open("w", encoding="utf-8") as file:
+        for result in results:
+            file.write(json.dumps(result, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(target)

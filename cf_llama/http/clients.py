@@ -1,0 +1,167 @@
+"""Clients over pooled connections: for the process, and for each event loop; made when first needed.
+
+Models are plain data and hold no client, so any number of them shares these. A user's own client never comes here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+import os
+import ssl
+from collections.abc import AsyncGenerator
+from functools import cache, lru_cache
+from threading import Lock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx
+
+from cf_llama import logs
+from cf_llama.http.pool import AsyncPool, Pool
+
+_log = logging.getLogger(__package__)  # the name that is documented
+
+_ACCEPTED = {"accept": "*/*"}
+_WAITS = ("connect", "read", "write", "pool")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = httpx.create_ssl_context()  # some 15 ms, so once, and not before it is needed
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@lru_cache(maxsize=64)  # models are many, routes are few, and parsing one costs more than the rest of a request
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+class _Request(httpx.Request):
+    """Shown without the account: whatever shows the variables of a traceback shows this."""
+
+    def __repr__(self) -> str:
+        return f"<Request({self.method!r}, {str(logs.hidden(self.url))!r})>"
+
+
+class _Requests:
+    """Makes requests as httpx's clients do, without looking for settings, cookies and queries to merge."""
+
+    is_closed = False
+
+    def build_request(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes,
+        headers: dict[str, str],
+        timeout: tuple[float | None, ...],
+        extensions: dict[str, Any],
+    ) -> httpx.Request:
+        """A request; `timeout` is for connecting, reading, writing and for a place in the pool."""
+        waits = dict(zip(_WAITS, timeout, strict=True))
+        target = _parsed(url)
+        # with these two given, httpx need not look for what is missing, and make its headers twice
+        known = {"host": target.netloc.decode(), **_ACCEPTED, **headers, "content-length": str(len(content))}
+        return _Request(
+            method, target, headers=known, stream=httpx.ByteStream(content), extensions={**extensions, "timeout": waits}
+        )
+
+    def _logged(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        _log.debug("%s %s: %d", request.method, request.url, response.status_code)
+        return response
+
+
+class Client(_Requests):
+    """As much of an `httpx.Client` as a prepared request needs; cookies are not kept, redirects not followed."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def send(self, request: httpx.Request, **_: bool) -> httpx.Response:
+        """Send a request, and return when the head of its answer has come."""
+        return self._logged(request, self._pool.handle_request(request))
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self.is_closed = True
+        self._pool.close()
+
+
+class AsyncClient(_Requests):
+    """As much of an `httpx.AsyncClient` as a prepared request needs; cookies are not kept, redirects not followed."""
+
+    def __init__(self, pool: AsyncPool) -> None:
+        self._pool = pool
+
+    async def send(self, request: httpx.Request, **_: bool) -> httpx.Response:
+        """Send a request, and return when the head of its answer has come."""
+        return self._logged(request, await self._pool.handle_async_request(request))
+
+    async def aclose(self) -> None:
+        """Close the connections that nobody uses."""
+        self.is_closed = True
+        await self._pool.aclose()
+
+
+_lock = Lock()
+_sync: dict[int, Client] = {}
+_async: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, AsyncClient]] = WeakKeyDictionary()
+_lifetimes: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[AsyncClient, None]]] = WeakKeyDictionary()
+
+
+def shared_client(max_connections: int) -> Client:
+    """The process's client of so many connections at most."""
+    with _lock:
+        client = _sync.get(max_connections)
+        if client is None or client.is_closed:
+            client = _sync[max_connections] = Client(Pool(_tls, max_connections))
+        return client
+
+
+async def shared_async_client(max_connections: int) -> AsyncClient:
+    """The running event loop's client, closed when the loop shuts down its asynchronous generators."""
+    loop = asyncio.get_running_loop()
+    client = _async.get(loop, {}).get(max_connections)
+    if client is None or client.is_closed:
+        lifetime = _lifetime(max_connections)
+        client = await anext(lifetime)  # does not suspend: it runs straight to its yield
+        with _lock:
+            for ended in [other for other in _async if other.is_closed()]:
+                del _async[ended], _lifetimes[ended]
+            _async.setdefault(loop, {})[max_connections] = client
+            _lifetimes.setdefault(loop, []).append(lifetime)
+    return client
+
+
+async def _lifetime(max_connections: int) -> AsyncGenerator[AsyncClient, None]:
+    # asyncio.run ends with loop.shutdown_asyncgens(), the one hook that a loop offers for closing what belongs to it.
+    client = AsyncClient(AsyncPool(_tls, max_connections))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@atexit.register
+def close() -> None:
+    """Close the process's clients; the next call makes a new one."""
+    with _lock:
+        for client in _sync.values():
+            client.close()
+
+
+def _forget() -> None:
+    """A forked child must not write to its parent's sockets."""
+    global _lock  # noqa: PLW0603 - the parent may have held it
+    _lock = Lock()
+    _sync.clear()
+    _async.clear()
+    _lifetimes.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

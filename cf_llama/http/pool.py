@@ -1,0 +1,212 @@
+"""A pool of connections whose cost does not grow with their number.
+
+httpcore's own pool looks through all its connections and requests whenever one begins or ends, and so takes twenty
+seconds for a thousand calls at once. This one is a stack of transports that hold one connection each: what comes back
+last is taken first, so few stay warm and the rest time out. They are our own where the way is straight, and httpx's
+where it leads through a proxy.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from threading import Lock
+from time import monotonic
+from typing import Generic, TypeVar, cast
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from cf_llama.connection import is_loopback
+from cf_llama.errors import InvalidRequestError
+from cf_llama.http.direct import AsyncDirect, Direct, Origin
+from cf_llama.http.turns import AsyncTurns, Turns
+
+KEPT_SECONDS = 30.0
+"""How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""
+
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
+
+Kind = TypeVar("Kind", httpx.BaseTransport, httpx.AsyncBaseTransport)
+Proxied = TypeVar("Proxied", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
+
+
+def proxy_to(origin: Origin) -> str | None:
+    """The proxy that the environment or the system names for it, by the rules of Python's own library.
+
+    What is for this machine goes straight to it: a proxy would see the token, in the clear.
+    """
+    proxies = {} if is_loopback(origin.host) or proxy_bypass(origin.host) else getproxies()
+    proxy = proxies.get(origin.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def origin_of(request: httpx.Request) -> Origin:
+    """Where a request goes."""
+    return Origin(request.url.scheme, request.url.host, request.url.port)
+
+
+def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLContext) -> Proxied:
+    """A transport of one connection through a proxy.
+
+    Raises:
+        InvalidRequestError: the environment names one that cannot be used.
+    """
+    try:
+        return kind(verify=context, limits=_ONE, proxy=proxy)
+    except (ValueError, ImportError) as error:
+        raise InvalidRequestError(f"the environment's proxy for {origin.host} cannot be used: {error}") from None
+
+
+class Shelf(Generic[Kind]):
+    """Connections that nobody uses, the last used on top."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._unused: dict[Origin, deque[tuple[float, Kind]]] = {}
+
+    def take(self, origin: Origin) -> Kind | None:
+        """The one that was used last, if there is any; it must not have been lying for too long."""
+        with self._lock:
+            unused = self._unused.get(origin)
+            return unused.pop()[1] if unused and unused[-1][0] >= monotonic() - KEPT_SECONDS else None
+
+    def put(self, origin: Origin, connection: Kind) -> list[Kind]:
+        """Lay one back; give those that have been lying for too long, to be closed."""
+        now = monotonic()
+        with self._lock:
+            self._unused.setdefault(origin, deque()).append((now, connection))
+            old = []
+            for unused in self._unused.values():
+                while unused and unused[0][0] < now - KEPT_SECONDS:
+                    old.append(unused.popleft()[1])
+            return old
+
+    def clear(self) -> list[Kind]:
+        """Give all there are, to be closed."""
+        with self._lock:
+            all_of_them = [connection for unused in self._unused.values() for _, connection in unused]
+            self._unused.clear()
+            return all_of_them
+
+
+class Pool(httpx.BaseTransport):
+    """Connections for threads. Those who wait for one are served in turn, for as long as their `pool` timeout says."""
+
+    def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
+        self._context = context
+        self._turns = Turns(max_connections)
+        self._shelf: Shelf[httpx.BaseTransport] = Shelf()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request over a connection of its own."""
+        if not self._turns.take(request.extensions.get("timeout", {}).get("pool")):
+            raise httpx.PoolTimeout("all connections are in use")
+        origin = origin_of(request)
+        connection = self._shelf.take(origin)
+        try:
+            connection = connection or self._connection(origin)
+            response = connection.handle_request(request)
+        except BaseException:
+            self._give_back(origin, connection)
+            raise
+        body = cast("httpx.SyncByteStream", response.stream)
+        response.stream = Lent(body, partial(self._give_back, origin, connection))
+        return response
+
+    def _connection(self, origin: Origin) -> httpx.BaseTransport:
+        if proxy := proxy_to(origin):
+            return through(proxy, origin, httpx.HTTPTransport, self._context())
+        return Direct(origin, self._context() if origin.scheme == "https" else None)
+
+    def _give_back(self, origin: Origin, connection: httpx.BaseTransport | None) -> None:
+        old = self._shelf.put(origin, connection) if connection else []
+        self._turns.give_back()
+        for unused in old:
+            unused.close()
+
+    def close(self) -> None:
+        """Close what nobody uses."""
+        for unused in self._shelf.clear():
+            unused.close()
+
+
+class AsyncPool(httpx.AsyncBaseTransport):
+    """Connections for the tasks of one event loop, in turn, as `Pool` does for threads."""
+
+    def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
+        self._context = context
+        self._turns = AsyncTurns(max_connections)
+        self._shelf: Shelf[httpx.AsyncBaseTransport] = Shelf()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request over a connection of its own."""
+        if not await self._turns.take(request.extensions.get("timeout", {}).get("pool")):
+            raise httpx.PoolTimeout("all connections are in use")
+        origin = origin_of(request)
+        connection = self._shelf.take(origin)
+        try:
+            connection = connection or self._connection(origin)
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await self._give_back(origin, connection)
+            raise
+        body = cast("httpx.AsyncByteStream", response.stream)
+        response.stream = AsyncLent(body, partial(self._give_back, origin, connection))
+        return response
+
+    def _connection(self, origin: Origin) -> httpx.AsyncBaseTransport:
+        if proxy := proxy_to(origin):
+            return through(proxy, origin, httpx.AsyncHTTPTransport, self._context())
+        return AsyncDirect(origin, self._context() if origin.scheme == "https" else None)
+
+    async def _give_back(self, origin: Origin, connection: httpx.AsyncBaseTransport | None) -> None:
+        old = self._shelf.put(origin, connection) if connection else []
+        self._turns.give_back()
+        for unused in old:
+            await unused.aclose()
+
+    async def aclose(self) -> None:
+        """Close what nobody uses."""
+        for unused in self._shelf.clear():
+            await unused.aclose()
+
+
+class Lent(httpx.SyncByteStream):
+    """The body of an answer, whose end gives its connection back, once."""
+
+    def __init__(self, body: httpx.SyncByteStream, give_back: Callable[[], None]) -> None:
+        self._body, self._give_back, self._lent = body, give_back, True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """The body is read, or of no use any more."""
+        if self._lent:
+            self._lent = False
+            try:
+                self._body.close()
+            finally:
+                self._give_back()
+
+
+class AsyncLent(httpx.AsyncByteStream):
+    """The body of an answer, whose end gives its connection back, once."""
+
+    def __init__(self, body: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]) -> None:
+        self._body, self._give_back, self._lent = body, give_back, True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
+
+    async def aclose(self) -> None:
+        """The body is read, or of no use any more."""
+        if self._lent:
+            self._lent = False
+            try:
+                await self._body.aclose()
+            finally:
+                await self._give_back()

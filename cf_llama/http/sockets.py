@@ -1,0 +1,213 @@
+"""Sockets in both colours: connect, send, receive, close, each with its own time to wait.
+
+What fails raises httpx's errors, by their kinds: `ConnectTimeout`, `ReadError` and so on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+from math import inf
+from types import TracebackType
+from typing import Self, cast
+
+import httpx
+
+from cf_llama.http.connecting import addresses_of, clock, connected_to, is_address
+
+_PIECE = 64 * 1024
+_MOST_UNREAD = 4 * _PIECE
+"""What the event loop may take in before anybody asks for it."""
+
+
+class Failing:
+    """What the system says while something is done, as httpx says it. It holds no state, so one serves all."""
+
+    def __init__(self, error: type[httpx.TransportError], timeout: type[httpx.TransportError]) -> None:
+        self._error, self._timeout = error, timeout
+
+    def __enter__(self) -> None:
+        """Nothing has failed yet."""
+
+    def __exit__(self, _: object, failure: BaseException | None, __: TracebackType | None) -> None:
+        """Translate what failed."""
+        if isinstance(failure, TimeoutError):
+            raise self._timeout("it took too long") from failure
+        if isinstance(failure, (OSError, ValueError, OverflowError)):  # the last two: no host has such a name or port
+            raise self._error(str(failure) or type(failure).__name__) from failure
+
+
+_CONNECTING = Failing(httpx.ConnectError, httpx.ConnectTimeout)
+_WRITING = Failing(httpx.WriteError, httpx.WriteTimeout)
+_READING = Failing(httpx.ReadError, httpx.ReadTimeout)
+
+
+class Socket:
+    """A connection for one thread at a time."""
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    @classmethod
+    def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
+        """Make one, and its TLS."""
+        with _CONNECTING:
+            rest = clock(seconds)
+            connected = connected_to(addresses_of(host, port, rest()), rest)
+            try:
+                connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connected.settimeout(rest())
+                return cls(tls.wrap_socket(connected, server_hostname=host) if tls else connected)
+            except BaseException:
+                connected.close()
+                raise
+
+    @property
+    def stale(self) -> bool:
+        """Whether the other side has closed it, or said something that nobody asked for."""
+        return _readable(self._socket)
+
+    def send(self, data: bytes, seconds: float | None) -> None:
+        """Send it all."""
+        with _WRITING:
+            self._socket.settimeout(seconds)
+            self._socket.sendall(data)
+
+    def receive(self, seconds: float | None) -> bytes:
+        """What has come, as soon as it is there; nothing at the end."""
+        with _READING:
+            self._socket.settimeout(seconds)
+            return self._socket.recv(_PIECE)
+
+    def close(self) -> None:
+        """Close it, whatever is under way."""
+        self._socket.close()
+
+
+class AsyncSocket(asyncio.Protocol):
+    """A connection for one task at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._ended = False
+        self._error: Exception | None = None
+        self._paused = False
+        self._writable = True
+        self._waiter: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
+        """Make one, and its TLS."""
+        loop = asyncio.get_running_loop()
+        with _CONNECTING:
+            # asyncio races several addresses, and loses the socket of a race that is won and cancelled
+            delay = None if is_address(host) else 0.25
+            async with asyncio.timeout(seconds):
+                _, made = await loop.create_connection(cls, host, port, ssl=tls, happy_eyeballs_delay=delay)
+        return made
+
+    @property
+    def stale(self) -> bool:
+        """Whether the other side has closed it, or said something that nobody asked for."""
+        if self._ended or self._received or not self._transport or self._transport.is_closing():
+            return True
+        return _readable(self._transport.get_extra_info("socket"))  # what the loop has not yet looked at
+
+    async def send(self, data: bytes, seconds: float | None) -> None:
+        """Send it all."""
+        with _WRITING:
+            if self._ended or not self._transport:
+                raise self._error or ConnectionResetError("the server closed the connection")
+            self._transport.write(data)
+            until = _moment(seconds)
+            while not (self._writable or self._ended):
+                await self._woken(until)
+
+    async def receive(self, seconds: float | None) -> bytes:
+        """What has come, as soon as it is there; nothing at the end."""
+        with _READING:
+            if not (self._received or self._ended):
+                await self._woken(_moment(seconds))
+            if self._error and not self._received:
+                raise self._error
+        data = bytes(self._received)
+        self._received.clear()
+        if self._paused and self._transport:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def close(self) -> None:
+        """Close it, whatever is under way."""
+        if self._transport:
+            self._transport.abort()
+
+    async def _woken(self, until: float) -> None:
+        """Wait for something to come or to be sent, up to a moment; asyncio's own timeout costs more than the rest."""
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_at(until, _time_is_over, waiter) if until < inf else None
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # what the event loop tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It stands."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self._received += data
+        if len(self._received) > _MOST_UNREAD and self._transport and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """There will be no more; the loop closes it."""
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._ended, self._error = True, exc
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """More is to be sent than the other side takes."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """It is sent."""
+        self._writable = True
+        self._wake()
+
+
+def _moment(seconds: float | None) -> float:
+    """That many seconds from now, on the clock of the event loop."""
+    return inf if seconds is None else asyncio.get_running_loop().time() + seconds
+
+
+def _time_is_over(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+def _readable(connected: socket.socket) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where `select` takes any number
+        return bool(select.select([connected], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    return bool(poll.poll(0))
