@@ -3,8 +3,8 @@
     Settings ── connection ──▶ Transport.run / arun / stream / astream ──▶ Reply, Delta
     ChatRequest ── body ───────────────┘
 
-`wire` is the only module that knows the shapes of the service; a socket is touched by `transport` and by the connections
-under it, in `http`. On the transport stand `batch`, the service's queue, and `cli`, the command.
+`wire` is the only module that knows the shapes of the service; a socket is touched by `transport` and by the
+connections under it, in `http`. On the transport stand `batch`, the service's queue, and `cli`, the command.
 """
 
 from cf_llama.connection import Connection, Timeouts

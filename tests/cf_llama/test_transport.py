@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import gzip
 import time
 
 import httpx
@@ -341,3 +342,35 @@ def test_a_server_error_is_raised_as_it_is_after_the_last_attempt(ask, service, 
     with pytest.raises(ServiceError, match="no reason") as caught:
         ask(transport(max_retries=0), HI)
     assert caught.value.status == 502
+
+
+ANSWER = b'{"result":{"response":"4"},"success":true,"errors":[],"messages":[]}'
+PACKED = {"content-encoding": "gzip"}
+IN_EITHER_FORM = pytest.mark.parametrize("headers", [{}, PACKED], ids=["plain", "packed"])
+
+
+def asked_by_each(library, connection, **choices):
+    """The texts that a client of the user's own gets in each colour."""
+
+    async def apart():
+        async with library.AsyncClient(**choices) as client:
+            return (await Transport(connection, async_client=client).arun(HI)).text
+
+    with library.Client(**choices) as client:
+        return [Transport(connection, client).run(HI).text, asyncio.run(apart())]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@IN_EITHER_FORM
+def test_a_client_that_answers_from_memory_is_read_like_any_other(library, transport, headers):
+    content = gzip.compress(ANSWER) if headers else ANSWER
+    memory = library.MockTransport(lambda _: library.Response(200, headers=headers, content=content))
+    assert asked_by_each(library, transport().connection, transport=memory) == ["4", "4"]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@IN_EITHER_FORM
+def test_a_client_may_have_read_the_answer_before(library, service, transport, headers):
+    service.says(gzip.compress(ANSWER) if headers else ANSWER, headers=headers)
+    with library.Client(event_hooks={"response": [lambda response: response.read()]}) as client:
+        assert Transport(transport().connection, client).run(HI).text == "4"
