@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.errors import InvalidRequestError, MissingCredentialsError
@@ -35,7 +35,7 @@ _RESERVED_HEADERS = {
 }
 
 
-@validated(frozen=True, kw_only=True, config=ConfigDict(defer_build=True))
+@validated(frozen=True, kw_only=True)
 class Timeouts:
     """Seconds to wait before giving up; None waits for ever.
 

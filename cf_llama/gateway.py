@@ -45,7 +45,7 @@ _LONGEST_WAIT = 3600.0
 Printable = Annotated[str, AfterValidator(_printable)]
 
 
-@validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True))
+@validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
 class Gateway:
     """A gateway and what it is to do with a request; None leaves a thing to the gateway's own settings.
 

@@ -56,7 +56,6 @@ class Settings(BaseModel):
         protected_namespaces=(),
         arbitrary_types_allowed=True,  # the user's own HTTP clients
         hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
-        defer_build=True,  # the two classes between this and a model are never made
     )
 
     model: str = Field(default=facts.MODEL, description="The model's id on Workers AI.")

@@ -51,6 +51,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         protected_namespaces=(),
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
+        defer_build=True,  # nobody makes one of these
     )
 
     def get_token_ids(self, text: str) -> list[int]:

@@ -14,6 +14,7 @@ from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
+from pydantic import ConfigDict
 
 from cf_llama import model as facts
 from cf_llama import tokens
@@ -44,7 +45,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         >>> llm.invoke("Where does the name of Bergen come from?").content
     """
 
-    model_config = CloudflareModel.model_config  # pydantic would take that of the last base
+    model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base
 
     streaming: bool = False
     """Whether `invoke` streams too; unset, it streams where a callback asks for it."""

@@ -14,6 +14,7 @@ from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.config import ContextThreadPoolExecutor
+from pydantic import ConfigDict
 
 from cf_llama import template
 from cf_llama.asking import Asking
@@ -44,7 +45,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         >>> llm.invoke("Once upon a time")
     """
 
-    model_config = CloudflareModel.model_config  # pydantic would take that of the last base
+    model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base
 
     raw: bool | None = None
     """Send prompts without the service's own template; None does so for those that bring the whole template."""

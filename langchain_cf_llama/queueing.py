@@ -10,7 +10,6 @@ from typing import Any, TypeAlias, cast
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-from pydantic import ConfigDict
 
 from langchain_cf_llama.base import Concealing
 
@@ -101,8 +100,6 @@ class Queueing:
 
 class BoundModel(Concealing, Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
     """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
-
-    model_config = ConfigDict(defer_build=True)
 
     def queued(self, **options: Any) -> Answering:
         """The bound model as a step of a chain whose `batch` goes through the queue; see `Queueing.queued`."""

@@ -30,7 +30,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, default_completion_to_prompt
 from llama_index.core.tools import BaseTool
-from pydantic import Field, field_serializer, field_validator
+from pydantic import ConfigDict, Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
 from cf_llama.asking import Asking, asking
@@ -68,6 +68,8 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
 
     Every method raises a `cf_llama.WorkersAIError` when the call fails.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     complete_as: Literal["chat", "prompt"] | None = Field(
         default=None,

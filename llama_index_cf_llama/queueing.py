@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from pydantic import PrivateAttr
+from pydantic import ConfigDict, PrivateAttr
 
 from cf_llama.asking import Asking
 from cf_llama.reply import Delta, Reply
@@ -54,6 +54,8 @@ class Singly:
 
 class Queueing(FunctionCallingLLM):
     """The part of `CloudflareLlama` that knows of the batch queue."""
+
+    model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
     _way: Way = PrivateAttr(default_factory=Singly)
 

@@ -17,7 +17,7 @@ from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from cf_llama import json_text
@@ -34,6 +34,8 @@ dispatcher = get_dispatcher(__name__)
 
 class StructuredOutput(FunctionCallingLLM):
     """The half of `CloudflareLlama` that answers with objects."""
+
+    model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
     should_use_structured_outputs: bool = Field(
         default=False,
