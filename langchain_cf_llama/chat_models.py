@@ -25,10 +25,11 @@ from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.queueing import BoundModel, Queueing
+from langchain_cf_llama.queueing import Queueing
 from langchain_cf_llama.replies import ChunkWriter, to_message
 
 if TYPE_CHECKING:
+    from langchain_cf_llama.bound import BoundModel
     from langchain_cf_llama.queued import QueuedChat
     from langchain_cf_llama.structured import Method
 
@@ -131,6 +132,8 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     def bind(self, **kwargs: Any) -> BoundModel:  # type: ignore[override] # LangChain's own is private to it
         """This model with options for every call, through the queue as well."""
+        from langchain_cf_llama.bound import BoundModel  # noqa: PLC0415 - not every program asks for it
+
         return BoundModel(bound=self, kwargs=concealed(kwargs))
 
     def bind_tools(

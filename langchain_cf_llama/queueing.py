@@ -1,17 +1,15 @@
-"""The ways into the batch queue: from the model, and from the model with something bound to it."""
+"""The ways into the batch queue, for the model and for the model with something bound to it."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
-
-from langchain_cf_llama.base import Concealing
+from langchain_core.runnables import Runnable, RunnableConfig
 
 Answering = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
@@ -96,12 +94,3 @@ class Queueing:
         ) as answers:
             async for pair in answers:
                 yield pair
-
-
-class BoundModel(Concealing, Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
-    """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
-
-    def queued(self, **options: Any) -> Answering:
-        """The bound model as a step of a chain whose `batch` goes through the queue; see `Queueing.queued`."""
-        model = cast("Queueing", self.bound)
-        return model.queued(**options).bind(**self.kwargs).with_config(self.config)
