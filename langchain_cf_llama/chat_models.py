@@ -183,7 +183,8 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """This model answering in the form of a schema; see `structured.structure`."""
-        from langchain_cf_llama.forms import Form, structure  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.forms import Form  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.structured import structure  # noqa: PLC0415 - as above
 
         return Form(structure(self, schema, method, include_raw=include_raw, **kwargs))
 

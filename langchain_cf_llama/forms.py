@@ -7,9 +7,7 @@ from typing import Any
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from langchain_cf_llama.structured import NAME, Structure, structure
-
-__all__ = ["Form", "structure"]
+from langchain_cf_llama.structured import NAME, Structure
 
 
 class Form(Runnable[LanguageModelInput, Any]):

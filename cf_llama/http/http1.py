@@ -85,15 +85,16 @@ class Answer:
         self.ended = True
 
     def _head(self, data: bytes) -> bytes:
-        version, status, lines, body = self._final(data)
-        if lines is None:
+        final = self._final(data)
+        if final is None:
             return b""
-        self.status, self.headers = status, [_field(line) for line in lines]
-        self._frame(version)
+        start, lines, body = final
+        self.status, self.headers = int(start[2]), [_field(line) for line in lines]
+        self._frame(start[1])
         return b"" if self.ended and not body else self._read(body)
 
-    def _final(self, data: bytes) -> tuple[bytes, int, list[bytes] | None, bytes]:
-        """Minor version, status, header lines and what follows; no lines while the answer's own head has not come.
+    def _final(self, data: bytes) -> tuple[re.Match[bytes], list[bytes], bytes] | None:
+        """Status line, header lines and what follows; None while the answer's own head has not come.
 
         What may stand before it ("go on", hints, blank lines) has an end as well: nobody waits for ever.
         """
@@ -104,13 +105,13 @@ class Answer:
             if self._skipped > MAX_HEAD_BYTES:
                 raise httpx.RemoteProtocolError(f"no answer has come in {MAX_HEAD_BYTES:,} bytes")
             if lines is None:
-                return b"", 0, None, b""
+                return None
             match = _STATUS_LINE.fullmatch(lines[0])
             if not match:
                 raise httpx.RemoteProtocolError("the answer is not HTTP/1.1")
             status = int(match[2])
             if status >= httpx.codes.OK:
-                return match[1], status, lines[1:], rest
+                return match, lines[1:], rest
             if status == httpx.codes.SWITCHING_PROTOCOLS:
                 raise httpx.RemoteProtocolError("the server wants to speak something else")
             self._skipped += len(head) - len(rest)

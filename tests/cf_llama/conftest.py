@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from cf_llama import Settings, Transport
+from cf_llama_emulator.server import serve
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "made-up-token-of-no-account"
@@ -218,3 +219,13 @@ def transport(settings):
         return Transport(settings(**changes).connection())
 
     return make
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    """A running emulator, and the environment that leads to it."""
+    with serve() as running:
+        monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
+        yield running

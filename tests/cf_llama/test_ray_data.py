@@ -30,15 +30,6 @@ class Shared:
         self.bill.add(spent)
 
 
-@pytest.fixture
-def emulator(monkeypatch):
-    with serve() as running:
-        monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
-        yield running
-
-
 def test_every_row_is_asked_and_keeps_its_columns(emulator):
     shared = Shared()
     ask = Ask("{text}, please", system="Be brief", settings={"temperature": 0}, account=shared)

@@ -15,18 +15,8 @@ from cf_llama import Usage
 from cf_llama.batch.job import Job, Progress
 from cf_llama.cli.batch import Bar
 from cf_llama.cli.commands import root
-from cf_llama_emulator.server import serve
 
 QUICK = ("--batch", "first_poll=0.02", "--batch", "longest_poll=0.05")
-
-
-@pytest.fixture
-def emulator(monkeypatch):
-    with serve() as running:
-        monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
-        yield running
 
 
 @pytest.fixture
