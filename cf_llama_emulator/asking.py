@@ -62,7 +62,7 @@ def check_json_stream(body: Mapping[str, Any]) -> None:
 
 def _tool(entry: Mapping[str, Any]) -> Tool:
     function = entry.get("function", entry)
-    return Tool(function["name"], function["description"], function["parameters"])
+    return Tool(function["name"], function.get("description", ""), function.get("parameters", {}))
 
 
 def _tool_choice(choice: Any, tools: Iterable[Tool]) -> str | None:

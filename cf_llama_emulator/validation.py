@@ -22,6 +22,36 @@ FORMS = ("prompt", "messages")
 _BRANCHES = (*FORMS, "requests")
 """All of them; the last is the batch."""
 
+_PROPERTY = {
+    "type": "object",
+    "properties": {"type": {"type": ["string", "array"]}, "description": {"type": "string"}},
+}
+_FUNCTION = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "type": {"type": "string"},
+                "properties": {"type": "object", "additionalProperties": _PROPERTY},
+                "required": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+    },
+    "required": ["name"],
+}
+_TOOL = {
+    "type": "object",
+    "anyOf": [
+        _FUNCTION | {"not": {"required": ["function"]}},
+        {"properties": {"type": {"type": "string"}, "function": _FUNCTION}, "required": ["type", "function"]},
+    ],
+}
+"""A tool as the service takes it. The page also requires descriptions, parameters and each property's type as text,
+but public clients leave these out, and no refusal of it is recorded."""
+
 _JSON_TYPES = {
     bool: "boolean",
     int: "integer",
@@ -50,12 +80,13 @@ def parse_body(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS) -> str:
+def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS, *, strict_tools: bool = False) -> str:
     """Return which of `forms` the body meets; refuse with 400/5006 one that meets none or several.
 
-    The wording is the service's: the first failure of each form, properties before required keys, equal texts once.
+    `strict_tools` holds tools to the letter of the page's schema. The wording is the service's: the first failure of
+    each form, properties before required keys, equal texts once.
     """
-    failures = {form: _first_failure(form, body) for form in forms}
+    failures = {form: _first_failure(form, body, strict_tools=strict_tools) for form in forms}
     matches = [form for form, failure in failures.items() if failure is None]
     if len(matches) == 1:
         return matches[0]
@@ -85,13 +116,16 @@ _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
 @cache
-def _validator(form: str) -> Draft202012Validator:
-    schema = json.loads(files(__package__).joinpath("model_schema.json").read_text("utf-8"))
-    return _Validator(schema["oneOf"][_BRANCHES.index(form)])
+def _validator(form: str, *, strict_tools: bool) -> Draft202012Validator:
+    page = json.loads(files(__package__).joinpath("model_schema.json").read_text("utf-8"))
+    schema = page["oneOf"][_BRANCHES.index(form)]
+    if "tools" in schema["properties"] and not strict_tools:
+        schema["properties"]["tools"]["items"] = _TOOL
+    return _Validator(schema)
 
 
-def _first_failure(form: str, body: Mapping[str, Any]) -> str | None:
-    error = next(_validator(form).iter_errors(body), None)
+def _first_failure(form: str, body: Mapping[str, Any], *, strict_tools: bool) -> str | None:
+    error = next(_validator(form, strict_tools=strict_tools).iter_errors(body), None)
     return None if error is None else _text(error)
 
 
@@ -100,7 +134,7 @@ def _text(error: ValidationError) -> str:
     where, limit = "/" + "/".join(map(str, error.absolute_path)), error.validator_value
     match error.validator:
         case "type":
-            return _mismatch(where, limit, error.instance)
+            return _mismatch(where, limit if isinstance(limit, str) else limit[0], error.instance)
         case "required":
             return f"required properties at '{where}' are '{','.join(limit)}'"
         case "minimum":
@@ -111,6 +145,8 @@ def _text(error: ValidationError) -> str:
             return f"Length of '{where}' must be >= {limit}"
         case "enum":
             return f"'{where}' must be one of '{','.join(limit)}'"
+        case "not":
+            return f"'{where}' must not have '{','.join(limit['required'])}'"
         case _:
             branches: dict[int, str] = {}
             for inner in error.context or ():

@@ -16,8 +16,10 @@ class Tool:
     """A tool as offered in the request, whichever of the two shapes it came in."""
 
     name: str
-    description: str
-    parameters: Mapping[str, Any]
+    description: str = ""
+    """Empty where the request gives none."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """JSON schema of the arguments, as it came; empty where the request gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,12 @@ def _bare_schema(body: Body, _: None) -> Body:
     return body
 
 
+def _strict_tools(body: Body, _: str) -> Body:
+    if "tools" in body and "prompt" not in body:
+        check_schema(body, strict_tools=True)
+    return body
+
+
 def _prompt_alone(body: Body, _: None) -> Body:
     if "messages" in body and not body.keys().isdisjoint({"raw", "lora"}):
         raise bad_input("raw and lora go with a prompt alone")
@@ -142,5 +148,12 @@ TAKING: tuple[Fault, ...] = (
         "refuses OpenAI's wrapper around a JSON schema (5006)",
         "Cloudflare docs: JSON mode",
         change=_bare_schema,
+    ),
+    OnBody(
+        "tools",
+        "holds tools to the letter of the page's schema: descriptions, parameters, a type for each property (5006)",
+        "Cloudflare docs: the model's page; no refusal of it is recorded",
+        OneOf(("strict",)),
+        change=_strict_tools,
     ),
 )

@@ -10,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # the package ships no type information
 from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped] # as above
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from cf_llama_emulator.engines.base import Ask, Call, Tool
 from cf_llama_emulator.local.prompts import calls_since_question
@@ -123,9 +125,9 @@ def fits(call: Call, tools: Iterable[Tool]) -> bool:
         return False
     try:
         Draft202012Validator.check_schema(schema)
-    except SchemaError:
+        return bool(Draft202012Validator(schema, registry=Registry()).is_valid(call.arguments))
+    except (SchemaError, Unresolvable, RecursionError):
         return True  # nothing to hold the arguments against
-    return bool(Draft202012Validator(schema).is_valid(call.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def is_grounded(call: Call, conversation: str) -> bool:
 
 
 def _schema_of(tool: Tool, place: str) -> dict[str, Any]:
-    arguments = _moved(tool.parameters, f"{place}/properties/arguments")
+    arguments = _moved({"type": "object", **tool.parameters}, f"{place}/properties/arguments")
     return {
         "type": "object",
         "properties": {"name": {"const": tool.name}, "arguments": arguments},

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from functools import lru_cache
 from math import ceil
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # the package ships no type information
 from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped] # as above
 
 DEEPEST = 8
 """Levels of a schema that are filled; a recursive one ends here."""
+_SHALLOW = 3
+"""Levels on which an object that requires nothing gets all its properties, and none further down."""
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
 _QUOTED = re.compile(
@@ -27,8 +30,12 @@ _WHOLE_TEXT = frozenset({"query", "question", "text", "input", "prompt", "q", "s
 _LONGEST = 200
 _MOST_ITEMS = 100
 _MOST_VALUES = 1_000
+_MOST_STEPS = 10_000
+"""References, alternatives and parts that are followed for all values together."""
 _MOST_CHARACTERS = 10_000
 _MOST_DIGITS = 18
+_TOLD = {"properties": "object", "required": "object", "items": "array", "prefixItems": "array", "minimum": "number"}
+"""The type that a keyword tells where `type` is missing."""
 _FORMATS = {
     "date": (re.compile(r"\b\d{4}-\d\d-\d\d\b"), "2026-01-01"),
     "date-time": (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)\b"), "2026-01-01T00:00:00Z"),
@@ -68,6 +75,7 @@ class _Filler:
         self._root = root
         self._text = text
         self._left = _MOST_VALUES
+        self._steps = _MOST_STEPS
         self._numbers = [match.group() for match in _NUMBER.finditer(text)]
         self._strings: list[str] = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
         rest = _QUOTED.sub(" ", text)
@@ -98,43 +106,54 @@ class _Filler:
                 return self._string(schema, name)
 
     def _resolved(self, schema: Any, *, at_end: bool, hops: int = 0) -> Mapping[str, Any]:
-        """Follow `$ref`, merge `allOf`, and take the first alternative that is not null, at the end the null one."""
-        if not isinstance(schema, Mapping) or hops > DEEPEST:
+        """Return `schema` with all that it refers to: `$ref`, `allOf` and one alternative of `anyOf` and `oneOf`."""
+        if not isinstance(schema, Mapping) or hops > DEEPEST or self._steps <= 0:
             return {}
-        if "$ref" in schema:
-            return self._resolved(self._target(str(schema["$ref"])), at_end=at_end, hops=hops + 1)
-        variants = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-        if variants:
-            fitting = [one for one in variants if isinstance(one, Mapping) and (one.get("type") == "null") == at_end]
-            return self._resolved((fitting or variants)[0], at_end=at_end, hops=hops + 1)
+        self._steps -= hops > 0
         merged = dict(schema)
-        for part in merged.pop("allOf", ()):
-            merged |= self._resolved(part, at_end=at_end, hops=hops + 1)
+        parts = list(merged.pop("allOf", ()))
+        if "$ref" in merged:
+            parts.append(self._target(merged.pop("$ref")))
+        parts += [_chosen(merged.pop(key), at_end=at_end) for key in ("anyOf", "oneOf") if key in merged]
+        for part in parts:
+            merged = _merged(merged, self._resolved(part, at_end=at_end, hops=hops + 1))
         return merged
 
     def _target(self, reference: str) -> Any:
+        """Return the schema that a reference within the document points to, or one that admits anything."""
         found: Any = self._root
-        for step in filter(None, reference.removeprefix("#").split("/")):
-            found = found.get(step) if isinstance(found, Mapping) else None
-        return found
+        for step in filter(None, unquote(reference).removeprefix("#").split("/")):
+            key = step.replace("~1", "/").replace("~0", "~")
+            try:
+                found = found[int(key)] if isinstance(found, list) else found[key]
+            except (LookupError, TypeError, ValueError):
+                return {}
+        return found if _is_schema(json.dumps(found, default=dict)) else {}
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties", {})
-        names = schema.get("required", properties) if depth < DEEPEST else ()
-        return {name: self.value(properties.get(name, {}), name, depth + 1) for name in names}
+        names = schema.get("required", properties if depth < _SHALLOW else ())
+        if depth >= DEEPEST or self._left <= 0:
+            names = ()
+        others = schema.get("additionalProperties")
+        return {name: self.value(properties.get(name, others), name, depth + 1) for name in names}
 
     def _array(self, schema: Mapping[str, Any], name: str, depth: int) -> list[Any]:
         if depth >= DEEPEST or self._left <= 0:
             return []
-        items = schema.get("items", {})
+        first, items = schema.get("prefixItems", []), schema.get("items", {})
         kind = kind_of(self._resolved(items, at_end=False))
         offered = {"integer": len(self._numbers), "number": len(self._numbers), "string": len(self._strings)}
-        count = min(max(offered.get(kind, 1), schema.get("minItems", 1)), schema.get("maxItems", _MOST_ITEMS))
-        return [self.value(items, name, depth + 1) for _ in range(count)]
+        wanted = len(first) or offered.get(kind, 1)
+        count = min(max(wanted, schema.get("minItems", 1)), schema.get("maxItems", _MOST_ITEMS), _MOST_ITEMS)
+        listed = [*first, *[items] * int(count)][: int(count)]
+        return [self.value(item, name, depth + 1) for item in listed]
 
     def _choice(self, values: list[Any]) -> Any:
+        """Return the value that the text names, or the first that is not null."""
         said = self._text.lower()
-        return next((value for value in values if str(value).lower() in said), values[0])
+        named = (value for value in values if value is not None and str(value).lower() in said)
+        return next(named, next((value for value in values if value is not None), None))
 
     def _number(self, schema: Mapping[str, Any], step: float) -> int | float:
         lexeme = self._numbers.pop(0) if self._numbers else "0"
@@ -155,7 +174,7 @@ class _Filler:
             match = pattern.search(self._text)
             return match.group() if match else sample
         shortest, longest = schema.get("minLength", 1), schema.get("maxLength", _LONGEST)
-        return self._words(name).ljust(min(shortest, _MOST_CHARACTERS), ".")[:longest]
+        return self._words(name).ljust(int(min(shortest, _MOST_CHARACTERS)), ".")[: int(longest)]
 
     def _words(self, name: str) -> str:
         if name.lower() in _WHOLE_TEXT and self._text:
@@ -170,6 +189,22 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
         kind = next((one for one in kind if one != "null"), "null")
-    if kind is None and "properties" in schema:
-        return "object"
+    if kind is None:
+        kind = next((known for key, known in _TOLD.items() if key in schema), None)
     return str(kind or "string")
+
+
+def _chosen(alternatives: list[Any], *, at_end: bool) -> Any:
+    """Return the first alternative that is not null; where recursion has to end, the null one."""
+    fitting = [one for one in alternatives if isinstance(one, Mapping) and (one.get("type") == "null") == at_end]
+    return (fitting or alternatives)[0]
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both schemas as one; where both say something, `other` goes first, but of properties all are kept."""
+    both = {**one, **other}
+    if "properties" in one and "properties" in other:
+        both["properties"] = {**one["properties"], **other["properties"]}
+    if "required" in one and "required" in other:
+        both["required"] = list(dict.fromkeys([*one["required"], *other["required"]]))
+    return both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -66,9 +67,10 @@ def _call(tool: Tool, talk: Conversation) -> Call:
     if written is not None:
         return Call(tool.name, written)
     try:
-        return Call(tool.name, fill(tool.parameters, talk.last_user))
+        filled = fill({"type": "object", **tool.parameters}, talk.last_user)
     except ValueError as error:
         raise invalid_input(f"the parameters of {tool.name}: {error}") from error
+    return Call(tool.name, filled if isinstance(filled, dict) else {})
 
 
 def _written_arguments(tool: Tool, text: str) -> Mapping[str, Any] | None:
@@ -82,6 +84,7 @@ def _written_arguments(tool: Tool, text: str) -> Mapping[str, Any] | None:
             return None
         given = [ast.literal_eval(argument) for argument in call.args]
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        json.dumps([given, named], allow_nan=False)  # not all that Python can write is JSON
+    except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
     return dict(zip(tool.parameters.get("properties", {}), given, strict=False)) | named

@@ -6,6 +6,43 @@ import httpx
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
+_ADDRESS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+ORDINARY_PROPERTIES = [
+    {"type": "string"},
+    {"description": "any value"},
+    {},
+    {"type": ["string", "null"], "description": "d"},
+    {"enum": ["red", "blue"], "description": "d"},
+    {"const": 7, "description": "d"},
+    {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "A"},
+    {"$ref": "#/$defs/Address"},
+    {"type": "array", "items": {"$ref": "#/$defs/Address"}},
+    {"type": "object", "properties": {"deep": {"anyOf": [{"$ref": "#/$defs/Address"}, {"type": "string"}]}}},
+]
+ORDINARY_TOOLS = [
+    {"name": "f"},
+    {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    {"name": "f", "description": "d"},
+    {"name": "f", "description": "d", "parameters": {}},
+    {"name": "f", "description": "d", "parameters": {"type": "object"}},
+    *(
+        {
+            "name": "f",
+            "description": "d",
+            "parameters": {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "type": "object",
+                "properties": {"a": schema},
+                "required": ["a"],
+                "additionalProperties": False,
+                "$defs": {"Address": _ADDRESS},
+            },
+        }
+        for schema in ORDINARY_PROPERTIES
+    ),
+]
+"""What public clients send and the letter of the page's schema refuses."""
+
 
 class Client:
     """Plain httpx against one emulator."""

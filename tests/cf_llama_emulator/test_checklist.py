@@ -12,7 +12,7 @@ import pytest
 from cf_llama_emulator.faults import CATALOGUE, read_plan
 from cf_llama_emulator.pieces import split
 from cf_llama_emulator.testing import Call, Faults, ScriptedEmulator
-from tests.cf_llama_emulator.client import MODEL, ask_user, tool
+from tests.cf_llama_emulator.client import MODEL, ORDINARY_TOOLS, ask_user, tool
 
 ADD = Call("add", {"a": 1})
 TOOLS = {"tools": [tool("add", a="integer")]}
@@ -290,6 +290,15 @@ TAKING = [
     Row("raw beside messages taken", "", lambda came: came.status == 200, body={"raw": True}),
     Row("raw beside messages refused", "prompt-alone", refusal(400, 5006), body={"raw": True}),
     Row("lora beside messages refused", "prompt-alone", refusal(400, 5006), body={"lora": "mine"}),
+    *(
+        row
+        for number, tool in enumerate(ORDINARY_TOOLS)
+        for row in (
+            Row(f"ordinary tool {number} taken", "", lambda came: came.status == 200, body={"tools": [tool]}),
+            Row(f"ordinary tool {number} refused", "tools=strict", refusal(400, 5006), body={"tools": [tool]}),
+        )
+    ),
+    Row("a tool by the page taken", "tools=strict", lambda came: came.status == 200, body=TOOLS),
 ]
 
 REFUSALS = [

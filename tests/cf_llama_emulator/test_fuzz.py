@@ -84,6 +84,69 @@ def test_any_schema_is_filled_or_refused(rules, schema):
         assert answer.status_code in EXPECTED, answer.text
 
 
+REFERENCES = st.sampled_from(["#", "#/$defs/a", "#/$defs/b", "#/properties/x", "#/nowhere", "https://example.com/s"])
+LEAF_SCHEMA = st.one_of(
+    st.just({}),
+    st.builds(lambda reference: {"$ref": reference}, REFERENCES),
+    st.builds(
+        lambda kinds: {"type": kinds}, st.lists(st.sampled_from(["null", "string", "integer"]), min_size=1, unique=True)
+    ),
+    st.builds(lambda values: {"enum": values}, st.lists(JSON, min_size=1, max_size=3)),
+    st.builds(lambda value: {"const": value}, JSON),
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["string", "number", "boolean", "null"])}, optional={"default": JSON}
+    ),
+)
+
+
+def _composed(inner):
+    schemas = st.lists(inner | st.booleans(), min_size=1, max_size=3)
+    properties = st.dictionaries(st.sampled_from("xyz"), inner, max_size=3)
+    return st.one_of(
+        st.builds(
+            lambda key, schemas: {key: schemas}, st.sampled_from(["anyOf", "oneOf", "allOf", "prefixItems"]), schemas
+        ),
+        st.builds(lambda key, schema: {key: schema}, st.sampled_from(["items", "additionalProperties", "not"]), inner),
+        st.fixed_dictionaries(
+            {"type": st.just("object"), "properties": properties},
+            optional={"required": st.lists(st.sampled_from("xyz"), unique=True), "additionalProperties": inner},
+        ),
+    )
+
+
+SOME_SCHEMA = st.recursive(LEAF_SCHEMA, _composed, max_leaves=6)
+PARAMETERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.just("object"),
+        "properties": st.dictionaries(st.sampled_from("xyz"), SOME_SCHEMA, max_size=3),
+        "required": st.lists(st.sampled_from("xyz"), unique=True),
+        "$defs": st.fixed_dictionaries({"a": SOME_SCHEMA, "b": SOME_SCHEMA}),
+        "anyOf": st.lists(SOME_SCHEMA, min_size=1, max_size=2),
+        "$ref": REFERENCES,
+        "additionalProperties": st.booleans() | SOME_SCHEMA,
+    },
+)
+BARE_TOOL = st.fixed_dictionaries({"name": st.just("f")}, optional={"description": TEXT, "parameters": PARAMETERS})
+SOME_TOOL = BARE_TOOL | st.builds(lambda function: {"type": "function", "function": function}, BARE_TOOL)
+
+
+@pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(
+    offered=SOME_TOOL,
+    stream=st.booleans(),
+    choice=st.sampled_from(["auto", "required", {"type": "function", "function": {"name": "f"}}]),
+)
+def test_any_tool_of_a_json_schema_is_called(rules, shape, offered, stream, choice):
+    body = ask_user("Take 3 'apples' with f", tools=[offered], tool_choice=choice, stream=stream, max_tokens=10_000)
+    for answer in (rules.run(body, x_emulator_shape=shape), rules.v1(body)):
+        assert answer.status_code == 200, answer.text
+        assert "tool_calls" in answer.text
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

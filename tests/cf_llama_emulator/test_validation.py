@@ -7,15 +7,15 @@ import pytest
 
 from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.validation import check_schema
-from tests.cf_llama_emulator.client import ask_user, tool
+from tests.cf_llama_emulator.client import ORDINARY_TOOLS, ask_user, tool
 
 NO_PROMPT = "required properties at '/' are 'prompt'"
 NO_MESSAGES = "required properties at '/' are 'messages'"
 
 
-def refusal(body):
+def refusal(body, **how):
     with pytest.raises(ServiceError) as caught:
-        check_schema(body)
+        check_schema(body, **how)
     assert (caught.value.status, caught.value.code) == (400, 5006)
     return caught.value.text.removeprefix("Bad input: Error: oneOf at '/' not met, ")
 
@@ -85,14 +85,56 @@ def test_accepts(body):
             ask_user("Hello", tools=[tool("f", a={"type": "integer", "description": None})]),
             (
                 f"0 matches: {NO_PROMPT}, oneOf at '/tools/0' not met, 0 matches: "
-                "required properties at '/tools/0' are 'name,description,parameters', "
+                "required properties at '/tools/0' are 'name', "
                 "Type mismatch of '/tools/0/function/parameters/properties/a/description', 'string' not in 'null'"
+            ),
+        ),
+        (
+            ask_user("Hello", tools=[{"name": "f", "type": "function", "function": {"description": "d"}}]),
+            (
+                f"0 matches: {NO_PROMPT}, oneOf at '/tools/0' not met, 0 matches: "
+                "'/tools/0' must not have 'function', required properties at '/tools/0/function' are 'name'"
+            ),
+        ),
+        (
+            with_tool(parameters={"properties": {"a": {"type": None}}}),
+            (
+                f"0 matches: {NO_PROMPT}, oneOf at '/tools/0' not met, 0 matches: "
+                "Type mismatch of '/tools/0/parameters/properties/a/type', 'string' not in 'null', "
+                "required properties at '/tools/0' are 'type,function'"
             ),
         ),
     ],
 )
 def test_refuses(body, text):
     assert refusal(body) == text
+
+
+WRONG_TYPES = [
+    *({key: wrong} for key in ("name", "description") for wrong in (None, 1, False)),
+    *({"parameters": wrong} for wrong in (None, [], "{}", {"type": ["object"]}, {"properties": []}, {"required": "a"})),
+    {"parameters": {"properties": {"a": True}}},
+    {"parameters": {"properties": {"a": {"description": 1}}}},
+]
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda tool: tool, lambda tool: {"type": "function", "function": tool}], ids=("bare", "wrapped")
+)
+class TestTools:
+    @pytest.mark.parametrize("tool", ORDINARY_TOOLS, ids=str)
+    def test_ordinary_ones_are_taken_and_refused_by_the_letter_of_the_page(self, tool, wrap):
+        body = ask_user("Hello", tools=[wrap(tool)])
+        assert check_schema(body) == "messages"
+        assert "oneOf at '/tools/0' not met, 0 matches" in refusal(body, strict_tools=True)
+
+    @pytest.mark.parametrize("wrong", WRONG_TYPES, ids=str)
+    def test_known_keys_of_a_wrong_type_are_refused(self, wrong, wrap):
+        body = ask_user("Hello", tools=[wrap({"name": "f"} | wrong)])
+        assert "Type mismatch of '/tools/0" in refusal(body)
+
+    def test_a_tool_has_a_name(self, wrap):
+        assert "are 'name'" in refusal(ask_user("Hello", tools=[wrap({"description": "d", "parameters": {}})]))
 
 
 def test_each_form_alone_is_checked_by_its_own_name():

@@ -47,6 +47,22 @@ def one(schema, text):
         ({"type": "array", "items": {"type": "integer"}, "maxItems": 2}, "Sum 1, 2 and 3", [1, 2]),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, "1", [1, 0]),
         ({"properties": {"a": {"type": "integer"}}}, "1", {"a": 1}),
+        ({"required": ["a"], "additionalProperties": {"type": "integer"}}, "1", {"a": 1}),
+        ({"items": {"type": "integer"}}, "1 2", [1, 2]),
+        ({"prefixItems": [{"type": "integer"}, {"type": "string"}]}, "'x' 5", [5, "x"]),
+        ({"enum": [None, "a"]}, "none", "a"),
+        ({"enum": [None]}, "none", None),
+        ({"type": "object", "anyOf": [{"properties": {"a": {"type": "integer"}}}]}, "1", {"a": 1}),
+        (
+            {
+                "properties": {"a": {"type": "integer"}},
+                "required": ["a"],
+                "allOf": [{"properties": {"b": {"type": "integer"}}, "required": ["b"]}],
+            },
+            "1 2",
+            {"a": 1, "b": 2},
+        ),
+        ({"type": "string", "minLength": 2.0, "maxLength": 3.0}, "'x'", "x."),
         ({}, "say 'x'", "x"),
     ],
 )
@@ -90,7 +106,35 @@ def test_references_are_followed_and_recursion_ends_well():
     schema = {"$ref": "#/$defs/node", "$defs": {"node": node, "loop": {"$ref": "#/$defs/loop"}}}
     assert Draft202012Validator(schema).is_valid(fill(schema, "1 2 3"))
     assert fill({"$ref": "#/$defs/loop", "$defs": schema["$defs"]}, "'x'") == "x"
-    assert fill({"$ref": "#/nowhere"}, "'x'") == "x"
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [
+        ("#/nowhere", "x"),
+        ("https://example.com/other", "x"),
+        ("#anchor", "x"),
+        ("#/$defs/a~1b", 4),
+        ("#/$defs/%63", 4),
+        ("#/$defs/list/anyOf/0", 4),
+        ("#/$defs/list/anyOf/7", "x"),
+        ("#/$defs/list/anyOf/x", "x"),
+        ("#/examples/0", "x"),
+        ("#/$defs/name/title/0", "x"),
+    ],
+)
+def test_a_reference(reference, value):
+    integer = {"type": "integer"}
+    schema = {
+        "properties": {"it": {"$ref": reference}},
+        "examples": [{"minimum": "no schema"}],
+        "$defs": {"a/b": integer, "c": integer, "list": {"anyOf": [integer]}, "name": {"title": "t"}},
+    }
+    assert fill(schema, "'x' 4") == {"it": value}
+
+
+def test_parts_that_refer_to_the_whole_over_and_over_come_to_an_end():
+    assert fill({"type": "integer", "allOf": [{"$ref": "#"}] * 50}, "3") == 3
 
 
 NUMBERS = st.fixed_dictionaries(
