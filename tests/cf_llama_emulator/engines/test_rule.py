@@ -72,6 +72,17 @@ def test_a_tool_without_arguments_is_called_without(rules):
     assert calls(rules, body) == [("magic_function_no_args", {})]
 
 
+@pytest.mark.parametrize("written", ["{1, 2}", "b'x'", "1e999", "1j", "...", "{(1, 2): 3}"])
+def test_arguments_written_out_that_are_no_json_are_not_taken(rules, written):
+    assert calls(rules, ask_user(f"Use magic_function({written}) now", tools=[MAGIC]))[0][0] == "magic_function"
+
+
+@pytest.mark.parametrize("parameters", [{}, {"type": "string"}, {"enum": [1]}, {"anyOf": [{"type": "integer"}]}])
+def test_arguments_are_an_object_whatever_the_schema_says(rules, parameters):
+    offered = [{"name": "odd", "description": "d", "parameters": parameters}]
+    assert calls(rules, ask_user("Hello", tools=offered, tool_choice="required")) == [("odd", {})]
+
+
 def test_the_tool_that_the_turn_speaks_of_is_called_once(rules):
     body = ask_user("What is the weather in San Francisco, CA?", tools=[MAGIC, WEATHER])
     assert calls(rules, body) == [("get_weather", {"location": "San Francisco, CA"})]

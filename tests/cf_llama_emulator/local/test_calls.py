@@ -120,8 +120,23 @@ def test_a_call_fits_its_schema(call, fitting):
     assert fits(call, TOOLS) is fitting
 
 
-def test_a_schema_that_is_none_refuses_nothing():
-    assert fits(Call("odd", {"a": 1}), [Tool("odd", "", {"type": "nonsense"})])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"type": "nonsense"},
+        {"$ref": "#/$defs/nowhere"},
+        {"$ref": "https://example.com/schema"},
+        {"$ref": "#"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_schema_that_cannot_be_followed_refuses_nothing(parameters):
+    assert fits(Call("odd", {"a": 1}), [Tool("odd", "", parameters)])
+
+
+def test_a_tool_without_a_schema_takes_any_object():
+    assert schema_of_call([Tool("odd")])["properties"]["arguments"] == {"type": "object"}
 
 
 def ask(*messages):
