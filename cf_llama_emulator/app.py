@@ -23,6 +23,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
         Route(f"{account}/ai/run", emulator.run_any, methods=["POST"]),
         Route(f"{account}/ai/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{account}/ai/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
+        Route(f"{account}/ai/v1/responses", emulator.responses, methods=["POST"]),
         Route(f"{account}/ai/v1/{{rest:path}}", emulator.refuse_method),
         Route(f"{account}/ai/models/search", emulator.search, methods=["GET"]),
         Route(f"{gateway}/v1/chat/completions", emulator.chat_completions, methods=["POST"]),

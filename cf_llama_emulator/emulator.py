@@ -41,7 +41,7 @@ from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.queue import ACCEPTED
 from cf_llama_emulator.gateway import Cache, at_gateway, cache_key
 from cf_llama_emulator.line import line_of
-from cf_llama_emulator.models import catalogue_entry
+from cf_llama_emulator.models import catalogue_page
 from cf_llama_emulator.pieces import accounted, until_stop
 from cf_llama_emulator.queueing import Queue
 from cf_llama_emulator.seen import Log
@@ -103,26 +103,35 @@ class Emulator:
         plan.refuse(Spending() if polls else self.spending)
         result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
         status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
-        return await self._delivered(request, json_response(envelope(result), status, self._headers(request)))
+        answer = result if BARE in plan else envelope(result)
+        return await self._delivered(request, json_response(answer, status, self._headers(request)))
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
+        content, body = await self._openai(request)
+        if "max_completion_tokens" in body:  # OpenAI's newer name, known to this route alone
+            body.setdefault("max_tokens", body["max_completion_tokens"])
+        return await self._asked(request, body["model"], body, content, ["messages"])
+
+    async def responses(self, request: Request) -> Response:
+        """Answer `POST …/ai/v1/responses` as these models do: they know chat completions alone."""
+        await self._openai(request)
+        raise bad_input("required properties at '/' are 'messages'")
+
+    async def _openai(self, request: Request) -> tuple[bytes, dict[str, Any]]:
+        """Return content and body of a request to an OpenAI-compatible route, its model checked."""
         content = await self._admit(request)
         body = parse_body(content)
         if not isinstance(body.get("model"), str):
             raise bad_input("required properties at '/' are 'model'")
         self._check_model(request, body["model"])
-        if "max_completion_tokens" in body:  # OpenAI's newer name, known to this route alone
-            body.setdefault("max_tokens", body["max_completion_tokens"])
-        return await self._asked(request, body["model"], body, content, ["messages"])
+        return content, body
 
     async def search(self, request: Request) -> Response:
         """Answer `GET …/ai/models/search`: checks account and token at no cost."""
         await self._admit(request)
         plan_of(request).refuse(self.spending)
-        wanted = request.query_params.get("search", "")
-        found = [catalogue_entry(model) for model in self.settings.models if wanted in model]
-        counts = {"count": len(found), "page": 1, "per_page": max(len(found), 1), "total_count": len(found)}
+        found, counts = catalogue_page(self.settings.models, request.query_params)
         return await self._delivered(request, json_response(envelope(found) | {"result_info": counts}))
 
     async def refuse_method(self, request: Request) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cf_llama_emulator.tokens import CONTEXT_WINDOW
@@ -30,8 +32,19 @@ def echoed(model: str) -> str:
     return SPECULATIVE_ALIAS if model == MODEL else model
 
 
-def catalogue_entry(model: str) -> dict[str, Any]:
-    """Return a model's entry in the answer of `/ai/models/search`."""
+def catalogue_page(models: Iterable[str], query: Mapping[str, str]) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Return one page of the models whose name contains `search`, and the counts of `result_info`.
+
+    The first page holds them all, whatever `per_page` says, and every other one is empty.
+    """
+    found = [_entry(model) for model in models if query.get("search", "") in model]
+    page = int(query["page"]) if re.fullmatch("[1-9][0-9]{0,8}", query.get("page", "")) else 1
+    shown = found if page == 1 else []
+    counts = {"count": len(shown), "page": page, "per_page": max(len(found), 1), "total_count": len(found)}
+    return shown, counts
+
+
+def _entry(model: str) -> dict[str, Any]:
     return {
         "id": model,
         "name": model,

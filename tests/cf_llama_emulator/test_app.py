@@ -75,6 +75,28 @@ def test_search_lists_models_by_part_of_the_name_and_costs_nothing(rules):
     assert (nothing["success"], nothing["result"]) == (True, [])
 
 
+@pytest.mark.parametrize(("page", "shown"), [("1", 2), ("2", 0), ("9" * 5000, 2), ("0", 2), ("x", 2), ("", 2)])
+def test_all_models_found_are_on_the_first_page_and_pages_end(rules, page, shown):
+    query = {"search": "fp8-fast", "page": page, "per_page": "1"}
+    answer = rules.http.get(f"{rules.account}/ai/models/search", params=query).json()
+    told = {"count": shown, "page": 2 if page == "2" else 1, "per_page": 2, "total_count": 2}
+    assert (len(answer["result"]), answer["result_info"]) == (shown, told)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"model": MODEL, "input": "Hello"}, (400, 5006, "required properties at '/' are 'messages'")),
+        ({"input": "Hello"}, (400, 5006, "required properties at '/' are 'model'")),
+        ({"model": "nobody", "input": "Hello"}, (400, 5007, "No such model nobody or task")),
+    ],
+)
+def test_responses_are_unknown_to_these_models(rules, body, expected):
+    status, code, text = refusal(rules.http.post(f"{rules.account}/ai/v1/responses", json=body))
+    assert (status, code) == expected[:2]
+    assert expected[2] in text
+
+
 @pytest.mark.parametrize("path", ["/client/v4/nothing", "/", "/client/v4/accounts/" + OTHER_ACCOUNT + "/ai/nothing"])
 def test_an_unknown_path_is_7000(rules, path):
     answer = rules.http.post(httpx.URL(rules.account).join(path))
@@ -97,6 +119,7 @@ def test_a_malformed_account_is_7003_before_anything_else(rules, account, path):
         ("GET", f"ai/run/{MODEL}"),
         ("PUT", "ai/v1/chat/completions"),
         ("GET", "ai/v1/models"),
+        ("GET", "ai/v1/responses"),
         ("POST", "ai/models/search"),
     ],
 )

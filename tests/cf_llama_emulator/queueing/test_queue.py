@@ -74,6 +74,13 @@ def test_form_3_is_the_answer_itself_where_there_is_one(rules):
     assert len(results(rules, queued(rules, *prompts("One", "Two"), faults="queue-form=3"))["responses"]) == 2
 
 
+def test_without_an_envelope_neither_submission_nor_poll_has_one(rules):
+    submitted = submit(rules, {"prompt": "a"}, faults="bare").json()
+    assert submitted["status"] == "queued"
+    results(rules, submitted["request_id"])
+    assert "responses" in rules.run({"request_id": submitted["request_id"]}, x_emulator_faults="bare").json()
+
+
 def test_results_may_be_nested_once_more(rules):
     result = results(rules, queued(rules, *prompts("One"), faults="queue-nested"))
     assert result["responses"][0]["result"]["result"]["response"] == "You said: One"
