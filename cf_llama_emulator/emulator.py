@@ -20,7 +20,7 @@ from cf_llama_emulator.answers import announced, disturbed, envelope, json_respo
 from cf_llama_emulator.asking import check_json_stream, read_ask, stop_words
 from cf_llama_emulator.auth import check_account_form, check_credentials
 from cf_llama_emulator.engines.base import Ask, End, Engine, Piece
-from cf_llama_emulator.errors import ServiceError, bad_input, complaint, wrong_method
+from cf_llama_emulator.errors import EMULATOR_CODE, ServiceError, bad_input, complaint, wrong_method
 from cf_llama_emulator.exchange import (
     capacity,
     check_size,
@@ -34,7 +34,7 @@ from cf_llama_emulator.exchange import (
     seen,
     shape_of,
 )
-from cf_llama_emulator.faults import HEADER, Fate, Plan, combined
+from cf_llama_emulator.faults import HEADER, NO_FAULTS, Fate, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
 from cf_llama_emulator.faults.forms import written
 from cf_llama_emulator.faults.limits import Spending
@@ -151,6 +151,8 @@ class Emulator:
             error = bad_input("the request body is nested too deeply")
         if not isinstance(error, ServiceError):
             raise error
+        if error.code == EMULATOR_CODE:  # no fault may make a client try again what can never succeed
+            request.state.plan = NO_FAULTS
         error = plan_of(request).refusal(at_gateway(error) if on_gateway_host(request) else error)
         content, kind = written(error, request_id(request))
         return await self._delivered(request, Response(content, error.status, self._headers(request), kind))

@@ -55,7 +55,7 @@ def cf_llama_emulator(
 
     `say(...)` scripts the answers, `faults(...)` lets the next requests go wrong, `requests` is what came in. Without
     a script it answers by fixed rules. A test that leaves scripted answers behind is warned of, and one that fails
-    shows the requests.
+    shows the requests. A test whose script fails, by an `assert` in a scripted function, fails with it.
     """
     emulator = request.node.stash[_ASKED] = _cf_llama_emulator.cleared()
     for name in VARIABLES:
@@ -64,12 +64,25 @@ def cf_llama_emulator(
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
     yield emulator
-    left = emulator.remaining
-    emulator.cleared()
+    try:
+        emulator.raise_failure()  # of what was asked before the test, or after it
+        left = emulator.remaining
+    finally:
+        emulator.cleared()
     if left:
         warnings.warn(
             UnusedAnswersWarning(f"{left} of the answers said to cf_llama_emulator were not asked for"), stacklevel=1
         )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test fail whose script has, even if the program that it tests has swallowed the error."""
+    try:
+        return (yield)
+    finally:
+        if emulator := item.stash.get(_ASKED, None):
+            emulator.raise_failure()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ from cf_llama_emulator.app import create_app
 from cf_llama_emulator.emulator import Emulator
 from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.engines.rule import RuleEngine
+from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.line import Protocol
 from cf_llama_emulator.seen import Seen
@@ -105,10 +106,16 @@ class RunningEmulator:
         self._emulator.coming_faults.extend(texts)
 
     def close(self) -> None:
-        """Stop serving; answers under way are cut off after a second."""
+        """Stop serving; answers under way are cut off after a second.
+
+        Raises:
+            BaseException: whatever a function of a `ScriptEngine` raised, e.g. an `AssertionError`.
+        """
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+        if isinstance(self._emulator.engine, ScriptEngine):
+            self._emulator.engine.raise_failure()
 
     def _run(self) -> None:
         # A runner closes its loop, and with it every socket, before the thread ends.

@@ -53,6 +53,11 @@ class ScriptedEmulator(RunningEmulator):
         `Faults` at the head of a list make that answer go wrong. Once anything is scripted, a request too many is
         refused.
 
+        A function is called in the emulator's own thread, one at a time, whichever thread or task asks. What it
+        raises, an `AssertionError` as much as `pytest.fail`, is answered with an error that no client retries, and
+        raised again where the script belongs: by the fixture once the test has run, by `raise_failure` and by `close`,
+        with which a `with` statement ends. A `ServiceError` is no failure; it is what the service answers.
+
         Raises:
             TypeError: a turn is made of something else.
             ValueError: its faults are not known, not allowed in a script or not at its head.
@@ -73,6 +78,19 @@ class ScriptedEmulator(RunningEmulator):
         """
         combined([text])
         self._always = text
+
+    def raise_failure(self) -> None:
+        """Raise what a function of the script raised, in its own traceback, and forget it; of several the first.
+
+        Without a failure it does nothing.
+        """
+        if self._engine.script:
+            self._engine.script.raise_failure()
+
+    def close(self) -> None:
+        """Stop serving, then do as `raise_failure` does."""
+        super().close()
+        self.raise_failure()
 
     @property
     def remaining(self) -> int:

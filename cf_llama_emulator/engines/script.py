@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
-from cf_llama_emulator.errors import complaint
+from cf_llama_emulator.errors import ServiceError, complaint
 from cf_llama_emulator.faults import read_brought
 from cf_llama_emulator.pieces import bounded, split
+
+logger = logging.getLogger(__name__)
 
 Part = str | Piece | Exception
 Turn = Part | Sequence[Part] | Callable[[Ask], Part | Sequence[Part]]
 """One answer: a text (cut into pieces as a tokenizer would), pieces exactly as given (a `str` in the sequence is one
 piece), a `Raw` response, or a function of the request that returns one of these. `Faults` before the pieces make the
-answer go wrong. An exception among the pieces is
-raised when its turn comes; a `ServiceError` becomes an error body or, after the first piece, an error event."""
+answer go wrong. An exception among the pieces is raised when its turn comes; a `ServiceError` becomes an error body
+or, after the first piece, an error event. What a function raises itself, other than a `ServiceError`, is a failure of
+the script: see `ScriptEngine.raise_failure`."""
 
 
 MEMORY = 1000
@@ -40,6 +44,8 @@ class ScriptEngine:
         self._asked = 0
         self.asks: list[Ask] = []
         """What was asked so far, oldest first; the oldest are forgotten."""
+        self.failures: list[BaseException] = []
+        """What functions of the script raised, oldest first, e.g. an `AssertionError`."""
 
     def say(self, *turns: Turn) -> None:
         """Add turns.
@@ -58,11 +64,24 @@ class ScriptEngine:
         """How many turns have not been asked for yet."""
         return len(self._turns)
 
+    def raise_failure(self) -> None:
+        """Raise what a function of the script raised, in its own traceback; of several the first, naming the rest.
+
+        The failures are forgotten then, and so are the turns that are left. Without any it does nothing.
+        """
+        failures, self.failures = self.failures, []
+        if failures:
+            self._turns.clear()
+            first, *others = failures
+            for error in others:
+                first.add_note(f"A later turn of the script failed too: {_first_line(error)}")
+            raise first
+
     async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
         """Yield the next turn.
 
         Raises:
-            ServiceError: when no turn is left; clients must not retry it.
+            ServiceError: when no turn is left, or when its function fails; no client retries either.
         """
         self._asked += 1
         self.asks.append(ask)
@@ -70,7 +89,7 @@ class ScriptEngine:
         if not self._turns:
             raise complaint(_nothing_left(self._asked, ask))
         turn = self._turns.popleft()
-        pieces = _answered(turn(ask)) if callable(turn) else _pieces(turn)
+        pieces = self._returned(turn, ask) if callable(turn) else _pieces(turn)
         if pieces and isinstance(pieces[0], Faults):
             yield pieces.pop(0)  # type: ignore[misc] # of `Faults` it was just found to be
         limited = [piece for piece in pieces if isinstance(piece, (Text, Call))]
@@ -79,6 +98,17 @@ class ScriptEngine:
                 raise piece
             yield piece
 
+    def _returned(self, turn: Callable[[Ask], Part | Sequence[Part]], ask: Ask) -> list[Piece | Exception]:
+        """Return the pieces of what a function returns; what it raises is kept for `raise_failure`."""
+        try:
+            return _pieces(turn(ask))
+        except (ServiceError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # pytest's outcomes are no `Exception`
+            self.failures.append(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
+            logger.exception("A turn of the script failed.")
+            raise complaint(f"turn {self._asked} of the script failed: {_first_line(error)}") from None
+
 
 def _nothing_left(number: int, ask: Ask) -> str:
     last = ask.prompt if ask.prompt is not None else ask.messages[-1]["content"] if ask.messages else ""
@@ -86,12 +116,8 @@ def _nothing_left(number: int, ask: Ask) -> str:
     return f"the script has no turn left for request {number}, which ends with {quoted!r}; say more, or ask less"
 
 
-def _answered(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
-    """Return the pieces of what a function returned; only now does it show whether that is a turn."""
-    try:
-        return _pieces(parts)
-    except (TypeError, ValueError) as error:
-        raise complaint(str(error)) from None
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:

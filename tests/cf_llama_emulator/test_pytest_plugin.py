@@ -178,6 +178,100 @@ def test_a_failure_shows_the_requests_without_the_token(run_tests):
     assert "emulator-token" not in result.stdout.str()
 
 
+FAILING = """
+    import asyncio
+    from langchain_cf_llama import ChatCloudflareLlama
+
+    def in_dutch(ask):
+        wanted = "Dutch"
+        assert wanted in ask.messages[-1]["content"]
+        return "Hallo"
+
+    def swallows():
+        try:
+            ChatCloudflareLlama(max_retries=2).invoke("Hello")
+        except Exception:
+            return
+"""
+
+
+def test_a_failure_of_the_script_is_the_tests_own(run_tests):
+    result = run_tests(
+        FAILING
+        + """
+    def test_swallowed(cf_llama_emulator):
+        cf_llama_emulator.say(in_dutch, "Not to be asked for")
+        swallows()
+        assert len(cf_llama_emulator.requests) == 1
+
+    def test_reported(cf_llama_emulator):
+        cf_llama_emulator.say(lambda ask: pytest.fail("stopped in the script"))
+        ChatCloudflareLlama(max_retries=2).invoke("Hello")
+
+    async def test_async(cf_llama_emulator):
+        cf_llama_emulator.say(in_dutch, in_dutch, in_dutch)
+        llm = ChatCloudflareLlama(max_retries=2)
+        asked = map(llm.ainvoke, ["Hi", "Dutch", "Hi"])
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert len(answers) == len(cf_llama_emulator.requests) == 3
+
+    def test_after_them(cf_llama_emulator):
+        assert run("Hello").json()["result"]["response"] == "You said: Hello"
+    """,
+        failed=3,
+        passed=1,
+    )
+    shown = [">       assert wanted in ask.messages*", "E       AssertionError: assert 'Dutch' in 'Hello'"]
+    result.stdout.fnmatch_lines(["*_ test_swallowed _*", *shown])
+    result.stdout.fnmatch_lines(["*_ test_reported _*", "*InvalidRequestError: *turn 1 of the script failed*"])
+    result.stdout.fnmatch_lines(["*During handling of the above*", "E *Failed: stopped in the script"])
+    result.stdout.fnmatch_lines(["*_ test_async _*", "E *A later turn of the script failed too: AssertionError*"])
+
+
+def test_a_failure_of_the_script_around_a_test_is_shown_too(run_tests):
+    result = run_tests(
+        FAILING
+        + """
+    @pytest.fixture
+    def asks_before(cf_llama_emulator):
+        cf_llama_emulator.say(in_dutch)
+        swallows()
+
+    def test_before(asks_before): ...
+
+    @pytest.fixture
+    def asks_after(cf_llama_emulator):
+        yield
+        cf_llama_emulator.say(in_dutch)
+        swallows()
+
+    def test_after(asks_after): ...
+    """,
+        failed=1,
+        passed=1,
+        errors=1,
+    )
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_after*", "E *AssertionError: assert 'Dutch' in 'Hello'"])
+
+
+def test_an_emulator_of_ones_own_ends_with_the_failure(run_tests):
+    run_tests(
+        FAILING
+        + """
+    from cf_llama_emulator.testing import ScriptedEmulator
+
+    def test_with(monkeypatch):
+        with pytest.raises(AssertionError, match="'Dutch' in 'Hello'"), ScriptedEmulator() as emulator:
+            monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
+            monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
+            monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+            emulator.say(in_dutch)
+            swallows()
+    """,
+        passed=1,
+    )
+
+
 def test_the_environment_is_the_emulators_and_ends_with_the_test(run_tests, monkeypatch):
     for name in VARIABLES:
         monkeypatch.setenv(name, "mine")

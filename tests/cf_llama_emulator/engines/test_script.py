@@ -80,6 +80,59 @@ async def test_exceptions_are_raised_in_their_turn():
         await anext(pieces)
 
 
+def fails(_):
+    raise AssertionError("not\nso")
+
+
+def stops(_):
+    pytest.fail("stop here")
+
+
+async def test_what_a_function_raises_is_kept_and_answered_with_what_no_client_retries():
+    engine = ScriptEngine([fails, "one", stops, "two"])
+    with pytest.raises(ServiceError, match=r"turn 1 of the script failed: AssertionError: not$") as refused:
+        await answer(engine)
+    assert (refused.value.status, refused.value.code) == (400, 99_999)
+    assert (await answer(engine))[0] == Text("one")
+    with pytest.raises(ServiceError, match="turn 3 of the script failed: Failed: stop here"):
+        await answer(engine)
+    with pytest.raises(AssertionError, match="not\nso") as failed:
+        engine.raise_failure()
+    assert failed.traceback[-1].name == failed.value.__traceback__.tb_next.tb_next.tb_frame.f_code.co_name == "fails"
+    assert failed.value.__notes__ == ["A later turn of the script failed too: Failed: stop here"]
+    assert (engine.failures, engine.remaining) == ([], 0)
+    engine.raise_failure()
+
+
+async def test_a_refusal_that_a_function_raises_is_none():
+    def refuses(_):
+        raise ServiceError(429, 3040, "busy")
+
+    engine = ScriptEngine([refuses])
+    with pytest.raises(ServiceError, match="3040: busy"):
+        await answer(engine)
+    assert engine.failures == []
+
+
+async def test_an_interrupt_passes():
+    def interrupts(_):
+        raise KeyboardInterrupt
+
+    engine = ScriptEngine([interrupts])
+    with pytest.raises(KeyboardInterrupt):
+        await answer(engine)
+    assert engine.failures == []
+
+
+def test_no_fault_makes_a_failure_of_the_script_worth_a_retry(script):
+    client = script(fails, faults="status=503, code=3043, cut=byte, retry-after, content-type=text/html")
+    answer = client.run(ask_user("Hello"))
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 99_999)
+    assert "retry-after" not in answer.headers
+    with pytest.raises(AssertionError, match="not"):
+        client.emulator.close()
+
+
 def test_an_empty_script_says_so_and_is_never_worth_a_retry(script):
     client = script("only one")
     assert client.run(ask_user("Hello")).status_code == 200
