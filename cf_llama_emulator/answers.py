@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from cf_llama_emulator.engines.base import Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.errors import ServiceError, complaint
@@ -31,9 +31,14 @@ class EventStream(StreamingResponse):
     """A stream that closes its source for certain, also when the reader goes away in the middle."""
 
     async def stream_response(self, send: Send) -> None:
-        """Send the body."""
+        """Send the body; after each chunk the loop has its turn, to hear that the reader is gone and serve others."""
+
+        async def fair(message: Message) -> None:
+            await send(message)
+            await asyncio.sleep(0)
+
         async with aclosing(self.body_iterator):  # type: ignore[type-var] # always one of the generators below
-            await super().stream_response(send)
+            await super().stream_response(fair)
 
 
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,6 +1,7 @@
 """A client that speaks plain HTTP to an emulator, and the bodies it sends."""
 
 import json
+import socket
 
 import httpx
 
@@ -68,6 +69,16 @@ class Client:
         answer = self.run(body | {"stream": True}, **headers)
         assert answer.headers["content-type"].startswith("text/event-stream"), answer.text
         return events_of(answer.text)
+
+
+def hang_up_in_a_stream(emulator, text="Hello"):
+    """Ask for a long answer and close the connection on its beginning."""
+    url = httpx.URL(f"{emulator.base_url}/accounts/{emulator.account_id}/ai/run/{MODEL}")
+    body = json.dumps(ask_user(text, stream=True, max_tokens=10_000)).encode()
+    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {emulator.api_token}\r\n"
+    with socket.create_connection((url.host, url.port), timeout=10) as line:
+        line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
 
 
 def events_of(text):

@@ -8,9 +8,12 @@ import httpx
 import pytest
 
 from cf_llama_emulator.engines.base import Raw, Text
+from cf_llama_emulator.engines.http import HttpEngine
+from cf_llama_emulator.engines.rule import RuleEngine
+from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.server import serve
-from tests.cf_llama_emulator.client import MODEL, Client, ask_user
+from tests.cf_llama_emulator.client import MODEL, Client, ask_user, hang_up_in_a_stream
 
 ASK = ask_user("Hello")
 
@@ -124,6 +127,27 @@ def test_hanging_up_in_a_stream_stops_the_thinking(endless):
         assert next(lines).startswith("data: ")
         assert not engine.stopped.is_set()
     assert engine.stopped.wait(5)
+
+
+@pytest.fixture(params=["rule", "script", "http"])
+def talkative(request, rules):
+    """An engine of each kind, with much to say."""
+    url = f"{rules.account}/ai/v1"
+    kinds = {
+        "rule": RuleEngine,
+        "script": lambda: ScriptEngine(["word " * 5_000]),
+        "http": lambda: HttpEngine(url, MODEL, rules.emulator.api_token),
+    }
+    return kinds[request.param]()
+
+
+def test_a_client_that_hangs_up_in_a_stream_makes_no_noise(talkative, caplog, capfd):
+    with serve(talkative) as emulator:
+        hang_up_in_a_stream(emulator, "word " * 5_000)
+        account = f"{emulator.base_url}/accounts/{emulator.account_id}"
+        headers = {"authorization": f"Bearer {emulator.api_token}"}
+        assert httpx.get(f"{account}/ai/models/search", headers=headers).status_code == 200
+    assert (caplog.records, capfd.readouterr().err) == ([], "")
 
 
 def test_pieces_are_sent_as_they_are_thought(endless):

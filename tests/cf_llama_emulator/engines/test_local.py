@@ -12,7 +12,9 @@ import pytest
 from cf_llama_emulator.engines.base import Ask, Call, End, Text, Tool
 from cf_llama_emulator.engines.local import LocalEngine, LocalModelError
 from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.server import serve
 from cf_llama_emulator.weights import CATALOGUE
+from tests.cf_llama_emulator.client import hang_up_in_a_stream
 
 ADD = Tool(
     "add",
@@ -103,6 +105,14 @@ def engine(runtime, tmp_path):
 
 def test_is_named_after_its_file(engine):
     assert engine.name == "local:model"
+
+
+def test_a_client_that_hangs_up_in_a_stream_makes_no_noise(engine, runtime, caplog, capfd):
+    runtime.answers.append(["word "] * 5_000 + ["stop"])
+    with serve(engine) as emulator:
+        hang_up_in_a_stream(emulator)
+        assert runtime.stopped.wait(5)
+    assert (caplog.records, capfd.readouterr().err) == ([], "")
 
 
 def test_the_runtimes_own_port_is_closed_to_others(engine, runtime):
