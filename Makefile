@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench fuzz format local newest live notebooks clean
+.PHONY: help demo test check chaos bench fuzz format local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -17,7 +17,8 @@ help:
 	@echo "make chaos      20,000 calls through everything that can go wrong; SEED=2 and CALLS=200000 change the run"
 	@echo "make bench      what a call costs, beside raw httpx and other packages; writes benchmarks/results"
 	@echo "make local      the tests that think with a real local model"
-	@echo "make newest     LangChain's tests on its newest core"
+	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
+	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
 	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
 	@echo "make notebooks  run the notebooks and save them with their output"
 	@echo "make fuzz       the laws of the readers with thousands of made-up answers each"
@@ -51,15 +52,28 @@ local: $(VENV)/ready
 	$(BIN)/cf-llama model pull
 	$(BIN)/python -m pytest -m local
 
-# Cores of LangChain after 1.7.2 ask for a certifi that may not be out yet, and never import it: uv can look past that.
+# The oldest versions that pyproject.toml declares, with the newest test tools that go with them; pip cannot resolve that.
+# The core alone comes first, as the frameworks ask for a newer pydantic. Only langchain-tests asks for a newer httpx.
+LOWEST := .venv-lowest/bin/uv pip
+TOOLS := 'pytest>=9' pytest-asyncio pytest-benchmark hypothesis httpx2 hypercorn trustme uvloop
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet uv
+	$(LOWEST) compile --quiet pyproject.toml --extra emulator --resolution lowest-direct --output-file .venv-lowest/core.txt
+	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/core.txt --editable '.[emulator]' $(TOOLS)
+	.venv-lowest/bin/python -m pytest tests/cf_llama tests/cf_llama_emulator --ignore tests/cf_llama/cli
+	$(LOWEST) compile --quiet pyproject.toml --extra langchain --extra llama-index --extra emulator --extra tokens \
+		--extra cli --resolution lowest-direct --output-file .venv-lowest/all.txt
+	grep '^httpx==' .venv-lowest/all.txt > .venv-lowest/override.txt
+	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/all.txt --override .venv-lowest/override.txt \
+		--link-mode copy --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+	.venv-lowest/bin/python -m pytest
+
 newest:
-	$(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet uv
-	echo 'certifi>=2020' > .venv-newest/override.txt
-	.venv-newest/bin/uv pip install --quiet --python .venv-newest --override .venv-newest/override.txt \
-		--editable '.[langchain,emulator,tokens]' 'langchain-core>=1.8.2' 'langchain>=1.5' langchain-tests langgraph \
-		httpx2 hypothesis pytest pytest-asyncio
-	.venv-newest/bin/python -m pytest tests/langchain_cf_llama
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade pip
+	.venv-newest/bin/python -m pip install --quiet --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+	.venv-newest/bin/python -m pytest
 
 live: $(VENV)/ready
 	$(BIN)/python -m pytest -m live tests/live
@@ -73,7 +87,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another with PYTHON=...")'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cf_llama.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
+
+try:
+    import uvloop
+except ModuleNotFoundError:  # on Windows there is none
+    uvloop = None
 
 CREDENTIALS = (
     *ACCOUNT_VARIABLES,
@@ -38,3 +44,16 @@ def no_credentials(request, monkeypatch):
 def recorded():
     """The folder of answers as bytes."""
     return Path(__file__).parent / "recorded"
+
+
+@pytest.fixture(
+    params=[
+        "asyncio",
+        pytest.param("uvloop", marks=pytest.mark.skipif(uvloop is None, reason="there is no uvloop here")),
+    ]
+)
+def both_event_loops(request, monkeypatch):
+    """Every event loop that the test makes is asyncio's own, and then uvloop's, which most web services run."""
+    if request.param == "uvloop":
+        monkeypatch.setattr(asyncio.events, "new_event_loop", uvloop.new_event_loop)
+    return request.param

@@ -11,6 +11,8 @@ from cf_llama_emulator.server import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 THREADS = 200
 
 

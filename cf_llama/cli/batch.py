@@ -108,7 +108,8 @@ class Bar:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._progress.stop()
+        if not self._progress.disable:  # before rich 14, stopping a disabled one prints an empty line
+            self._progress.stop()
 
 
 def _told(progress: job.Progress) -> str:

@@ -1,11 +1,13 @@
 """A socket connected to a host within a time, whatever the system or the other side does.
 
-asyncio does as much by itself; Python's own `create_connection` gives each address the whole time, and looks names up
-for as long as the system likes.
+Python's own `create_connection` gives each address the whole time, and looks names up for as long as the system likes.
+asyncio's tries several addresses side by side, which uvloop's cannot, and loses the socket of one that has connected
+when it is cancelled.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 _SHORTEST_WAIT = 0.001  # seconds
+_HEAD_START = 0.25  # seconds that an address has before the next is tried beside it; RFC 8305, section 5
 
 
 def clock(seconds: float | None) -> Callable[[], float | None]:
@@ -70,3 +73,57 @@ def connected_to(addresses: list[Any], rest: Callable[[], float | None]) -> sock
         else:
             return attempt
     raise failure
+
+
+async def async_addresses_of(host: str, port: int) -> list[Any]:
+    """Of a host. Names are looked up in a thread of the event loop; one that is late is left alone."""
+    if is_address(host):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+async def async_connected_to(addresses: list[Any]) -> socket.socket:
+    """A connection to the first address that answers; the next is tried after a failure or a head start."""
+    if len(addresses) == 1:
+        return await _attempt(addresses[0])
+    attempts: list[asyncio.Task[socket.socket]] = []
+    try:
+        for others_left in range(len(addresses) - 1, -1, -1):
+            attempts.append(asyncio.create_task(_attempt(addresses[len(attempts)])))
+            if winner := await _winner(attempts, _HEAD_START if others_left else None):
+                attempts.remove(winner)
+                return winner.result()
+    finally:
+        for attempt in attempts:
+            attempt.add_done_callback(_close)
+            attempt.cancel()
+    raise (attempts and attempts[-1].exception()) or OSError("the host has no address")
+
+
+async def _winner(
+    attempts: list[asyncio.Task[socket.socket]], head_start: float | None
+) -> asyncio.Task[socket.socket] | None:
+    """The attempt that has connected; None when it is time for the next, or all have failed and there is no next."""
+    while running := [attempt for attempt in attempts if not attempt.done()]:
+        await asyncio.wait(running, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
+        winner = next((attempt for attempt in attempts if attempt.done() and not attempt.exception()), None)
+        if winner or head_start is not None:
+            return winner
+    return None
+
+
+async def _attempt(address: Any) -> socket.socket:
+    family, kind, protocol, _, where = address
+    attempt = socket.socket(family, kind, protocol)
+    try:
+        attempt.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(attempt, where)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
+
+
+def _close(attempt: asyncio.Task[socket.socket]) -> None:
+    if not attempt.cancelled() and not attempt.exception():
+        attempt.result().close()

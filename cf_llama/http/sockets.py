@@ -15,7 +15,7 @@ from typing import Self, cast
 
 import httpx
 
-from cf_llama.http.connecting import addresses_of, clock, connected_to, is_address
+from cf_llama.http.connecting import addresses_of, async_addresses_of, async_connected_to, clock, connected_to
 
 _PIECE = 64 * 1024
 _MOST_UNREAD = 4 * _PIECE
@@ -103,10 +103,15 @@ class AsyncSocket(asyncio.Protocol):
         """Make one, and its TLS."""
         loop = asyncio.get_running_loop()
         with _CONNECTING:
-            # asyncio races several addresses, and loses the socket of a race that is won and cancelled
-            delay = None if is_address(host) else 0.25
             async with asyncio.timeout(seconds):
-                _, made = await loop.create_connection(cls, host, port, ssl=tls, happy_eyeballs_delay=delay)
+                connected = await async_connected_to(await async_addresses_of(host, port))
+                try:
+                    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    name = host if tls else None
+                    _, made = await loop.create_connection(cls, sock=connected, ssl=tls, server_hostname=name)
+                except BaseException:
+                    connected.close()
+                    raise
         return made
 
     @property

@@ -18,6 +18,8 @@ from cf_llama import (
 from cf_llama.model import MODEL
 from cf_llama.posting import Posting
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 
 @pytest.fixture(params=["post", "apost"])
 def post(request, transport):

@@ -31,6 +31,8 @@ from cf_llama import (
     WorkersAIError,
 )
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 MESSAGES = [{"role": "user", "content": "Hi"}]
 HI = ChatRequest(messages=MESSAGES)
 TOOL = {"name": "get_status", "description": "State of a host", "parameters": {"type": "object", "properties": {}}}

@@ -1,10 +1,15 @@
 """Both faces, through a gateway in a header and on its own host, get the same answer however it is written."""
 
 import pytest
-from llama_index.core.llms import ChatMessage
 
 from cf_llama import Gateway
 from cf_llama_emulator.testing import ScriptedEmulator
+
+pytest.importorskip("langchain_core", reason="the core is being tested alone")
+pytest.importorskip("llama_index.core", reason="the core is being tested alone")
+
+from llama_index.core.llms import ChatMessage
+
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
 

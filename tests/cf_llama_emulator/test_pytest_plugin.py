@@ -94,6 +94,8 @@ FACES = """
 
 
 def test_chains_agents_and_query_engines_without_an_account(run_tests):
+    pytest.importorskip("langchain", reason="the core is being tested alone")
+    pytest.importorskip("llama_index.core", reason="the core is being tested alone")
     run_tests(
         FACES
         + """

@@ -22,6 +22,8 @@ from pydantic import BaseModel
 from cf_llama_emulator.engines.base import Call, Raw, Text
 from langchain_cf_llama import errors
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 ASKED: list[str] = []
 
 

@@ -15,7 +15,10 @@ from pydantic import BaseModel
 
 from cf_llama_emulator.engines.base import Call, Text
 
-pytestmark = [  # LlamaIndex's workflows look through all attributes of an agent, deprecated ones of pydantic too
+pytestmark = [
+    pytest.mark.usefixtures(
+        "both_event_loops"
+    ),  # LlamaIndex's workflows look through all attributes of an agent, deprecated ones of pydantic too
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
     pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211"),
     pytest.mark.filterwarnings("ignore:is_running called from within a step"),  # its agents do

@@ -13,6 +13,8 @@ import pytest
 from cf_llama.http import clients
 from cf_llama.http.clients import close, shared_async_client, shared_client
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 
 def run(script):
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)  # noqa: S603 - scripts of this file

@@ -28,6 +28,8 @@ from cf_llama import (
 from cf_llama.http.clients import AsyncClient, Client, _tls
 from cf_llama.http.pool import AsyncPool, Pool
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 AUTHORITY = trustme.CA()
 

@@ -17,6 +17,8 @@ from hypercorn.config import Config
 from cf_llama import ChatRequest, Transport
 from cf_llama.http import clients
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 STREAM = [b'data: {"response":"Hel"}\n\n', b'data: {"response":"lo"}\n\n', b"data: [DONE]\n\n"]
 

@@ -15,6 +15,8 @@ from cf_llama.http.clients import _tls
 from cf_llama.http.direct import Origin
 from cf_llama.http.pool import AsyncPool, Pool, Shelf, proxy_to
 
+pytestmark = pytest.mark.usefixtures("both_event_loops")
+
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 HERE = Origin("https", "example.com", None)
 

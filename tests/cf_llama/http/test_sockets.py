@@ -12,7 +12,10 @@ from contextlib import closing, suppress
 import httpx
 import pytest
 
+from cf_llama.http import sockets
 from cf_llama.http.sockets import AsyncSocket, Socket
+
+pytestmark = pytest.mark.usefixtures("both_event_loops")
 
 
 def connected(host, port, seconds):
@@ -52,7 +55,12 @@ def names(monkeypatch):
 
     def give(*addresses):
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        async def look_up(*_):
+            return found
+
+        monkeypatch.setattr(sockets, "addresses_of", lambda *_: found)
+        monkeypatch.setattr(sockets, "async_addresses_of", look_up)  # uvloop's own look-up cannot be replaced
 
     return give
 
@@ -98,6 +106,19 @@ async def test_who_stops_waiting_for_a_connection_leaves_no_socket_behind():
             with suppress(asyncio.CancelledError):
                 (await waiting).close()
     await asyncio.sleep(0)
+    gc.collect()  # an unclosed socket would be a ResourceWarning, and that an error
+
+
+async def test_who_stops_waiting_for_a_name_with_several_addresses_leaves_no_socket_behind(names):
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=100)) as server:
+        names(*[server.getsockname()] * 3)
+        for delay in range(60):
+            waiting = asyncio.create_task(AsyncSocket.connect("several.test", 80, None, 5))
+            await asyncio.sleep(delay / 100_000)
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                (await waiting).close()
+    await asyncio.sleep(0.01)
     gc.collect()  # an unclosed socket would be a ResourceWarning, and that an error
 
 
