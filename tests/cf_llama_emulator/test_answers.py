@@ -78,7 +78,7 @@ def test_a_refusal_in_the_middle_is_an_event_and_ends_the_stream_without_its_mar
 
 
 def test_a_broken_engine_is_an_internal_error_that_says_why(script, caplog):
-    answer = script(lambda ask: 1 / 0).run(ASK)
+    answer = script(ZeroDivisionError("division by zero")).run(ASK)
     assert answer.status_code == 500
     [error] = answer.json()["errors"]
     assert error["code"] == 3043

@@ -85,8 +85,11 @@ def test_faults_of_a_script_and_refusals_that_need_none_of_its_turns(script, str
 
 
 def test_a_mistake_in_a_script_is_complained_about(script):
-    answer = script(lambda _: [Faults("gzipp"), "One"]).run(ASK)
+    client = script(lambda _: [Faults("gzipp"), "One"])
+    answer = client.run(ASK)
     assert (answer.status_code, codes(answer)) == (400, [99_999])
+    with pytest.raises(ValueError, match="not 'gzipp'"):
+        client.emulator.close()
 
 
 def test_some_faults_strike_only_so_often(rules):
