@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from cf_llama_emulator.access_log import AccessLog
 from cf_llama_emulator.emulator import Emulator
 from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.origins import LocalOnly
@@ -36,4 +37,5 @@ def create_app(emulator: Emulator) -> ASGIApp:
     service.router.redirect_slashes = False
     origins = sorted(emulator.settings.origins)
     app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
-    return LocalOnly(app, emulator.settings)
+    local = LocalOnly(app, emulator.settings)
+    return AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local

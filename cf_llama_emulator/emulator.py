@@ -93,6 +93,7 @@ class Emulator:
         model, given = body.get("model"), body.get("input")
         if not isinstance(model, str) or not isinstance(given, dict):
             raise ServiceError(400, 7003, "User Input Error").but(form="run")
+        request.state.model = model
         if model not in self.settings.models:
             raise ServiceError(404, 7003, "Model not found").but(form="run")
         return await self._asked(request, model, given, content)
@@ -198,7 +199,7 @@ class Emulator:
         self, request: Request, model: str, body: dict[str, Any], content: bytes, forms: Iterable[str] = FORMS
     ) -> Response:
         """Check a body, and refuse it or answer."""
-        plan = plan_of(request)
+        plan, request.state.stream = plan_of(request), body.get("stream") is True
         body = plan.asked(body)
         ask = read_ask(model, body, check_schema(body, forms))
         check_context(ask, plan.values.get(WINDOW, CONTEXT_WINDOW))
@@ -233,17 +234,18 @@ class Emulator:
             await pieces.aclose()
             raise
         words = stop_words(body) if STOP in plan else []
-        pieces = self._charged(plan.pieces(until_stop(pieces, words) if words else pieces))
+        pieces = self._charged(request, plan.pieces(until_stop(pieces, words) if words else pieces))
         headers, writer = self._headers(request), plan.writer(writer)
         if body.get("stream") and JSON_ANSWER not in plan:
             return await stream(pieces, writer, headers, request_id(request))
         return await whole(pieces, writer, headers, bare=BARE in plan or is_openai(request))
 
-    async def _charged(self, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+    async def _charged(self, request: Request, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
         """Yield `pieces` and count what they cost."""
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, End):
+                    request.state.tokens = piece.prompt_tokens, piece.completion_tokens
                     self._spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
                 yield piece
 
@@ -252,7 +254,7 @@ class Emulator:
 
     async def _delivered(self, request: Request, response: Response) -> Response:
         """Return an answer as it goes out."""
-        line = line_of(request.scope)
+        request.state.line = line = line_of(request.scope)
         await while_connected(request, plan_of(request).begin(line))
         return disturbed(response, plan_of(request), line)
 

@@ -17,19 +17,28 @@ EXTENSION = "cf_llama_emulator.transport"
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransportLine:
     """A line over asyncio's transport; without one (an application called in its own process) it does nothing."""
 
     transport: asyncio.Transport | None
+    cut: bool = False
+    """Whether it was ended from this side."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing reaches the client any more."""
+        return self.transport is not None and self.transport.is_closing()
 
     def close(self) -> None:
         """End the connection after what has been written."""
+        self.cut = True
         if self.transport is not None:
             self.transport.close()
 
     def reset(self) -> None:
         """End the connection with a TCP reset."""
+        self.cut = True
         if self.transport is not None:
             under: socket.socket = self.transport.get_extra_info("socket")
             under.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

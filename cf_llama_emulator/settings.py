@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cf_llama_emulator.access_log import AccessLogEntry
 from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.models import MODELS
 from cf_llama_emulator.seen import Seen
@@ -54,6 +55,9 @@ class Settings:
     """How many requests are remembered; the oldest are forgotten first."""
     log_bytes: int = 100_000_000
     """How much of their content is remembered, in bytes."""
+
+    access_log: Callable[[AccessLogEntry], None] | None = None
+    """Called on the server's own thread for each request, once its answer has ended; None for no log."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:

@@ -7,11 +7,13 @@ import signal
 import textwrap
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 from rich.console import Console
 
+from cf_llama.cli.access_log import Lines, printing
 from cf_llama.cli.batch import batch
 from cf_llama.cli.progress import Bar
 from cf_llama.version import __version__
@@ -63,6 +65,13 @@ root.add_command(batch)
 @click.option(
     "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
 )
+@click.option("--quiet", is_flag=True, help="Print no line for each request.")
+@click.option(
+    "--log-format",
+    default="text",
+    type=click.Choice(["text", "json"]),
+    help="Form of the line for each request; with json nothing else is on the standard output.",
+)
 def serve(
     *,
     host: str,
@@ -78,10 +87,17 @@ def serve(
     any_credentials: bool,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
+    quiet: bool,
+    log_format: str,
 ) -> None:
     """Start an emulator of Workers AI and say how to reach it.
 
     The engine "auto" is the largest model that has been pulled, or fixed rules where there is none.
+
+    A line for each request says when it came, its method and route, the status of the answer, whether it was asked for
+    as a stream, whether the client hung up, milliseconds, tokens of prompt and completion, faults and the model. With
+    --log-format json it is an object with the keys time, method, route, model, stream, status, prompt_tokens,
+    completion_tokens, milliseconds, faults and hung_up. Account, token and content are never printed.
     """
     if list_faults:
         click.echo(listing(shutil.get_terminal_size().columns))
@@ -94,13 +110,15 @@ def serve(
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
+        "access_log": None if quiet else printing(Lines(), log_format),
     }
     if any_credentials:
         settings |= {"account_id": None, "api_token": None}
     _check_faults(fault)  # before a model is loaded
+    say = partial(click.echo, err=log_format == "json")
     try:
         choice = choose_here(engine, engine_model)
-        click.echo(f"engine    {describe(choice)}")
+        say(f"engine    {describe(choice)}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:
@@ -109,9 +127,9 @@ def serve(
         reason = error.strerror or error
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
-        click.echo(how_to_reach(running))
+        say(how_to_reach(running))
         _until_interrupted()
-    click.echo("stopped")
+    say("\nstopped")
 
 
 @root.group()
@@ -169,6 +187,9 @@ def how_to_reach(running: RunningEmulator) -> str:
         f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
         f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
         f"export CLOUDFLARE_API_TOKEN={running.api_token}\n"
+        f"export CLOUDFLARE_AUTH_TOKEN={running.api_token}\n"
+        "OpenAI's clients take the same token and this base URL:\n"
+        f"{running.base_url}/accounts/{running.account_id}/ai/v1\n"
         "ready     Ctrl-C stops"
     )
 
@@ -190,4 +211,4 @@ def _until_interrupted() -> None:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        click.echo()
+        return

@@ -28,6 +28,7 @@ from cf_llama_emulator.faults.kinds import (
     Refusing,
 )
 from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.values import written
 from cf_llama_emulator.faults.writers import Change, DisturbedWriter, riding
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire import Writer
@@ -50,6 +51,10 @@ class Plan:
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
+
+    def __str__(self) -> str:
+        """Return it as it is written: `name[=value], ...`."""
+        return ", ".join(name if value is None else f"{name}={written(value)}" for name, value in self.values.items())
 
     def over(self, other: Plan) -> Plan:
         """Return both together; where both have a fault, the value of this one."""

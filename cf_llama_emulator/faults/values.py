@@ -108,6 +108,9 @@ class Place:
     where: str
     after: int
 
+    def __str__(self) -> str:
+        return f"{self.where}@{self.after}"
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -125,3 +128,10 @@ class Places:
         if count and not (count.isdecimal() and len(count) <= LONGEST_COUNT):
             raise ValueError(f"needs a count of events behind the @, at most {LONGEST_COUNT} digits, not {count!r}")
         return Place(OneOf(self.words).read(word), int(count) if count else self.after)
+
+
+def written(value: Any) -> str:
+    """Return a value that was read as the text that reads as it."""
+    if isinstance(value, re.Match):
+        return str(value[0])
+    return str(value).removesuffix(".0")

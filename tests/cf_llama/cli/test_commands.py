@@ -1,5 +1,6 @@
 """The command line."""
 
+import json
 import os
 import re
 import signal
@@ -120,15 +121,45 @@ def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
     with started(CF_LLAMA_CACHE=str(tmp_path)) as process:
         banner, exported = read_banner(process)
         assert "fixed rules, no model" in banner
-        assert set(exported) == {"CLOUDFLARE_BASE_URL", "CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN"}
-        url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
+        account = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}"
+        url = f"{account}/ai/run/{MODEL}"
         token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
         answer = httpx.post(url, json={"prompt": "Hello"}, headers=token)
         assert answer.json()["result"]["response"]
         process.send_signal(kill)
         out, err = process.communicate(timeout=20)
+    assert set(exported) == {
+        "CLOUDFLARE_BASE_URL",
+        "CLOUDFLARE_ACCOUNT_ID",
+        "CLOUDFLARE_API_TOKEN",
+        "CLOUDFLARE_AUTH_TOKEN",
+    }
+    assert f"\n{account}/ai/v1\n" in banner
     assert (process.returncode, err) == (0, "")
-    assert out.endswith("stopped\n")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d POST /ai/run 200 \d+ ms 2\+6 tokens llama-3.*\n\nstopped\n", out), out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"), [((), None), (("--quiet",), None), (("--log-format", "json", "--fault", "capacity"), 429)]
+)
+def test_with_json_nothing_else_is_on_the_standard_output(tmp_path, arguments, status):
+    with started("--engine", "rule", *arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
+        told = process.stderr if status else process.stdout
+        exported = {}
+        for line in told:
+            exported |= dict(re.findall(r"^export (\w+)=(.*)$", line))
+            if line.startswith("ready"):
+                break
+        account = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}"
+        httpx.post(
+            f"{account}/ai/run/{MODEL}", json={"prompt": "Hello"}, headers={"authorization": "Bearer emulator-token"}
+        )
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    if status:
+        assert json.loads(out)["status"] == status
+    else:
+        assert ("POST" in out) == (not arguments)
 
 
 def test_serve_lists_what_can_go_wrong(cf_llama):
