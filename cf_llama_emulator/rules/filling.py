@@ -79,7 +79,7 @@ class _Filler:
         self._numbers = [match.group() for match in _NUMBER.finditer(text)]
         self._strings: list[str] = [next(filter(None, groups)) for groups in _QUOTED.findall(text)]
         rest = _QUOTED.sub(" ", text)
-        self._strings += [next(filter(None, groups)).strip() for groups in _NAMED.findall(rest)]
+        self._strings += filter(None, (next(filter(None, groups)).strip() for groups in _NAMED.findall(rest)))
 
     def value(self, schema: Any, name: str, depth: int) -> Any:
         """Return a value for the property `name`."""

@@ -32,6 +32,7 @@ def one(schema, text):
         ({"type": "string"}, "What time is it in New York?", "New York"),
         ({"type": "string"}, "what time is it in the old town?", "old town"),
         ({"type": "string"}, "tell me more", "it: tell me more"),
+        ({"type": "array", "items": {"type": "string"}}, "who lives in 'Rome'", ["Rome"]),
         ({"type": "string", "minLength": 20}, "Greet 'Ann'", "Ann................."),
         ({"type": "string", "maxLength": 2}, "Greet 'Ann'", "An"),
         ({"type": "string", "enum": ["celsius", "fahrenheit"]}, "in Fahrenheit, please", "fahrenheit"),
