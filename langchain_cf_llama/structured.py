@@ -229,7 +229,6 @@ def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
     form = convert_to_json_schema(schema)
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         own = schema_of(schema)
-        form = (
-            own if own.keys() & {"$defs", "definitions"} else form
-        )  # LangChain loses what types hold that hold themselves
+        if own.keys() & {"$defs", "definitions"}:  # LangChain's form lacks what a type holds that holds itself
+            form = own
     return form | {"title": tool_name(form["title"])}
