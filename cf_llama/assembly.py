@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from cf_llama import arguments, json_text, leaks
+from cf_llama import arguments, json_text, leaks, schema
 from cf_llama.errors import BadResponseError, ToolChoiceError
 from cf_llama.reply import Delta, Exchange, Reply, ToolCall
 from cf_llama.request import ChatRequest
@@ -137,9 +137,9 @@ class Assembly:
         slot.arguments += fragment.arguments
 
     def _call(self, call_id: str, name: str, text: str) -> ToolCall:
-        offered = (tool["function"] for tool in self._request.tools)
-        schema = next((tool["parameters"] for tool in offered if tool["name"] == name), None)
-        return arguments.tool_call(call_id, name, text, schema)
+        offered = (tool for tool in self._request.tools if tool["function"]["name"] == name)
+        parameters = next(map(schema.declared, offered), None)
+        return arguments.tool_call(call_id, name, text, parameters)
 
     def _taken_ids(self) -> set[str]:
         messages = self._request.messages or ()

@@ -8,8 +8,9 @@ was written, and `text_of` writes a value back as the text it was.
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pydantic_core
@@ -30,16 +31,20 @@ class Lexeme(str):
     __slots__ = ()
 
 
-def parse(data: bytes | str) -> Any:
+def parse(data: bytes | str, *, strict: bool = False) -> Any:
     """Plain values of JSON text.
+
+    Args:
+        data: The text.
+        strict: Refuse NaN and Infinity, which are no JSON, though Python writes and reads them.
 
     Raises:
         BadJSON: it is none.
     """
     try:
-        return pydantic_core.from_json(data, cache_strings="keys")  # texts of answers never come twice
+        return pydantic_core.from_json(data, allow_inf_nan=not strict, cache_strings="keys")  # texts never come twice
     except (ValueError, TypeError):  # lone surrogates and huge integers are no JSON to it, but they come
-        return _parse(data, _PLAINLY)
+        return _parse(data, _STRICTLY if strict else _PLAINLY)
 
 
 def parse_exactly(data: bytes | str) -> Any:
@@ -51,7 +56,12 @@ def parse_exactly(data: bytes | str) -> Any:
     return _parse(data, _EXACTLY)
 
 
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 _PLAINLY = json.JSONDecoder()
+_STRICTLY = json.JSONDecoder(parse_constant=_no_number)
 _EXACTLY = json.JSONDecoder(parse_int=Lexeme, parse_float=Lexeme, parse_constant=Lexeme)  # `loads` makes one each time
 
 
@@ -105,17 +115,56 @@ def text_of(value: Any) -> str:
     """The text that a value of `parse_exactly` was parsed from; None is no text."""
     if value is None or isinstance(value, str):
         return str(value or "")
-    return _written(value)
+    return written(value)
 
 
-def _written(value: Any) -> str:
+def plain(value: Any) -> Any:
+    """The plain value of one of `parse_exactly`."""
+    match value:
+        case Lexeme():
+            return _PLAINLY.decode(value)
+        case dict():
+            return {key: plain(item) for key, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return value
+
+
+def dumps(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """JSON text of plain values; numbers that JSON does not have are written as the text "NaN" or "Infinity".
+
+    Args:
+        value: Dicts, lists, texts, numbers, booleans and None.
+        default: What makes one of these of anything else; a `TypeError` is raised without it.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=default)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, default=default)
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return json.dumps(value)
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_finite(item) for item in value]
+        case _:
+            return value
+
+
+def written(value: Any) -> str:
+    """JSON text of a value of `parse_exactly`, with its numbers as they were."""
     match value:
         case Lexeme():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{_quoted(key)}: {_written(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{_quoted(key)}: {written(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(_written, value)) + "]"
+            return "[" + ", ".join(map(written, value)) + "]"
         case str():
             return _quoted(value)
         case _:

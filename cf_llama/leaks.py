@@ -68,7 +68,7 @@ def calls_in(text: str, names: Collection[str]) -> list[Leak]:
 
 def _json_calls(text: str) -> Iterator[Leak | None]:
     try:
-        value = json_text.parse(text)
+        value = json_text.parse_exactly(text)
     except json_text.BadJSON:
         return
     for item in value if isinstance(value, list) else [value]:
@@ -83,9 +83,7 @@ def _json_call(item: Any) -> Leak | None:
         return None
     beside = {key: value for key, value in function.items() if key not in {"name", "type", "id"}}
     arguments = function.get("arguments", function.get("parameters", beside))
-    return Leak(
-        function["name"], arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    )
+    return Leak(str(function["name"]), json_text.text_of(arguments))
 
 
 def _python_calls(text: str) -> Iterator[Leak | None]:

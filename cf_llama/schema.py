@@ -1,16 +1,20 @@
 """JSON schemas and tool definitions, brought into the form that the service accepts without changing what they mean.
 
-The model's page asks for a description on each tool and each parameter and knows neither references nor unions with
-null; frameworks write all of these.
+The model's page asks for a description and a single type on each parameter. Where a parameter admits values of several
+types (null is one), the type is left away: any single word would exclude values that the tool takes, and the service is
+not known to insist on it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from cf_llama.admission import kind_of
 from cf_llama.errors import InvalidRequestError
+from cf_llama.inlining import inline
+from cf_llama.references import ANNOTATIONS
 
 _LONGEST_NAME = 64
 _TOOL_NAME = re.compile(rf"[A-Za-z0-9_.-]{{1,{_LONGEST_NAME}}}")
@@ -19,6 +23,9 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 class ToolDefinition(dict[str, Any]):
     """A tool as `tool_definition` gives it, which it takes for granted when it comes again, call after call."""
+
+    declared: Mapping[str, Any]
+    """Its parameters as the user declared them, by which arguments are read."""
 
 
 def tool_name(title: str) -> str:
@@ -47,136 +54,56 @@ def tool_definition(tool: Mapping[str, Any]) -> ToolDefinition:
         raise InvalidRequestError(f'tools: the parameters of {name} must be a JSON schema of type "object"')
     description = function.get("description")
     description = description if isinstance(description, str) and description else name
-    parameters = _parameters(parameters, f"tools: the parameters of {name}")
-    return ToolDefinition(
-        type="function", function={"name": name, "description": description, "parameters": parameters}
+    sent = _sent(parameters, f"tools: the parameters of {name}")
+    definition = ToolDefinition(
+        type="function", function={"name": name, "description": description, "parameters": sent}
     )
+    definition.declared = parameters
+    return definition
 
 
-def _parameters(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+def declared(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters of a tool as the user declared them."""
+    found: Mapping[str, Any] = tool.declared if isinstance(tool, ToolDefinition) else tool["function"]["parameters"]
+    return found
+
+
+def _sent(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
     flat = inline(schema, where)
     properties = {name: _described(name, value) for name, value in flat.get("properties", {}).items()}
-    required = [name for name in flat.get("required", ()) if name in properties]
-    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+    rest = {key: value for key, value in flat.items() if key not in ANNOTATIONS}  # the tool itself has a description
+    return {"type": "object", **rest, "properties": properties}
 
 
 def _described(name: str, schema: Any) -> dict[str, Any]:
-    schema = dict(schema) if isinstance(schema, Mapping) else {}
-    if isinstance(types := schema.get("type"), list):
-        schema = {**schema, "anyOf": [{"type": item} for item in types]}
-        del schema["type"]
-    described = {"type": _type_of(schema), **schema}
+    """A parameter with the type and the description that the page asks for, as far as it has a single type."""
+    schema = schema if isinstance(schema, Mapping) else ({} if schema else {"not": {}})
+    kind = None if "type" in schema else _only_type(schema)
+    described = {**({"type": kind} if kind else {}), **schema}
     if not isinstance(described.get("description"), str) or not described["description"]:
         described["description"] = name.replace("_", " ")
     return described
 
 
-def _type_of(schema: Mapping[str, Any]) -> str:
-    """The type that a parameter without one has; the service wants a single word on each."""
-    if "properties" in schema:
-        return "object"
-    if "items" in schema:
-        return "array"
-    branches: Sequence[Any] = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf") or ()
-    of_branches = {branch["type"] for branch in branches if isinstance(branch, Mapping) and "type" in branch}
-    of_values = {_JSON_TYPES.get(type(value), "string") for value in schema.get("enum", ())}
-    return next(iter(of_branches or of_values), "string") if len(of_branches or of_values) == 1 else "string"
-
-
-_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", dict: "object", list: "array", str: "string"}
-
-
-_VALUES = {"default", "const", "enum"}  # hold values, which may look like schemas
-_SCHEMAS_BY_NAME = {"properties", "patternProperties", "$defs", "definitions"}
-_Form = type | tuple[type, ...]
-_KEYWORDS: Mapping[str, tuple[_Form, _Form]] = {  # what each must be, and what must be in it
-    "type": ((str, list), str),
-    "required": ((list, tuple), str),
-    "enum": ((list, tuple), object),
-    **dict.fromkeys(("anyOf", "oneOf", "allOf"), (list, Mapping)),
-    **dict.fromkeys(_SCHEMAS_BY_NAME, (Mapping, (Mapping, bool))),
-}
-
-
-def _check(schema: Mapping[str, Any], where: str) -> None:
-    for part in _parts(schema):
-        for keyword in _KEYWORDS.keys() & part.keys():
-            value, (form, of_items) = part[keyword], _KEYWORDS[keyword]
-            items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
-            if not isinstance(value, form) or not all(isinstance(item, of_items) for item in items):
-                raise InvalidRequestError(f"{where} must be a JSON schema; {keyword} cannot be {value!r}")
-
-
-def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
-    """The schema and every schema in it."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _parts(item)
-    if isinstance(schema, Mapping):
-        yield schema
-        for key, value in schema.items():
-            if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
-                yield from _parts(list(value.values()))
-            elif key not in _VALUES:
-                yield from _parts(value)
-
-
-def inline(schema: Mapping[str, Any], where: str = "json_schema") -> dict[str, Any]:
-    """The same schema without references, titles, or unions with null, which the service does not take.
-
-    A union of one type with null becomes that type with OpenAPI's `nullable`, which the service passes over and
-    `arguments` reads. A type that refers to itself becomes an unconstrained object at the second turn.
-
-    Args:
-        schema: Any JSON schema.
-        where: What an error calls it.
-
-    Raises:
-        InvalidRequestError: a keyword does not hold what it must.
-    """
-    _check(schema, where)
-    definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
-    flat = _inlined(schema, definitions, ())
-    return {key: value for key, value in flat.items() if key not in {"$defs", "definitions", "$schema"}}
-
-
-def _inlined(schema: Any, definitions: Mapping[str, Any], within: tuple[str, ...]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(item, definitions, within) for item in schema]
+def _only_type(schema: Any) -> str | None:
+    """The type that every value has which a schema admits, if there is one."""
     if not isinstance(schema, Mapping):
-        return schema
-    if isinstance(reference := schema.get("$ref"), str):
-        name = reference.rsplit("/", 1)[-1]
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        if name in within or not isinstance(definitions.get(name), Mapping):
-            return {"type": "object", **beside}
-        target = _inlined(definitions[name], definitions, (*within, name))
-        return {**target, **_inlined(beside, definitions, within)}
-    flat: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key in {"properties", "patternProperties"} and isinstance(value, Mapping):
-            flat[key] = {name: _inlined(item, definitions, within) for name, item in value.items()}
-        elif key not in {"title", "$defs", "definitions"} or not isinstance(value, str | Mapping):
-            flat[key] = value if key in _VALUES else _inlined(value, definitions, within)
-    return _without_null(flat)
+        return None
+    if isinstance(schema.get("type"), str):
+        return str(schema["type"])
+    if values := schema.get("enum") or ([schema["const"]] if "const" in schema else ()):
+        return _common([kind_of(value) for value in values])
+    for key in ("anyOf", "oneOf"):
+        if branches := schema.get(key):
+            return _common([_only_type(branch) for branch in branches])
+    return next((kind for branch in schema.get("allOf", ()) if (kind := _only_type(branch))), None)
 
 
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(types := schema.get("type"), list) and "null" in types:
-        real = [name for name in types if name != "null"]
-        schema = {**schema, "type": real[0] if len(real) == 1 else real, "nullable": True}
-    for key in ("anyOf", "oneOf", "allOf"):
-        branches = schema.get(key)
-        if not isinstance(branches, list):
-            continue
-        real = [branch for branch in branches if branch != {"type": "null"}]
-        rest = {name: value for name, value in schema.items() if name != key}
-        if len(real) < len(branches):
-            rest["nullable"] = True
-        schema = {**real[0], **rest} if len(real) == 1 else {**rest, key: real}
-    if "default" in schema and schema["default"] is None:
-        del schema["default"]
-    return schema
+def _common(kinds: Collection[str | None]) -> str | None:
+    found = set(kinds)
+    if found == {"integer", "number"}:
+        return "number"
+    return found.pop() if len(found) == 1 else None
 
 
 def response_format(value: object) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def _call(function: Mapping[str, Any]) -> str:
     arguments = function.get("arguments") or {}
     if isinstance(arguments, str):
         with suppress(json_text.BadJSON):  # then the model reads the text that it wrote
-            arguments = json_text.parse(arguments)
-    return json.dumps({"name": name, "parameters": arguments}, ensure_ascii=False)
+            arguments = json_text.parse_exactly(arguments)
+    return json_text.written({"name": name, "parameters": arguments})
 
 
 def _offer(tools: Sequence[Mapping[str, Any]]) -> str:

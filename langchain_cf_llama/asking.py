@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, create_schema_from_function
+from langchain_core.tools import Tool as SimpleTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import PydanticInvalidForJsonSchema
 
 from cf_llama import asking as core
 from cf_llama import schema
 from cf_llama.asking import Asking
 from cf_llama.errors import InvalidRequestError
+from cf_llama.references import titled
 from cf_llama.settings import Settings
 
 _LANGCHAIN_OWN = {"stream"}
@@ -34,9 +39,35 @@ def _definition(tool: Tool, where: str) -> dict[str, Any]:
     if isinstance(tool, schema.ToolDefinition):
         return tool
     try:
-        return schema.tool_definition(convert_to_openai_tool(tool))
-    except (ValueError, TypeError) as error:
+        return schema.tool_definition(_function(tool) or convert_to_openai_tool(tool))
+    except (ValueError, TypeError, PydanticInvalidForJsonSchema) as error:
         raise InvalidRequestError(f"{where} is no tool: {error}") from error
+
+
+def _function(tool: Tool) -> dict[str, Any] | None:
+    """A tool with its own schema, where LangChain's form of it lacks what a type holds that holds itself."""
+    if isinstance(tool, BaseTool):
+        form = tool.tool_call_schema
+        if isinstance(tool, SimpleTool) or not (isinstance(form, dict) or is_basemodel_subclass(form)):
+            return None
+        parameters = form if isinstance(form, dict) else schema_of(form)
+        return {"name": tool.name, "description": tool.description, "parameters": parameters}
+    if isinstance(tool, type) and is_basemodel_subclass(tool):
+        parameters = schema_of(tool)
+        return {"name": parameters["title"], "description": parameters.get("description"), "parameters": parameters}
+    if inspect.isroutine(tool):
+        name = tool.__name__
+        model = create_schema_from_function(
+            name, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
+        )
+        return {"name": name, "description": model.__doc__, "parameters": schema_of(model)}
+    return None
+
+
+def schema_of(model: type[Any]) -> dict[str, Any]:
+    """The JSON schema of a pydantic class, v2 or v1, with its references."""
+    of_model = getattr(model, "model_json_schema", None) or model.schema
+    return titled(of_model())
 
 
 def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **question: Any) -> Asking:

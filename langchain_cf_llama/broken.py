@@ -6,10 +6,9 @@ the token limit would run with whatever had come. What it would mend is marked.
 
 from __future__ import annotations
 
-import json
-
 from langchain_core.utils.json import parse_partial_json
 
+from cf_llama import json_text
 from cf_llama.arguments import INVALID, object_of
 
 MARK = "\ufeff"
@@ -29,4 +28,4 @@ def repeatable(text: str) -> str:
     """Arguments for the history, where the service takes nothing but JSON (it answers 400 otherwise)."""
     text = text.removeprefix(MARK)
     arguments = object_of(text)
-    return json.dumps(arguments, ensure_ascii=False) if INVALID in arguments else text
+    return json_text.dumps(arguments) if INVALID in arguments else text

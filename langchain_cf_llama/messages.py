@@ -22,6 +22,7 @@ from langchain_core.messages import (
 )
 from langchain_core.prompt_values import PromptValue
 
+from cf_llama import json_text
 from cf_llama.errors import InvalidRequestError
 from langchain_cf_llama.broken import repeatable
 
@@ -162,4 +163,4 @@ def _block_calls(content: Content) -> Iterator[tuple[str | None, str, str]]:
 
 
 def _json(arguments: Any) -> str:
-    return json.dumps(arguments, ensure_ascii=False)
+    return json_text.dumps(arguments)

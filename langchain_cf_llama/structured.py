@@ -23,9 +23,12 @@ from langchain_core.messages import (
 )
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from cf_llama import json_text
+from cf_llama.coercion import read
 from cf_llama.schema import tool_name
+from langchain_cf_llama.asking import schema_of
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.replies import to_message
@@ -95,7 +98,7 @@ def _way(llm: Model, form: dict[str, Any] | None, method: Method) -> tuple[_Aske
     response_format = (
         {"type": "json_schema", "json_schema": form} if method == "json_schema" else {"type": "json_object"}
     )
-    return llm.bind(response_format=response_format, **traced), _json
+    return llm.bind(response_format=response_format, **traced), partial(_json, form)
 
 
 def _instructions(form: dict[str, Any] | None, method: Method) -> list[BaseMessage]:
@@ -190,10 +193,10 @@ def _arguments(name: str, message: AIMessage) -> Any:
     raise ValueError(f"{name} was not called")
 
 
-def _json(message: AIMessage) -> Any:
+def _json(form: Mapping[str, Any] | None, message: AIMessage) -> Any:
     try:
-        return json.loads(json_text.undressed(str(message.text)))
-    except ValueError as error:
+        return read(json_text.undressed(str(message.text)), form)[0]
+    except json_text.BadJSON as error:
         cut = message.response_metadata.get("finish_reason") == "length"
         raise ValueError(f"the answer is not JSON{', it was cut off at max_tokens' if cut else ''}: {error}") from None
 
@@ -224,4 +227,8 @@ def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
     if isinstance(schema, Mapping):
         schema = dict(schema) if schema.keys() & {"title", "name", "function"} else {"title": "answer", **schema}
     form = convert_to_json_schema(schema)
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
+        own = schema_of(schema)
+        if own.keys() & {"$defs", "definitions"}:  # LangChain's form lacks what a type holds that holds itself
+            form = own
     return form | {"title": tool_name(form["title"])}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from cf_llama import json_text
 from cf_llama.arguments import object_of
 from cf_llama.errors import InvalidRequestError
 
@@ -100,7 +100,7 @@ def _named(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def _call(call_id: str | None, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
     values = object_of(arguments) if isinstance(arguments, str) else arguments
-    function = {"name": name, "arguments": json.dumps(values, ensure_ascii=False, default=str)}
+    function = {"name": name, "arguments": json_text.dumps(values, default=str)}
     return {**({"id": call_id} if call_id else {}), "type": "function", "function": function}
 
 

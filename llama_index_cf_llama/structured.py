@@ -7,6 +7,7 @@ object, the asynchronous program forgets the system prompt, and each call works 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias, cast
 
 from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
@@ -21,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
 from cf_llama import json_text
+from cf_llama.coercion import read
+from cf_llama.schema import declared
 from llama_index_cf_llama.tools import form
 
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
@@ -145,17 +148,20 @@ class StructuredOutput(FunctionCallingLLM):
         return {"messages": messages, **call, **options}
 
 
-def _json(answer: ChatResponse) -> bytes | str:
+def _json(output_cls: type[BaseModel], answer: ChatResponse) -> bytes | str:
     """The object of an answer: the arguments of its call, or else its text."""
     for block in answer.message.blocks:
         if isinstance(block, ToolCallBlock):
             return block.tool_kwargs if isinstance(block.tool_kwargs, str) else to_json(block.tool_kwargs)
-    return json_text.undressed(answer.message.content or "")
+    text = json_text.undressed(answer.message.content or "")
+    with suppress(json_text.BadJSON):  # then pydantic says what is wrong with it
+        return read(text, declared(form(output_cls)))[1]
+    return text
 
 
 def _object(output_cls: type[Model], answer: ChatResponse) -> Model:
     try:
-        return output_cls.model_validate_json(_json(answer))
+        return output_cls.model_validate_json(_json(output_cls, answer))
     except ValidationError as error:
         reason = (answer.raw or {}).get("finish_reason")
         hint = " (max_tokens was too small for it)" if reason == "length" else ""

@@ -21,7 +21,7 @@ def coerced(value, schema, *, required=False):
         (" 4 ", {"type": "integer"}, 4),
         (4.0, {"type": "integer"}, 4),
         ("4.0", {"type": "integer"}, 4),
-        ("4.5", {"type": "integer"}, 4.5),
+        ("4.5", {"type": "integer"}, "4.5"),
         ("4.5", {"type": "number"}, 4.5),
         ("1e3", {"type": "number"}, 1000.0),
         ("many", {"type": "number"}, "many"),
@@ -40,7 +40,8 @@ def coerced(value, schema, *, required=False):
         ("7", {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "7"),
         (True, {"anyOf": [{"type": "integer"}, {"type": "boolean"}]}, True),
         ("null", {"type": "string"}, "null"),
-        ("null", {"type": "string", "nullable": True}, None),
+        ("null", {"type": "string", "nullable": True}, "null"),
+        ("null", {"type": "integer", "nullable": True}, None),
         (None, {"type": "integer", "nullable": True}, None),
         ("4", {}, "4"),
         ("4", True, "4"),
@@ -77,11 +78,20 @@ def test_arguments_that_fit_stay_as_they_were_written():
     assert tool_call("id", "f", text, parameters).text == text
 
 
-@pytest.mark.parametrize("text", ['{"a": 1', "a=1", "[1]", "4", '"text"', '{"a": 1} {"b": 2}'])
+@pytest.mark.parametrize(
+    "text", ['{"a": 1', "a=1", "[1]", "4", '"text"', '{"a": 1} {"b": 2}', '{"a": NaN}', '{"a": [-Infinity]}']
+)
 def test_anything_but_an_object_is_reported_as_it_was_written(text):
     call = tool_call("id", "f", text, {"type": "object", "properties": {}})
     assert (call.id, call.name, call.arguments, call.text) == ("id", "f", {}, text)
     assert call.error
+
+
+def test_digits_stay_as_they_were_written_beside_what_is_brought_to_its_type():
+    parameters = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "string"}}}
+    call = tool_call("id", "f", '{"a": "4", "b": 1.10, "c": 20240101000000000000000.5}', parameters)
+    assert call.arguments == {"a": 4, "b": "1.10", "c": 20240101000000000000000.5}
+    assert call.text == '{"a": 4, "b": "1.10", "c": 20240101000000000000000.5}'
 
 
 @pytest.mark.parametrize("text", ['{"a": "\ud83d\ude00"}', r'{"a": "\ud83d\ude00"}'])
@@ -102,3 +112,4 @@ def test_arguments_of_the_history_are_an_object_and_broken_ones_fit_no_tool():
     broken = object_of('{"a": 1')
     assert broken["invalid_json"] == '{"a": 1'
     assert broken["error"].startswith("the arguments are not valid JSON")
+    assert object_of('{"a": NaN}')["invalid_json"] == '{"a": NaN}'

@@ -99,3 +99,8 @@ def test_a_name_is_known_by_its_word_as_by_all_openings_there_are(text, names):
     begun = any(text.lstrip().startswith(opening) for opening in openings)
     may_be = any(opening.startswith(text.lstrip()) for opening in openings) or not text.strip()
     assert could_become_call(text, names) == (True if begun else None if may_be else False)
+
+
+def test_numbers_of_a_leak_stay_as_they_were_written():
+    [leak] = calls_in('{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}', NAMES)
+    assert leak.arguments == '{"version": 1.10, "n": [1e400]}'

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from cf_llama import InvalidRequestError
-from cf_llama.schema import inline, response_format, tool_definition
+from cf_llama.schema import declared, inline, response_format, tool_definition
 
 
 def parameter(schema, **rest):
@@ -19,22 +22,42 @@ def parameter(schema, **rest):
         ({"type": "integer", "description": "How many"}, {"type": "integer", "description": "How many"}),
         ({"type": "integer"}, {"type": "integer", "description": "some name"}),
         ({"type": "integer", "description": False}, {"type": "integer", "description": "some name"}),
-        ({}, {"type": "string", "description": "some name"}),
-        (True, {"type": "string", "description": "some name"}),
+        ({}, {"description": "some name"}),
+        (True, {"description": "some name"}),
+        (False, {"not": {}, "description": "some name"}),
+        ({"const": "a"}, {"type": "string", "const": "a", "description": "some name"}),
+        ({"enum": [1, 1.5]}, {"type": "number", "enum": [1, 1.5], "description": "some name"}),
+        ({"enum": ["auto", 1]}, {"enum": ["auto", 1], "description": "some name"}),
         ({"enum": [1, 2]}, {"type": "integer", "enum": [1, 2], "description": "some name"}),
-        ({"items": {}}, {"type": "array", "items": {}, "description": "some name"}),
-        ({"type": ["string", "null"]}, {"type": "string", "nullable": True, "description": "some name"}),
+        ({"items": {}}, {"items": {}, "description": "some name"}),
+        (
+            {"type": ["string", "null"], "minLength": 1},
+            {"anyOf": [{"type": "string"}, {"type": "null"}], "minLength": 1, "description": "some name"},
+        ),
+        (
+            {"type": "string", "nullable": True},
+            {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "some name"},
+        ),
         (
             {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None, "title": "Some Name"},
-            {"type": "integer", "nullable": True, "description": "some name"},
+            {"anyOf": [{"type": "integer"}, {"type": "null"}], "description": "some name"},
         ),
         (
             {"anyOf": [{"type": "integer"}, {"type": "string"}]},
-            {"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}], "description": "some name"},
+            {"anyOf": [{"type": "integer"}, {"type": "string"}], "description": "some name"},
+        ),
+        (
+            {"anyOf": [{"type": "integer"}, {"type": "number"}]},
+            {"type": "number", "anyOf": [{"type": "integer"}, {"type": "number"}], "description": "some name"},
+        ),
+        ({"allOf": [{"type": "object"}], "default": {}}, {"type": "object", "default": {}, "description": "some name"}),
+        (
+            {"allOf": [{"minLength": 1}, {"type": "string"}]},
+            {"type": "string", "allOf": [{"minLength": 1}, {"type": "string"}], "description": "some name"},
         ),
     ],
 )
-def test_every_parameter_has_a_type_and_a_description(schema, sent):
+def test_every_parameter_has_a_description_and_its_type_if_it_is_one(schema, sent):
     assert parameter(schema) == sent
 
 
@@ -44,14 +67,6 @@ def test_a_reference_is_written_out():
         "type": "object",
         "properties": {"name": {"type": "string"}},
         "description": "Where",
-    }
-
-
-def test_a_type_that_holds_itself_comes_to_an_end():
-    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
-    assert inline({"$ref": "#/$defs/Node", "$defs": {"Node": node}}) == {
-        "type": "object",
-        "properties": {"next": {"type": "object"}},
     }
 
 
@@ -78,7 +93,6 @@ def test_the_schema_that_was_given_is_left_as_it_is():
 def test_both_forms_of_a_tool_are_one(wrap):
     parameters = {"type": "object", "properties": {"a": {"type": "string", "description": "A"}}, "required": ["a", "b"]}
     sent = tool_definition(wrap({"name": "f", "description": "Does", "parameters": parameters}))
-    parameters["required"] = ["a"]
     assert sent == {"type": "function", "function": {"name": "f", "description": "Does", "parameters": parameters}}
 
 
@@ -169,3 +183,12 @@ def test_a_definition_is_made_once():
     once = tool_definition({"name": "f", "parameters": {"type": "object", "properties": {"a_b": {"title": "A"}}}})
     assert tool_definition(once) is once
     assert tool_definition(dict(once)) == once
+
+
+def test_a_definition_knows_what_was_declared():
+    parameters = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"nullable": True}}}
+    definition = tool_definition({"name": "f", "parameters": parameters})
+    assert declared(definition) == parameters
+    assert declared(pickle.loads(pickle.dumps(definition))) == parameters
+    assert declared(copy.deepcopy(definition)) == parameters
+    assert declared(dict(definition)) == definition["function"]["parameters"]

@@ -61,7 +61,7 @@ def test_calls_become_one_turn_each_and_results_are_read_as_ipython():
 @pytest.mark.parametrize(
     ("call", "written"),
     [
-        ({"function": {"name": "météo", "arguments": '{"à": 1.0}'}}, '{"name": "météo", "parameters": {"à": 1.0}}'),
+        ({"function": {"name": "météo", "arguments": '{"à":1.10}'}}, '{"name": "météo", "parameters": {"à": 1.10}}'),
         ({"function": {"name": "f", "arguments": {"n": 1}}}, '{"name": "f", "parameters": {"n": 1}}'),
         ({"function": {"name": "f", "arguments": "{n"}}, '{"name": "f", "parameters": "{n"}'),
         ({"name": "f", "arguments": ""}, '{"name": "f", "parameters": {}}'),

@@ -11,19 +11,19 @@ from tests.langchain_cf_llama.support import Async, Stage, Sync, settings_for
 
 @pytest.fixture(scope="session")
 def native() -> Iterator[RunningEmulator]:
-    with serve(shape="native", faults="tools=strict") as emulator:
+    with serve(shape="native") as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="session")
 def hybrid() -> Iterator[RunningEmulator]:
-    with serve(shape="hybrid", faults="tools=strict") as emulator:
+    with serve(shape="hybrid") as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="session")
 def openai() -> Iterator[RunningEmulator]:
-    with serve(shape="openai", faults="tools=strict") as emulator:
+    with serve(shape="openai") as emulator:
         yield emulator
 
 

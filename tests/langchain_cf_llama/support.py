@@ -29,7 +29,7 @@ class Stage:
 
     def __init__(self, shape: str) -> None:
         self._engine = ScriptEngine()
-        self.emulator = serve(self, shape=shape, faults="tools=strict")
+        self.emulator = serve(self, shape=shape)
 
     def cleared(self) -> Self:
         """Without what an earlier test has left."""

@@ -71,7 +71,7 @@ class Talk:
 
 @pytest.fixture(scope="session")
 def rule_emulator():
-    with serve(RuleEngine(), faults="tools=strict") as emulator:
+    with serve(RuleEngine()) as emulator:
         yield emulator
 
 
@@ -98,10 +98,7 @@ def stages():
     """A stage for each shape, with its emulator."""
     with contextlib.ExitStack() as stack:
         made = {shape: Stage() for shape in ("native", "hybrid")}
-        yield {
-            shape: (stage, stack.enter_context(serve(stage, shape=shape, faults="tools=strict")))
-            for shape, stage in made.items()
-        }
+        yield {shape: (stage, stack.enter_context(serve(stage, shape=shape))) for shape, stage in made.items()}
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ async def test_schemas_reach_the_service_without_references_and_with_description
         "properties": {
             "point": {
                 "type": "object",
-                "properties": {"x": {"type": "integer"}, "y": {"type": "integer", "nullable": True}},
+                "properties": {"x": {"type": "integer"}, "y": {"anyOf": [{"type": "integer"}, {"type": "null"}]}},
                 "required": ["x"],
                 "description": "point",
             },
