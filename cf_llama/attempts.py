@@ -14,13 +14,8 @@ from typing import Any, Protocol
 import pydantic_core
 
 from cf_llama.connection import Connection
-from cf_llama.errors import (
-    BadResponseError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    RequestTimeoutError,
-    WorkersAIError,
-)
+from cf_llama.connection_errors import connection_error, kinds
+from cf_llama.errors import BadResponseError, RequestTimeoutError, WorkersAIError
 from cf_llama.reading import Reader, Reading, Refusal
 from cf_llama.reply import Delta
 from cf_llama.retry import Backoff
@@ -173,31 +168,29 @@ class Attempts:
         Raises:
             WorkersAIError: there is to be none.
         """
-        error = self._error
-        if error is None:
+        if self._error is None:
             raise BadResponseError("the attempt ended with neither an answer nor an error")
         self._attempts += 1
-        pause = None if self._reading and self._reading.delivered else self._backoff.pause(self._attempts, error)
+        pause = None if self._reading and self._reading.delivered else self._backoff.pause(self._attempts, self._error)
         if pause is None or monotonic() + pause > self._deadline:
-            self._error = None
-            raise error
+            try:
+                raise self._error
+            finally:
+                self._error = None  # it must not keep itself alive by this frame
         return pause
 
     def _translated(self, error: Exception) -> WorkersAIError:
         """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""
-        kinds = {kind.__name__ for kind in type(error).__mro__}
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(self._reading, Refusal):
             return self._reading.error()
-        if "TimeoutException" in kinds:
+        if "TimeoutException" in kinds(error):
             return self._too_late(f"no answer in time ({what})")
         if isinstance(self._reading, Reading) and self._reading.delivered:
             return self._reading.interrupted(f"the stream broke off ({what})")
-        if isinstance(error, zlib.error) or "DecodingError" in kinds:
+        if isinstance(error, zlib.error) or "DecodingError" in kinds(error):
             return BadResponseError(f"the answer cannot be unpacked ({what})")
-        if kinds & {"UnsupportedProtocol", "LocalProtocolError"}:
-            return InvalidRequestError(what)
-        return ConnectionFailedError(f"the connection failed ({what})")
+        return connection_error(error, self._connection.host)
 
     def _too_late(self, message: str) -> WorkersAIError:
         if isinstance(self._reading, Reading) and self._reading.delivered:

@@ -97,6 +97,11 @@ class Connection:
             return self.gateway.url(str(self.account_id), model, _gateway_host(self.base_url))
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
 
+    @property
+    def host(self) -> str:
+        """The host that is spoken to, as errors name it."""
+        return str(_parsed(self.url("model")).host)
+
     def hiding(self) -> Hiding:
         """What takes account, token and a gateway's token out of whatever the server says."""
         token = self.api_token.get_secret_value() if self.api_token else ""

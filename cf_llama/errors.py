@@ -16,6 +16,7 @@ WorkersAIError
 │   ├── JSONModeError          the model could not meet the JSON schema
 │   ├── ToolChoiceError        a forced tool call did not come
 │   └── SubmissionInDoubtError a batch was sent, and what became of it is not known
+├── JournalError               the file of a batch job cannot be read or written
 ├── ConnectionFailedError      no connection, or it broke
 └── RequestTimeoutError        nothing came in time
 
@@ -25,12 +26,23 @@ caller's code. Each error pickles, and none holds a request, so none can hold a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cf_llama.reply import Reply
 
 if TYPE_CHECKING:
     import httpx
+
+
+_ADVICE: Mapping[int, str] = {
+    2001: "Check the gateway's id, or create the gateway in the dashboard under AI > AI Gateway.",
+    5007: "Check `model`: it must be the id of a text model, such as @cf/meta/llama-3.3-70b-instruct-fp8-fast.",
+    5023: "Ask for JSON without streaming.",
+    7000: "Check base_url: it must end in /client/v4.",
+    7003: "Check CLOUDFLARE_ACCOUNT_ID or account_id: it is the id in the dashboard's address, not a zone's.",
+}
+"""What to do about a code, where its class does not say it."""
 
 
 class WorkersAIError(Exception):
@@ -49,6 +61,7 @@ class WorkersAIError(Exception):
     """
 
     retryable: ClassVar[bool] = False
+    class_advice: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -77,7 +90,15 @@ class WorkersAIError(Exception):
     def __str__(self) -> str:
         known = {"status": self.status, "code": self.code, "ray": self.ray_id, "request": self.request_id}
         details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
-        return f"{self.message} ({details})" if details else self.message
+        said = f"{self.message} ({details})" if details else self.message
+        return f"{said.removesuffix('.')}. {self.advice}" if self.advice else said
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in a sentence; empty where nothing is known to help."""
+        if self.status is None:  # noticed here: the message says it itself
+            return ""
+        return _ADVICE.get(self.code or 0, self.class_advice)
 
     def details(self) -> dict[str, Any]:
         """The keyword arguments that make the same error again."""
@@ -107,6 +128,8 @@ class InvalidRequestError(WorkersAIError):
 class ContextOverflowError(InvalidRequestError):
     """Input and `max_tokens` together exceed the context window of 24,000 tokens (code 5021)."""
 
+    class_advice = "Shorten the messages or lower max_tokens: both share the window of 24,000 tokens."
+
 
 class MissingCredentialsError(InvalidRequestError):
     """No account id or no token was given, nor found in the environment."""
@@ -115,9 +138,13 @@ class MissingCredentialsError(InvalidRequestError):
 class AuthenticationError(WorkersAIError):
     """The token is missing, malformed or wrong."""
 
+    class_advice = "Check the token in CLOUDFLARE_API_TOKEN or api_token; `Workers AI` must be among its permissions."
+
 
 class PermissionDeniedError(WorkersAIError):
     """The token is valid, but not for this account or model."""
+
+    class_advice = "Give the token the permission `Workers AI` (Read and Edit) on this account, and check account_id."
 
 
 class NotFoundError(WorkersAIError):
@@ -127,15 +154,23 @@ class NotFoundError(WorkersAIError):
 class RateLimitError(WorkersAIError):
     """Too many requests; the same call succeeds later."""
 
+    class_advice = "Send fewer requests at once, or raise max_retries."
+
     retryable = True
 
 
 class CapacityError(RateLimitError):
     """The service is out of capacity (code 3040); it helps to wait for half a minute or more."""
 
+    class_advice = "Try again in half a minute, or raise max_retries."
+
 
 class QuotaExceededError(RateLimitError):
     """The daily free allocation (codes 3036, 4006, until 00:00 UTC) or a spend limit is used up."""
+
+    class_advice = (
+        "The free allocation starts anew at 00:00 UTC; a paid plan has none. A spend limit is set in the dashboard."
+    )
 
     retryable = False
 
@@ -172,6 +207,10 @@ class SubmissionInDoubtError(ServiceError):
     """A batch was sent, and what became of it is not known: sent again, it may be billed twice."""
 
     retryable = False
+
+
+class JournalError(WorkersAIError):
+    """The file of a batch job cannot be read or written: it is locked, damaged or no journal, or the disk fails."""
 
 
 class ConnectionFailedError(WorkersAIError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from time import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cf_llama import errors
 from cf_llama.errors import WorkersAIError
 from cf_llama.json_text import BadJSON, parse
+from cf_llama.retry import LONGEST_RETRY_AFTER
 from cf_llama.text_filter import whole
 
 if TYPE_CHECKING:
@@ -146,15 +148,15 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
         payload = None
     code, text = _code_and_text(payload)
     message = _clean(text) or _page_text(body) or "the service gave no reason"
-    meaning = _meaning(status, code, message)
+    meaning, wait = _meaning(status, code, message), _wait(headers, payload)
     return meaning.kind(
-        message,
+        f"{message}; {_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
         status=status,
         code=code,
         ray_id=headers.get("cf-ray", ""),
         request_id=headers.get("cf-ai-req-id", ""),
         is_retryable=meaning.retryable,
-        retry_after=_wait(headers, payload),
+        retry_after=wait,
         response=httpx.Response(status, headers=_readable(headers), content=body),
     )
 
@@ -176,6 +178,15 @@ def _wait(headers: Mapping[str, str], payload: Any) -> float | None:
     told = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
     asked = retry_after(headers)
     return asked if asked is not None or told is None else float(told)
+
+
+def _until(seconds: float) -> str:
+    """A long wait in words; dates end with the year 9999."""
+    try:
+        moment = f", until {datetime.fromtimestamp(time() + seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        moment = ""
+    return f"the service asks to wait {seconds:,.0f} seconds{moment}"
 
 
 def _readable(headers: Mapping[str, str]) -> httpx.Headers:

@@ -17,6 +17,9 @@ ONCE = (JSONModeError,)
 ONCE_CODES = {3046}
 """The same, of the service: it has worked for two minutes in vain, and bills them."""
 
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. Whoever is asked to wait longer is told when to come back, and not made to wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -25,8 +28,6 @@ class Backoff:
     max_retries: int = 2
     base: float = 0.5
     cap: float = 8.0
-    longest_wish: float = 60.0
-    """The longest `Retry-After` that is waited for in full."""
     uniform: Callable[[float, float], float] = random.uniform
 
     def pause(self, attempt: int, error: WorkersAIError) -> float | None:
@@ -41,5 +42,5 @@ class Backoff:
         if not error.is_retryable or attempt > allowed:
             return None
         if error.retry_after is not None:
-            return min(error.retry_after, self.longest_wish)
+            return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
         return self.uniform(0, min(self.cap, self.base * 2 ** (attempt - 1)))

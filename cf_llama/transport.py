@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -43,6 +44,7 @@ class Transport:
         reply = Reply()
         for delta in self._deltas(Call(self.connection, request, stream=False)):
             reply = delta.reply or reply
+            del delta  # else it would stand beside the error of the next
         return reply
 
     async def arun(self, request: ChatRequest) -> Reply:
@@ -50,6 +52,7 @@ class Transport:
         reply = Reply()
         async for delta in self._adeltas(Call(self.connection, request, stream=False)):
             reply = delta.reply or reply
+            del delta  # else it would stand beside the error of the next
         return reply
 
     def stream(self, request: ChatRequest) -> Generator[Delta, None, None]:
@@ -78,19 +81,10 @@ class Transport:
         client = self._client()
         while True:
             with call.attempt():
-                response = client.send(call.http_request(client), stream=True, follow_redirects=False)
-                try:
-                    call.open(response)
-                    with call.receiving():
-                        for chunk in _bytes(response):
-                            for delta in call.feed(chunk):
-                                yield delta
-                            if call.done:
-                                break
-                    for delta in call.finish():
+                with closing(_received(call, client)) as deltas:
+                    for delta in deltas:
                         yield delta
-                finally:
-                    response.close()
+                        del delta  # else it would stand beside the error of the next
                 return
             time.sleep(call.pause())
 
@@ -98,19 +92,10 @@ class Transport:
         client = await self._async_client()
         while True:
             with call.attempt():
-                response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
-                try:
-                    call.open(response)
-                    with call.receiving():
-                        async for chunk in _abytes(response):
-                            for delta in call.feed(chunk):
-                                yield delta
-                            if call.done:
-                                break
-                    for delta in call.finish():
+                async with aclosing(_areceived(call, client)) as deltas:
+                    async for delta in deltas:
                         yield delta
-                finally:
-                    await response.aclose()
+                        del delta  # else it would stand beside the error of the next
                 return
             await asyncio.sleep(call.pause())
 
@@ -119,6 +104,40 @@ class Transport:
 
     async def _async_client(self) -> Any:
         return self.async_client or await _clients().shared_async_client(self.connection.max_connections)
+
+
+def _received(call: Attempts, client: Any) -> Generator[Delta, None, None]:
+    """One attempt. What the server says stands in the variables of this frame, which no error carries."""
+    response = client.send(call.http_request(client), stream=True, follow_redirects=False)
+    try:
+        call.open(response)
+        with call.receiving():
+            for chunk in _bytes(response):
+                for delta in call.feed(chunk):
+                    yield delta
+                if call.done:
+                    break
+        for delta in call.finish():
+            yield delta
+    finally:
+        response.close()
+
+
+async def _areceived(call: Attempts, client: Any) -> AsyncGenerator[Delta, None]:
+    """One attempt. What the server says stands in the variables of this frame, which no error carries."""
+    response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
+    try:
+        call.open(response)
+        with call.receiving():
+            async for chunk in _abytes(response):
+                for delta in call.feed(chunk):
+                    yield delta
+                if call.done:
+                    break
+        for delta in call.finish():
+            yield delta
+    finally:
+        await response.aclose()
 
 
 def _bytes(response: Any) -> Iterator[bytes]:

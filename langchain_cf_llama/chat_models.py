@@ -91,6 +91,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
                     if run_manager:
                         run_manager.on_llm_new_token(delta.text, chunk=chunk)
                     yield chunk
+                    del delta, chunk  # else they would stand beside the error of the next
 
     async def _astream(
         self,
@@ -108,6 +109,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
                     if run_manager:
                         await run_manager.on_llm_new_token(delta.text, chunk=chunk)
                     yield chunk
+                    del delta, chunk  # else they would stand beside the error of the next
 
     def queued(self, **options: Any) -> QueuedChat:
         """This model as a step of a chain whose `batch` goes through the service's batch queue.

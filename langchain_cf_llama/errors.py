@@ -78,6 +78,10 @@ class SubmissionInDoubtError(errors.SubmissionInDoubtError, ServiceError):
     """A batch was sent, and what became of it is not known."""
 
 
+class JournalError(errors.JournalError, WorkersAIError):
+    """The file of a batch job cannot be read or written."""
+
+
 class ConnectionFailedError(errors.ConnectionFailedError, WorkersAIError, exceptions.ModelConnectionError):
     """No connection could be made, or it broke before an answer came."""
 

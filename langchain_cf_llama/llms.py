@@ -93,6 +93,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
                     if run_manager:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+                    del delta, chunk  # else they would stand beside the error of the next
 
     async def _astream(
         self,
@@ -109,6 +110,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+                    del delta, chunk  # else they would stand beside the error of the next
 
     def generate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
         """Answer several prompts at the same time."""

@@ -239,6 +239,7 @@ def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
     with closing(deltas):
         for delta in deltas:
             yield answer.add(delta)
+            del delta  # else it would stand beside the error of the next
 
 
 async def _agrowing(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen:
@@ -246,3 +247,4 @@ async def _agrowing(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen
     async with aclosing(deltas):
         async for delta in deltas:
             yield answer.add(delta)
+            del delta  # else it would stand beside the error of the next

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -30,8 +30,8 @@ def chat_response(reply: Reply) -> ChatResponse:
 class GrowingAnswer:
     """Deltas in, responses out; the message of each holds all that has come so far, its `delta` what is new."""
 
-    text: str = ""
-    calls: tuple[ToolCall, ...] = ()
+    text: str = field(default="", repr=False)
+    calls: tuple[ToolCall, ...] = field(default=(), repr=False)
 
     def add(self, delta: Delta) -> ChatResponse:
         """The answer with one delta more; the last one brings `raw` and the token counts."""

@@ -165,6 +165,8 @@ def twins(tree):
 
 
 UNLIKE = {
+    "cf_llama/http/connecting.py:async_addresses_of": "an event loop looks names up in a thread of its own",
+    "cf_llama/http/connecting.py:async_connected_to": "tasks try addresses side by side; a thread, one after the other",
     "cf_llama/http/clients.py:shared_async_client": "one for each event loop; all threads of a process share one",
     "cf_llama/batch/gathering.py:arun": "only tasks of one event loop can be gathered; what blocks is asked by itself",
     "langchain_cf_llama/llms.py:_agenerate": "LangChain's completions wait for many answers: in tasks, not threads",

@@ -49,7 +49,7 @@ class Job:
         """The job whose journal is this file, new or as it was left.
 
         Raises:
-            InvalidRequestError: another process has it open, or the file is no journal.
+            JournalError: another process has it open, the file is no journal, or the disk fails.
         """
         return cls(Journal(path), **choices)
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from cf_llama.batch.database import Database
 from cf_llama.batch.steps import Ticket
 from cf_llama.batch.wire import Item, Outcome
-from cf_llama.errors import InvalidRequestError, WorkersAIError
+from cf_llama.errors import InvalidRequestError, JournalError, WorkersAIError
 from cf_llama.reply import Reply, Usage
 from cf_llama.request import ChatRequest
 
@@ -45,22 +45,25 @@ class Progress(NamedTuple):
 
 
 class Journal:
-    """The file of one job; no other process can open it at the same time."""
+    """The file of one job; no other process can open it at the same time.
+
+    Every method raises `JournalError` where the file cannot be read or written.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Open the file, or make it.
 
         Raises:
-            InvalidRequestError: another process has it open, or it is no journal.
+            JournalError: another process has it open, it is no journal, or the disk fails.
         """
-        self._database = sqlite3.connect(path, isolation_level=None, timeout=1)
+        self._database = Database(path)
         try:
             for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
                 self._database.execute(f"PRAGMA {pragma}")
-            self._database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
-        except sqlite3.DatabaseError as error:
+            self._database.execute_script(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
+        except JournalError:
             self._database.close()
-            raise InvalidRequestError(f"the journal {path} cannot be used: {error}") from None
+            raise
 
     def close(self) -> None:
         """Close the file; it can be opened again, also after a kill without this."""
@@ -81,7 +84,7 @@ class Journal:
         Raises:
             InvalidRequestError: a reference is there, or comes twice, with different questions.
         """
-        with self._transaction():
+        with self._database.transaction():
             return sum(self._put(item) for item in items)
 
     def _put(self, item: Item) -> bool:
@@ -90,7 +93,7 @@ class Journal:
         if self._database.execute(insert, (item.reference, text)).rowcount:
             return True
         query = "SELECT request FROM row WHERE reference = ?"
-        if self._database.execute(query, (item.reference,)).fetchone()[0] != text:
+        if next(self._database.query(query, (item.reference,)))[0] != text:
             raise InvalidRequestError(
                 f"the row {item.reference!r} is there already, with another question or other settings"
             )
@@ -99,7 +102,7 @@ class Journal:
     def recover(self, *, again: bool) -> None:
         """Put in order what a kill left: what may have been sent is asked again, or fails, and is named doubtful."""
         doubt = json.dumps(_error(_DOUBT)) if not again else None
-        with self._transaction():
+        with self._database.transaction():
             self._database.execute("UPDATE row SET state = ? WHERE state = ?", (NEW, HELD))
             self._database.execute(
                 "UPDATE row SET state = ?, doubtful = 1, batch = NULL, result = ? WHERE state = ?",
@@ -109,34 +112,34 @@ class Journal:
     def take(self, count: int) -> list[Item]:
         """Hand out the next new rows."""
         query = "SELECT id, reference, request FROM row WHERE state = ? ORDER BY id LIMIT ?"
-        rows = self._database.execute(query, (NEW, count)).fetchall()
-        with self._transaction():
-            self._database.executemany("UPDATE row SET state = ? WHERE id = ?", [(HELD, row[0]) for row in rows])
+        rows = list(self._database.query(query, (NEW, count)))
+        with self._database.transaction():
+            self._database.execute_many("UPDATE row SET state = ? WHERE id = ?", [(HELD, row[0]) for row in rows])
         return [Item(reference, _request(text)) for _, reference, text in rows]
 
     def sending(self, items: Sequence[Item], model: str) -> int:
         """Note that a batch is about to be sent; return its number."""
-        with self._transaction():
+        with self._database.transaction():
             batch = self._database.execute("INSERT INTO batch (model) VALUES (?)", (model,)).lastrowid or 0
             self._mark(items, SENDING, batch)
         return batch
 
     def not_sent(self, items: Sequence[Item]) -> None:
         """Note that the service refused a batch."""
-        with self._transaction():
+        with self._database.transaction():
             self._mark(items, HELD, None)
 
     def queued(self, batch: int, request_id: str, items: Sequence[Item]) -> None:
         """Note that the service took a batch, and its id."""
-        with self._transaction():
+        with self._database.transaction():
             self._database.execute("UPDATE batch SET request_id = ? WHERE id = ?", (request_id, batch))
             self._mark(items, QUEUED, batch)
 
     def waiting(self) -> Iterator[tuple[Ticket, list[Item]]]:
         """The batches that the service has taken, with their rows in the order they were sent in."""
         query = "SELECT id, request_id, model FROM batch WHERE id IN (SELECT batch FROM row WHERE state = ?)"
-        for batch, request_id, model in self._database.execute(query, (QUEUED,)).fetchall():
-            rows = self._database.execute("SELECT reference, request FROM row WHERE batch = ? ORDER BY id", (batch,))
+        for batch, request_id, model in list(self._database.query(query, (QUEUED,))):
+            rows = self._database.query("SELECT reference, request FROM row WHERE batch = ? ORDER BY id", (batch,))
             items = [Item(reference, _request(text)) for reference, text in rows]
             yield Ticket(request_id, model, tuple(item.reference for item in items)), items
 
@@ -144,35 +147,35 @@ class Journal:
         """Note outcomes: those that ended, those to be asked again, which of all are doubtful, and what they used."""
         if not (ended or again or spent.total_tokens):
             return
-        with self._transaction():
-            self._database.executemany(
+        with self._database.transaction():
+            self._database.execute_many(
                 "UPDATE row SET state = ?, result = ?, attempts = attempts + 1, batch = NULL WHERE reference = ?",
                 [(FAILED if each.error else ANSWERED, json.dumps(_result(each)), each.reference) for each in ended],
             )
-            self._database.executemany(
+            self._database.execute_many(
                 "UPDATE row SET state = ?, attempts = attempts + 1, batch = NULL WHERE reference = ?",
                 [(NEW, each.reference) for each in again],
             )
             doubts = [(reference,) for reference in doubtful]
-            self._database.executemany("UPDATE row SET doubtful = 1 WHERE reference = ?", doubts)
+            self._database.execute_many("UPDATE row SET doubtful = 1 WHERE reference = ?", doubts)
             self.note("usage", dataclasses.asdict(self.usage + spent))
 
     def attempts(self, reference: str) -> int:
         """How often a row was asked in vain."""
-        found = self._database.execute("SELECT attempts FROM row WHERE reference = ?", (reference,)).fetchone()
+        [found] = self._database.query("SELECT attempts FROM row WHERE reference = ?", (reference,))
         return int(found[0])
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Each row that has ended, in the order they were added: its reference, and what became of it."""
         query = "SELECT reference, result, doubtful FROM row WHERE state IN (?, ?) ORDER BY id"
-        for reference, result, doubtful in self._database.execute(query, (ANSWERED, FAILED)):
+        for reference, result, doubtful in self._database.query(query, (ANSWERED, FAILED)):
             yield {"reference": reference} | json.loads(result) | ({"doubtful": True} if doubtful else {})
 
     @property
     def progress(self) -> Progress:
         """How far the job is."""
-        counts = dict(self._database.execute("SELECT state, COUNT(*) FROM row GROUP BY state").fetchall())
-        doubtful = self._database.execute("SELECT COUNT(*) FROM row WHERE doubtful").fetchone()[0]
+        counts = dict(self._database.query("SELECT state, COUNT(*) FROM row GROUP BY state"))
+        [(doubtful,)] = self._database.query("SELECT COUNT(*) FROM row WHERE doubtful")
         return Progress(sum(counts.values()), counts.get(ANSWERED, 0), counts.get(FAILED, 0), doubtful, self.usage)
 
     @property
@@ -182,7 +185,7 @@ class Journal:
 
     def fact(self, name: str, default: Any) -> Any:
         """Something noted about the whole job."""
-        found = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        found = next(self._database.query("SELECT value FROM fact WHERE name = ?", (name,)), None)
         return json.loads(found[0]) if found else default
 
     def note(self, name: str, value: Any) -> None:
@@ -191,21 +194,7 @@ class Journal:
 
     def _mark(self, items: Sequence[Item], state: int, batch: int | None) -> None:
         rows = [(state, batch, item.reference) for item in items]
-        self._database.executemany("UPDATE row SET state = ?, batch = ? WHERE reference = ?", rows)
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._database)
-
-
-class _Transaction:
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._database.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._database.execute("ROLLBACK" if kind else "COMMIT")
+        self._database.execute_many("UPDATE row SET state = ?, batch = ? WHERE reference = ?", rows)
 
 
 _DOUBT = WorkersAIError("the batch was being sent when the job was killed; whether the service took it is not known")

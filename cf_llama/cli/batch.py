@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -83,7 +82,7 @@ def batch(
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
-    except (WorkersAIError, OSError, sqlite3.Error) as error:
+    except (WorkersAIError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from cf_llama import logs
+from cf_llama.errors import InvalidRequestError
 from cf_llama.http.pool import AsyncPool, Pool
 
 _log = logging.getLogger(__package__)  # the name that is documented
@@ -29,7 +30,13 @@ _WAITS = ("connect", "read", "write", "pool")
 
 @cache
 def _tls() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()  # some 15 ms, so once, and not before it is needed
+    try:
+        context = httpx.create_ssl_context()  # some 15 ms, so once, and not before it is needed
+    except OSError as error:  # ssl.SSLError is one
+        named = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+        what = f"{named}={os.environ[named]}" if named else "certifi, the package of certificate authorities,"
+        told = f"{what} cannot be read as certificates: {error.strerror or error}"
+        raise InvalidRequestError(f"{told}. Correct the path, or unset {named}" if named else told) from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -8,6 +8,7 @@ where it leads through a proxy.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -52,12 +53,25 @@ def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLCon
     """A transport of one connection through a proxy.
 
     Raises:
-        InvalidRequestError: the environment names one that cannot be used.
+        InvalidRequestError: the environment names one that cannot be used. Its address is not shown: it may hold a
+            password, and a malformed one holds it in unexpected places.
     """
     try:
         return kind(verify=context, limits=_ONE, proxy=proxy)
-    except (ValueError, ImportError) as error:
-        raise InvalidRequestError(f"the environment's proxy for {origin.host} cannot be used: {error}") from None
+    except ImportError:
+        reason = "SOCKS needs a package more: pip install 'httpx[socks]'"
+    except (ValueError, httpx.InvalidURL):
+        reason = (
+            "it must be http://, https:// or socks5://host:port; in a user or password, "
+            "the characters / : @ # ? and % are written as %2F %3A %40 %23 %3F and %25"
+        )
+    raise InvalidRequestError(f"the proxy for {origin.host} in {_named(origin)} cannot be used: {reason}")
+
+
+def _named(origin: Origin) -> str:
+    """Where `getproxies` has found the proxy."""
+    names = (name for scheme in (origin.scheme, "all") for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"))
+    return next((name for name in names if os.environ.get(name)), "the system's settings")
 
 
 class Shelf(Generic[Kind]):

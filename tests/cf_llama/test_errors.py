@@ -31,7 +31,10 @@ def test_no_error_is_taken_for_a_bug_of_the_caller(kind):
 
 def test_the_text_names_what_support_asks_for():
     error = errors.CapacityError("Busy", status=429, code=3040, ray_id="8f-ZRH", request_id="r1")
-    assert str(error) == "Busy (status 429, code 3040, ray 8f-ZRH, request r1)"
+    assert (
+        str(error)
+        == "Busy (status 429, code 3040, ray 8f-ZRH, request r1). Try again in half a minute, or raise max_retries."
+    )
     assert str(errors.CapacityError("Busy")) == "Busy"
 
 

@@ -31,7 +31,7 @@ def test_the_wait_is_anything_from_nothing_to_the_longest():
     assert 0.4 < max(pauses) <= 0.5
 
 
-@pytest.mark.parametrize(("wish", "pause"), [(0, 0), (7.5, 7.5), (3600, 60)])
+@pytest.mark.parametrize(("wish", "pause"), [(0, 0), (7.5, 7.5), (60, 60), (61, None), (3600, None)])
 def test_a_wish_of_the_service_is_honoured_up_to_a_minute(wish, pause):
     assert Backoff().pause(1, CapacityError("x", retry_after=wish)) == pause
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from cf_llama import (
     AuthenticationError,
     ChatRequest,
     InvalidRequestError,
+    JournalError,
     QuotaExceededError,
     Settings,
     ToolCall,
@@ -209,14 +211,34 @@ def test_what_befalls_all_stops_the_job_and_loses_nothing(job, run):
 
 
 def test_a_journal_is_open_once_at_a_time(job, tmp_path):
-    with pytest.raises(InvalidRequestError, match="locked"):
+    with pytest.raises(JournalError, match="another process has it open"):
         Job.open(tmp_path / "journal")
 
 
 def test_what_is_no_journal_is_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"no database" * 100)
-    with pytest.raises(InvalidRequestError, match="not a database"):
+    with pytest.raises(JournalError, match="x cannot be used: file is not a database; it is something else"):
         Job.open(tmp_path / "x")
+
+
+def test_a_journal_in_no_folder_is_refused(tmp_path):
+    with pytest.raises(JournalError, match="its folder must exist"):
+        Job.open(tmp_path / "missing" / "journal")
+
+
+def test_a_journal_that_is_damaged_while_it_is_open_says_what_to_do(tmp_path, monkeypatch):
+    with Job.open(tmp_path / "journal") as job:
+        monkeypatch.setattr(job.journal._database, "_connection", Damaged())
+        with pytest.raises(JournalError, match=r"journal cannot be used: .* malformed; it is damaged: restore a copy"):
+            list(job.results())
+
+
+class Damaged:
+    def execute(self, *_):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    def close(self):
+        pass
 
 
 FAULTS = "queue-shuffled, queue-failed=0.05, queue-missing=0.05, latency=0.005"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
-import sqlite3
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from cf_llama import Usage
+from cf_llama import JournalError, Usage
 from cf_llama.batch.job import Job, Progress
 from cf_llama.cli.batch import Bar
 from cf_llama.cli.commands import root
@@ -166,11 +165,14 @@ def test_what_cannot_be_is_named_before_anything_is_sent(batch, emulator, text, 
 
 def test_a_full_disk_is_said(batch, monkeypatch):
     def full(*_):
-        raise sqlite3.OperationalError("database or disk is full")
+        raise JournalError("the journal x cannot be used: make room")
 
     monkeypatch.setattr(Job, "run", full)
     done, _ = batch(lines({"prompt": "One"}))
-    assert (done.exit_code, done.output) == (1, "Error: database or disk is full\n")
+    assert (done.exit_code, done.output) == (
+        1,
+        "Error: the journal x cannot be used: make room\n",
+    )
 
 
 @pytest.mark.parametrize("width", [30, 60, 100])
