@@ -72,7 +72,7 @@ class ChatRequest:
         elif self.tools or self.functions:
             raise InvalidRequestError("tools and functions go with messages, not with prompt")
         # normalised once, here, so that whoever reads the request finds one form
-        object.__setattr__(self, "tools", tuple(schema.tool_definition(tool) for tool in self.tools))
+        object.__setattr__(self, "tools", _tools(self.tools))
         if self.tool_choice is not None:
             object.__setattr__(self, "tool_choice", _tool_choice(self.tool_choice, self.tool_names))
         if self.response_format is not None:
@@ -125,6 +125,17 @@ class ChatRequest:
         names = " or ".join(self.forced_tools)
         plea = {"role": "user", "content": _ASK_AGAIN.format(names=names)}
         return replace(self, messages=(*(self.messages or ()), plea))
+
+
+def _tools(tools: Sequence[Mapping[str, Any]]) -> tuple[schema.ToolDefinition, ...]:
+    """Definitions of the tools, each once. A call names its tool and nothing else, so no two may share a name."""
+    definitions: dict[str, schema.ToolDefinition] = {}
+    for tool in tools:
+        definition = schema.tool_definition(tool)
+        name = definition["function"]["name"]
+        if definitions.setdefault(name, definition) != definition:
+            raise InvalidRequestError(f"tools: two different ones are named {name!r}; give one of them another name")
+    return tuple(definitions.values())
 
 
 def _check_objects(name: str, value: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.tools import Tool as SimpleTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PydanticInvalidForJsonSchema
 
@@ -21,6 +21,9 @@ from cf_llama.settings import Settings
 
 _LANGCHAIN_OWN = {"stream"}
 """Options by which LangChain talks to itself."""
+
+_CLIENT_TOOLS = {"function", "custom", "object"}
+"""Types of definitions whose calls are run by whoever asked: OpenAI's, Anthropic's, and a JSON schema."""
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 """Whatever LangChain can make a definition of."""
@@ -38,6 +41,11 @@ def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 def _definition(tool: Tool, where: str) -> dict[str, Any]:
     if isinstance(tool, schema.ToolDefinition):
         return tool
+    if isinstance(tool, Mapping) and tool.get("type", "function") not in _CLIENT_TOOLS:
+        raise InvalidRequestError(
+            f"{where} is a tool of type {tool['type']!r}, which another provider runs on its own servers; "
+            "give a function that does it here"
+        )
     try:
         return schema.tool_definition(_function(tool) or convert_to_openai_tool(tool))
     except (ValueError, TypeError, PydanticInvalidForJsonSchema) as error:
@@ -87,4 +95,6 @@ def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str,
         given["stop"] = stop
     if given.get("tools") is not None:
         given["tools"] = definitions(given["tools"])
+    if isinstance(form := given.get("response_format"), type):
+        given["response_format"] = {"type": "json_schema", "json_schema": convert_to_json_schema(form)}
     return core.asking(settings, given, "langchain_cf_llama", **question)

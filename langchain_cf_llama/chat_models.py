@@ -26,7 +26,7 @@ from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.queueing import Queueing
-from langchain_cf_llama.replies import ChunkWriter, to_message
+from langchain_cf_llama.replies import ChunkWriter, combined, llm_output, to_message
 
 if TYPE_CHECKING:
     from langchain_cf_llama.bound import BoundModel
@@ -61,7 +61,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
             reply = transport.run(request)
-        return ChatResult(generations=[ChatGeneration(message=to_message(reply))])
+        return ChatResult(generations=[ChatGeneration(message=to_message(reply))], llm_output=llm_output(reply))
 
     async def _agenerate(
         self,
@@ -73,7 +73,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
             reply = await transport.arun(request)
-        return ChatResult(generations=[ChatGeneration(message=to_message(reply))])
+        return ChatResult(generations=[ChatGeneration(message=to_message(reply))], llm_output=llm_output(reply))
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return combined(llm_outputs)
 
     def _stream(
         self,
@@ -182,13 +185,15 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         method: Method = "function_calling",
         include_raw: bool = False,
         strict: bool | None = None,  # noqa: ARG002 - every answer is checked against the schema
+        output_retries: int = 1,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """This model answering in the form of a schema; see `structured.structure`."""
         from langchain_cf_llama.forms import Form  # noqa: PLC0415 - not every program asks for it
         from langchain_cf_llama.structured import structure  # noqa: PLC0415 - as above
 
-        return Form(structure(self, schema, method, include_raw=include_raw, **kwargs))
+        options = {"include_raw": include_raw, "output_retries": output_retries, **kwargs}
+        return Form(structure(self, schema, method, **options))
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""

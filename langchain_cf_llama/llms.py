@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseLLM, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
@@ -25,7 +25,7 @@ from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.replies import metadata, token_usage
+from langchain_cf_llama.replies import combined, llm_output, metadata
 
 _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
@@ -112,6 +112,30 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
                     yield chunk
                     del delta, chunk  # else they would stand beside the error of the next
 
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Answer several prompts at the same time; with `return_exceptions`, each fails or is answered by itself."""
+        one_by_one = Runnable.batch if return_exceptions else BaseLLM.batch
+        return one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Answer several prompts at the same time; with `return_exceptions`, each fails or is answered by itself."""
+        one_by_one = Runnable.abatch if return_exceptions else BaseLLM.abatch
+        return await one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
+
     def generate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
         """Answer several prompts at the same time."""
         model, options = self._changed(kwargs)
@@ -186,18 +210,11 @@ async def _in_tasks(askings: Sequence[Asking]) -> list[Reply]:
 
 
 def _result(replies: Sequence[Reply]) -> LLMResult:
-    usages = [token_usage(reply.usage) for reply in replies if reply.usage]
-    total = {name: sum(usage[name] for usage in usages) for name in usages[0]} if usages else {}
     return LLMResult(
-        generations=[[Generation(text=reply.text, generation_info=_information(reply))] for reply in replies],
-        llm_output={"token_usage": total, "model_name": replies[0].model if replies else ""},
+        generations=[[Generation(text=reply.text, generation_info=metadata(reply))] for reply in replies],
+        llm_output=combined([llm_output(reply) for reply in replies]),
     )
 
 
 def _chunk(delta: Delta) -> GenerationChunk:
-    return GenerationChunk(text=delta.text, generation_info=_information(delta.reply) if delta.reply else None)
-
-
-def _information(reply: Reply) -> dict[str, Any]:
-    usage = {"token_usage": token_usage(reply.usage)} if reply.usage else {}
-    return metadata(reply) | usage
+    return GenerationChunk(text=delta.text, generation_info=metadata(delta.reply) if delta.reply else None)

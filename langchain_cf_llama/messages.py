@@ -1,12 +1,13 @@
 """LangChain's messages in the form in which the service takes them: a role, a string, and calls in OpenAI's form.
 
-Content blocks of LangChain (v0 and v1), OpenAI and Anthropic are all read; whatever is not text is refused, as the
-model would never see it.
+Content blocks of LangChain (v0 and v1), OpenAI and Anthropic are all read. Whatever is not text is refused, as the
+model would never see it; in the model's own turns, which another provider's model may have taken, it is left out.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ _NO_TEXT = _CALL_BLOCKS | {
     "reasoning", "reasoning_content", "thinking", "redacted_thinking",
 }  # fmt: skip
 """Blocks of the model's own turns that are not repeated as text: calls go their own way, thoughts are not said."""
+
+_log = logging.getLogger(__name__)
 
 Content = str | list[str | dict[str, Any]]
 
@@ -90,7 +93,7 @@ def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
                 yield {"role": "user", "content": _text(rest, within), **named}
         case AIMessage():
             calls = _calls(message)
-            said = {"role": "assistant", "content": _text(content, within, _NO_TEXT), **named}
+            said = {"role": "assistant", "content": _said(content, within), **named}
             yield said | {"tool_calls": calls} if calls else said
         case ToolMessage():
             yield _tool_result(message.tool_call_id, content, within) | named
@@ -101,18 +104,32 @@ def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
             raise InvalidRequestError(f"{where} is a {kind}; allowed are system, human, AI, tool and chat messages")
 
 
-def _text(content: Content, where: str, passed_over: frozenset[str] = frozenset()) -> str:
+def _text(content: Content, where: str) -> str:
     if isinstance(content, str):
         return content
-    blocks = ((f"{where}[{number}]", block) for number, block in enumerate(content))
-    return "".join(_block_text(block, at) for at, block in blocks if _kind(block) not in passed_over)
+    texts = [_block_text(block) for block in content]
+    if None in texts:
+        number = texts.index(None)
+        kind = _kind(content[number])
+        raise InvalidRequestError(f"{where}[{number}] is of type {kind!r}; this model reads text only")
+    return "".join(filter(None, texts))
 
 
-def _block_text(block: str | dict[str, Any], where: str) -> str:
+def _said(content: Content, where: str) -> str:
+    """The text of a turn of a model's; searches, images and the like of another provider's model are no text."""
+    if isinstance(content, str):
+        return content
+    said = [block for block in content if _kind(block) not in _NO_TEXT]
+    if others := sorted({_kind(block) for block in said if _block_text(block) is None}):
+        _log.debug("%s: left out what is no text: %s", where, ", ".join(others))
+    return "".join(filter(None, map(_block_text, said)))
+
+
+def _block_text(block: str | dict[str, Any]) -> str | None:
     match block:
         case str(text) | {"text": str(text)} | {"refusal": str(text)}:
             return text
-    raise InvalidRequestError(f"{where} is of type {_kind(block)!r}; this model reads text only")
+    return None
 
 
 def _kind(block: str | dict[str, Any]) -> str:

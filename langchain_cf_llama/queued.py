@@ -157,6 +157,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         *,
         method: Method = "function_calling",
         include_raw: bool = False,
+        output_retries: int = 1,
     ) -> Runnable[LanguageModelInput, Any]:
         """The same answering in the form of a schema; answers that do not fit are asked for again, in a batch.
 
@@ -164,8 +165,9 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
             schema: See `ChatCloudflareLlama.with_structured_output`, as for the rest.
             method: How the form is asked for.
             include_raw: Give the message and what is wrong with it as well.
+            output_retries: How many batches answers that do not fit are asked for in again.
         """
-        return QueuedForm(structure(self, schema, method, include_raw=include_raw))
+        return QueuedForm(structure(self, schema, method, include_raw=include_raw, output_retries=output_retries))
 
 
 def _given(answer: AIMessage | Exception, return_exceptions: bool) -> AIMessage | Exception:

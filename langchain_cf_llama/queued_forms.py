@@ -68,9 +68,11 @@ class QueuedForm(Runnable[LanguageModelInput, Any]):
     ) -> list[Any]:
         asked, forms = self._structure.asked, _Forms(self._structure, inputs)
         forms.read(asked.batch(forms.questions(), config, return_exceptions=True, **options))
-        if wrong := forms.wrong():
-            own = [config[place] for place in wrong]
+        for _ in range(self._structure.output_retries if forms.wrong() else 0):
+            own = [config[place] for place in forms.wrong()]
             forms.read_again(asked.batch(forms.complaints(), own, return_exceptions=True, **options))
+            if not forms.wrong():
+                break
         return forms.objects()
 
     async def _aask(
@@ -82,9 +84,11 @@ class QueuedForm(Runnable[LanguageModelInput, Any]):
     ) -> list[Any]:
         asked, forms = self._structure.asked, _Forms(self._structure, inputs)
         forms.read(await asked.abatch(forms.questions(), config, return_exceptions=True, **options))
-        if wrong := forms.wrong():
-            own = [config[place] for place in wrong]
+        for _ in range(self._structure.output_retries if forms.wrong() else 0):
+            own = [config[place] for place in forms.wrong()]
             forms.read_again(await asked.abatch(forms.complaints(), own, return_exceptions=True, **options))
+            if not forms.wrong():
+                break
         return forms.objects()
 
 
@@ -116,7 +120,10 @@ class _Forms:
     def read_again(self, answers: Sequence[AIMessage | Exception]) -> None:
         """Take the answers to the complaints."""
         for place, answer in zip(self.wrong(), answers, strict=True):
-            self._answers[place] = self._reading(answer)
+            earlier, reading = self._answers[place], self._reading(answer)
+            if isinstance(earlier, Answer) and isinstance(reading, Answer):
+                reading = reading.after(earlier)
+            self._answers[place] = reading
 
     def objects(self) -> list[Any]:
         """What each question comes to: an object, or an error."""

@@ -5,7 +5,7 @@ Only broken arguments differ: chunks cannot say what is wrong with them, and mar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
@@ -57,7 +57,7 @@ class ChunkWriter:
         if delta.tool_calls:
             filled["tool_call_chunks"] = self._calls(delta.tool_calls)
         if delta.reply:
-            told |= delta.reply.metadata()
+            told |= _told(delta.reply)
             filled |= {"usage_metadata": usage_metadata(delta.reply.usage), "chunk_position": "last"}
         if told:
             filled["response_metadata"] = told
@@ -99,7 +99,26 @@ def token_usage(usage: Usage) -> dict[str, int]:
 
 def metadata(reply: Reply) -> dict[str, Any]:
     """What is to be told about an answer besides the answer: numbers in neurons and US dollars, ids to ask about."""
-    return _asked(reply.model) | reply.metadata()
+    return _asked(reply.model) | _told(reply)
+
+
+def llm_output(reply: Reply) -> dict[str, Any]:
+    """What callbacks that are older than `usage_metadata` read of a result."""
+    return {"token_usage": token_usage(reply.usage) if reply.usage else {}, "model_name": reply.model}
+
+
+def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """One `llm_output` for several: their tokens are added up. Answers that were streamed have none."""
+    known = [output for output in outputs if output]
+    if not known:
+        return {}
+    names = {name for output in known for name in output["token_usage"]}
+    total = {name: sum(output["token_usage"].get(name, 0) for output in known) for name in sorted(names)}
+    return {"token_usage": total, "model_name": known[0]["model_name"]}
+
+
+def _told(reply: Reply) -> dict[str, Any]:
+    return reply.metadata() | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
 
 
 def _asked(model: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Protocol, get_args
 
@@ -21,6 +21,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -60,6 +61,7 @@ def structure(
     method: Method,
     *,
     include_raw: bool = False,
+    output_retries: int = 1,
     **unknown: Any,
 ) -> Structure:
     """How a model answers in the form of a schema.
@@ -71,12 +73,20 @@ def structure(
         method: `function_calling` forces a call of a tool with the schema's parameters; `json_schema` has the service
             hold the answer to the schema, `json_mode` only to JSON, with the schema in words (Cloudflare docs: JSON
             mode). Neither of the last two streams: the one answer comes whole.
-        include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
+        include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead. The
+            usage of the message is that of all its attempts.
+        output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An answer
+            does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict checks no
+            more than that.
         unknown: There is nothing else.
 
     Raises:
         ValueError: the method is unknown, the schema is missing, or there are other arguments.
     """
+    if "tools" in unknown:
+        raise ValueError(
+            "with_structured_output takes no tools: write create_agent(llm, tools, response_format=schema)"
+        )
     if unknown:
         raise ValueError(f"with_structured_output does not know {', '.join(unknown)}")
     if method not in get_args(Method):
@@ -85,7 +95,7 @@ def structure(
         raise ValueError(f"schema must be given with method={method!r}")
     form = _titled(schema)
     asked, found = _way(llm, form, method)
-    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw)
+    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw, output_retries)
 
 
 def _way(llm: Model, form: dict[str, Any] | None, method: Method) -> tuple[_Asked, Callable[[AIMessage], Any]]:
@@ -116,6 +126,11 @@ class Answer:
     parsed: Any = None
     error: Exception | None = None
 
+    def after(self, earlier: Answer) -> Answer:
+        """This answer, with the usage of the earlier one as well."""
+        usage = add_usage(earlier.raw.usage_metadata, self.raw.usage_metadata)
+        return replace(self, raw=self.raw.model_copy(update={"usage_metadata": usage}))
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -126,25 +141,32 @@ class Structure:
     checked: Callable[[Any], Any]
     instructions: Sequence[BaseMessage]
     include_raw: bool
+    output_retries: int
 
     def ask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Ask, and once more where the answer does not fit."""
+        """Ask, and again where the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
             reading = self.read(self.asked.invoke(messages, config, **options))
-            if reading.error:
-                reading = self.read(self.asked.invoke([*messages, *complaint(reading)], config, **options))
+            for _ in range(self.output_retries if reading.error else 0):
+                again = self.asked.invoke([*messages, *complaint(reading)], config, **options)
+                reading = self.read(again).after(reading)
+                if not reading.error:
+                    break
         except ToolChoiceError as error:
             reading = uncalled(error)
         return self.outcome(reading)
 
     async def aask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Ask, and once more where the answer does not fit."""
+        """Ask, and again where the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
             reading = self.read(await self.asked.ainvoke(messages, config, **options))
-            if reading.error:
-                reading = self.read(await self.asked.ainvoke([*messages, *complaint(reading)], config, **options))
+            for _ in range(self.output_retries if reading.error else 0):
+                again = await self.asked.ainvoke([*messages, *complaint(reading)], config, **options)
+                reading = self.read(again).after(reading)
+                if not reading.error:
+                    break
         except ToolChoiceError as error:
             reading = uncalled(error)
         return self.outcome(reading)
@@ -202,22 +224,23 @@ def _json(form: Mapping[str, Any] | None, message: AIMessage) -> Any:
 
 
 def _checker(schema: Mapping[str, Any] | type | None, form: Mapping[str, Any] | None) -> Callable[[Any], Any]:
-    """What turns JSON into the result: pydantic itself, or a look at what must not be missing."""
+    """What turns JSON into the result: pydantic itself, or a look at whether it is an object at all."""
     validate: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
         schema, "parse_obj", None
     )
     if validate is not None:
         return validate
-    required = form.get("required", ()) if form else ()
+    return _anything if form is None else _object
 
-    def complete(value: Any) -> Any:
-        if form is not None and not isinstance(value, dict):
-            raise ValueError(f"a JSON object is needed, not {type(value).__name__}")
-        if missing := [name for name in required if name not in value]:
-            raise ValueError(f"{', '.join(missing)} missing")
-        return value
 
-    return complete
+def _anything(value: Any) -> Any:
+    return value
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object is needed, not {type(value).__name__}")  # noqa: TRY004 - as pydantic's are
+    return value
 
 
 def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:

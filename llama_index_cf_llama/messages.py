@@ -38,7 +38,8 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     Calls go in OpenAI's form with their arguments as JSON text; a result names the tool whose call it answers.
 
     Raises:
-        InvalidRequestError: a message holds anything but text and calls; the model reads nothing else.
+        InvalidRequestError: a message holds anything but text and calls; the model reads nothing else. In turns of
+            the assistant the rest is left out.
     """
     wire: list[dict[str, Any]] = []
     called: dict[str, str] = {}
@@ -47,7 +48,8 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
             wire.append(plain)
             continue
         role = _ROLES[message.role]
-        turn: dict[str, Any] = {"role": role, "content": "\n".join(_texts(message.blocks, f"messages[{number}]"))}
+        texts = _texts(message.blocks, f"messages[{number}]", of_a_model=role == "assistant")
+        turn: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
         if role == "assistant" and (calls := _calls(message)):
             turn["tool_calls"] = calls
             called |= {call["id"]: call["function"]["name"] for call in calls if "id" in call}
@@ -65,16 +67,17 @@ def _one_text(message: ChatMessage) -> dict[str, Any] | None:
     return {"role": role, "content": block.text} if type(block) is TextBlock else None
 
 
-def _texts(blocks: Iterable[Any], where: str) -> Iterator[str]:
+def _texts(blocks: Iterable[Any], where: str, *, of_a_model: bool) -> Iterator[str]:
+    """The texts of a turn. What is none is refused, but in a turn that another provider's model may have taken."""
     for block in blocks:
         match block:
             case TextBlock():
                 yield block.text
             case CitableBlock():
-                yield from _texts(block.content, where)
+                yield from _texts(block.content, where, of_a_model=of_a_model)
             case CachePoint() | CitationBlock() | ThinkingBlock() | ToolCallBlock():
                 pass  # hints, notes on a text that stands beside them, and calls, which have a place of their own
-            case _:
+            case _ if not of_a_model:
                 raise InvalidRequestError(
                     f"{where} holds a block of type {block.block_type!r}; the model takes text only"
                 )

@@ -153,3 +153,15 @@ def test_lists_of_objects_are_nothing_else(name, value):
 def test_a_choice_of_no_known_form_is_refused(choice):
     with pytest.raises(InvalidRequestError, match="tool_choice names"):
         ChatRequest(messages=[USER], tools=[tool("g"), tool("h")], tool_choice=choice)
+
+
+def test_two_different_tools_of_one_name_are_refused():
+    tool = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+    with pytest.raises(InvalidRequestError, match="two different ones are named 'weather'"):
+        ChatRequest(messages=[{"role": "user", "content": "Hi"}], tools=(tool, {**tool, "description": "other"}))
+
+
+def test_a_tool_that_is_given_twice_is_offered_once():
+    tool = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+    request = ChatRequest(messages=[{"role": "user", "content": "Hi"}], tools=(tool, dict(tool)))
+    assert request.tool_names == ("weather",)

@@ -539,3 +539,12 @@ def test_a_signature_that_is_kept_is_the_method_s_own(name):
     function = getattr(ChatCloudflareLlama, name)
     code = function.__code__
     assert tuple(function.__signature__.parameters) == code.co_varnames[: code.co_argcount + 1]  # and **kwargs
+
+
+def test_generate_tells_older_callbacks_what_was_used(stage, colour):
+    llm = stage.model("One.", "Two.")
+
+    result = colour.call(llm, "generate", [[HumanMessage("a")], [HumanMessage("b")]])
+    used = [generations[0].message.usage_metadata for generations in result.generations]
+    assert result.llm_output["model_name"] == llm.model
+    assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in used)

@@ -144,3 +144,15 @@ def test_settings_can_be_changed_for_one_call(stage, llm, colour):
 
 def test_an_answer_ends_where_it_is_told_to(stage, llm, colour):
     assert colour.invoke(llm("one two three"), "count", stop=["two"]) == "one "
+
+
+def test_a_prompt_that_fails_in_a_batch_fails_alone(stage, llm, colour):
+    one, none, other = colour.call(llm("One.", "Three."), "batch", ["a", "", "c"], return_exceptions=True)
+
+    assert {one, other} == {"One.", "Three."}
+    assert isinstance(none, errors.InvalidRequestError)
+
+
+def test_a_prompt_that_fails_in_a_batch_is_raised_unless_asked_otherwise(stage, llm, colour):
+    with pytest.raises(errors.InvalidRequestError):
+        colour.call(llm("One.", "Three."), "batch", ["a", "", "c"])

@@ -124,11 +124,47 @@ def test_results_within_a_human_turn_become_turns_of_their_own():
 REFUSED = [
     (HumanMessage([{"type": "image_url", "image_url": {"url": "data:"}}]), r"messages\[0\].content\[0\].*image_url"),
     (HumanMessage(["x", {"type": "image", "url": "u"}]), r"messages\[0\].content\[1\].*image"),
-    (AIMessage([{"type": "image", "url": "u"}]), "image"),
     (ToolMessage([{"type": "image", "base64": "AA=="}], tool_call_id="t"), r"content\[0\].*image"),
     (FunctionMessage("4", name="f"), "messages.0. is a FunctionMessage"),
     (RemoveMessage("id"), "RemoveMessage"),
 ]
+
+
+OF_OTHER_MODELS = [  # a turn of another provider's model, as its package writes it
+    [
+        {"type": "text", "text": "I will look. "},
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "tulips"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result"}]},
+        {"type": "text", "text": "Red.", "citations": [{"type": "web_search_result_location", "url": "u"}]},
+    ],
+    [
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}},
+        {"type": "text", "text": "I will look. Red.", "annotations": [{"type": "url_citation", "url": "u"}]},
+    ],
+    [
+        {"type": "thinking", "thinking": "hm"},
+        "I will look. ",
+        {"type": "executable_code", "executable_code": "1 + 1", "language": "python"},
+        {"type": "code_execution_result", "code_execution_result": "2", "outcome": 1},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+        "Red.",
+    ],
+    [
+        {"type": "server_tool_call", "id": "s1", "name": "web_search", "args": {}},
+        {"type": "server_tool_result", "tool_call_id": "s1", "status": "success"},
+        {"type": "text", "text": "I will look. Red."},
+        {"type": "image", "base64": "AA==", "mime_type": "image/png"},
+    ],
+]
+
+
+@pytest.mark.parametrize("content", OF_OTHER_MODELS, ids=["anthropic", "openai", "google", "content blocks"])
+def test_a_turn_of_another_providers_model_is_told_by_its_text(content):
+    call = {"id": "c1", "name": "weather", "args": {"city": "Oslo"}}
+    [turn] = to_wire([AIMessage(content, tool_calls=[call])])
+    assert turn["content"] == "I will look. Red."
+    assert [each["id"] for each in turn["tool_calls"]] == ["c1"]
 
 
 @pytest.mark.parametrize(("message", "words"), REFUSED)

@@ -62,6 +62,7 @@ def test_a_message_tells_all_that_is_known():
         "ray_id": "ray",
         "cache_status": "HIT",
         "gateway_log_id": "log",
+        "token_usage": {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100},
     }
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -186,11 +187,55 @@ def test_a_second_misfit_is_an_error_and_never_none(stage, colour, method, misfi
 
 
 @pytest.mark.parametrize("schema", [CatDict, CAT_SCHEMA, CAT_FUNCTION])
-def test_what_must_not_be_missing_is_looked_for_in_dicts_too(native_stage, colour, schema):
-    chain = native_stage.model(*['{"name": "Tom"}'] * 2).with_structured_output(schema, method="json_mode")
+def test_a_dict_is_given_as_it_is_and_its_caller_judges_it(native_stage, colour, schema):
+    chain = native_stage.model('{"name": "Tom"}').with_structured_output(schema, method="json_mode")
 
-    with pytest.raises(OutputParserException, match="age missing"):
-        colour.invoke(chain, "a cat")
+    assert colour.invoke(chain, "a cat") == {"name": "Tom"}
+
+
+@pytest.mark.parametrize("schema", [CatDict, CAT_SCHEMA, Cat])
+@pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
+def test_a_chain_to_an_object_travels_without_its_account(native_stage, colour, monkeypatch, schema, method):
+    name = schema["title"] if isinstance(schema, dict) else schema.__name__
+    answer = Call(name, CAT) if method == "function_calling" else json.dumps(CAT)
+    chain = pickle.loads(pickle.dumps(native_stage.model(answer).with_structured_output(schema, method=method)))
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", native_stage.emulator.account_id)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", native_stage.emulator.api_token)
+
+    told = colour.invoke(chain, "a cat")
+    assert (told if isinstance(told, dict) else told.model_dump()) == CAT
+
+
+@pytest.mark.parametrize(("retries", "asked"), [(0, 1), (1, 2), (3, 4)])
+def test_how_often_an_answer_that_does_not_fit_is_asked_for_again(native_stage, colour, retries, asked):
+    llm = native_stage.model(*['{"name": "Tom"}'] * asked)
+
+    with pytest.raises(OutputParserException, match="age"):
+        colour.invoke(llm.with_structured_output(Cat, method="json_schema", output_retries=retries), "a cat")
+    assert len(native_stage.bodies) == asked
+
+
+def test_the_usage_of_all_attempts_is_told(native_stage, colour):
+    llm = native_stage.model('{"name": "Tom"}', json.dumps(CAT), json.dumps(CAT))
+    chain = llm.with_structured_output(Cat, method="json_schema", include_raw=True)
+
+    twice = colour.invoke(chain, "a cat")["raw"].usage_metadata
+    once = colour.invoke(chain, "a cat")["raw"].usage_metadata
+
+    assert twice["input_tokens"] > 2 * once["input_tokens"], "the second question holds the first answer"
+    assert twice["total_tokens"] == twice["input_tokens"] + twice["output_tokens"]
+
+
+def test_tools_go_with_an_agent_and_not_with_a_schema(native_stage):
+    with pytest.raises(ValueError, match=r"create_agent\(llm, tools, response_format=schema\)"):
+        native_stage.model().with_structured_output(Cat, tools=[len])
+
+
+def test_a_class_may_be_the_response_format(native_stage, colour):
+    llm = native_stage.model(json.dumps(CAT))
+
+    colour.invoke(llm.bind(response_format=Cat), "a cat")
+    assert native_stage.asked["response_format"]["json_schema"]["properties"].keys() == CAT.keys()
 
 
 def test_prose_in_place_of_a_forced_call_is_an_error(stage, colour):

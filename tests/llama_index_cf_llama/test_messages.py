@@ -142,3 +142,8 @@ def test_messages_are_left_as_they_were():
 def test_the_short_way_of_one_text_leads_where_the_long_one_does(role):
     short, long = (asked(*blocks, role=role) for blocks in ([TextBlock(text="Hi")], [TextBlock(text="Hi"), CACHED]))
     assert to_wire([short]) == to_wire([long])
+
+
+def test_a_turn_of_another_providers_model_is_told_by_its_text():
+    blocks = [TextBlock(text="Here it is."), ImageBlock(url="https://example.com/cat.png")]
+    assert to_wire([ChatMessage(role="assistant", blocks=blocks)]) == [{"role": "assistant", "content": "Here it is."}]
