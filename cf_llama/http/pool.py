@@ -8,6 +8,7 @@ where it leads through a proxy.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,7 +23,7 @@ import httpx
 from cf_llama.connection import is_loopback
 from cf_llama.errors import InvalidRequestError
 from cf_llama.http.direct import AsyncDirect, Direct, Origin
-from cf_llama.http.turns import AsyncTurns, Turns
+from cf_llama.http.turns import Turns
 
 KEPT_SECONDS = 30.0
 """How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""
@@ -138,13 +139,12 @@ class AsyncPool(httpx.AsyncBaseTransport):
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
-        self._turns = AsyncTurns(max_connections)
+        self._places = asyncio.Semaphore(max_connections)
         self._shelf: Shelf[httpx.AsyncBaseTransport] = Shelf()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request over a connection of its own."""
-        if not await self._turns.take(request.extensions.get("timeout", {}).get("pool")):
-            raise httpx.PoolTimeout("all connections are in use")
+        await self._take_place(request.extensions.get("timeout", {}).get("pool"))
         origin = origin_of(request)
         connection = self._shelf.take(origin)
         try:
@@ -157,6 +157,16 @@ class AsyncPool(httpx.AsyncBaseTransport):
         response.stream = AsyncLent(body, partial(self._give_back, origin, connection))
         return response
 
+    async def _take_place(self, seconds: float | None) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once; a timeout would cost more than all the rest
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("all connections are in use") from None
+
     def _connection(self, origin: Origin) -> httpx.AsyncBaseTransport:
         if proxy := proxy_to(origin):
             return through(proxy, origin, httpx.AsyncHTTPTransport, self._context())
@@ -164,7 +174,7 @@ class AsyncPool(httpx.AsyncBaseTransport):
 
     async def _give_back(self, origin: Origin, connection: httpx.AsyncBaseTransport | None) -> None:
         old = self._shelf.put(origin, connection) if connection else []
-        self._turns.give_back()
+        self._places.release()
         for unused in old:
             await unused.aclose()
 
