@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import Field, SecretStr
@@ -130,6 +130,7 @@ def _is_safe(base_url: str) -> bool:
     return url.scheme == "https" or is_loopback(url.host)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is this very machine."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -97,6 +97,10 @@ class Client(_Requests):
         self.is_closed = True
         self._pool.close()
 
+    def close_inherited(self) -> None:
+        """Close, in a forked child, what it shares with its parent."""
+        self._pool.close_inherited()
+
 
 class AsyncClient(_Requests):
     """As much of an `httpx.AsyncClient` as a prepared request needs; cookies are not kept, redirects not followed."""
@@ -118,6 +122,9 @@ _lock = Lock()
 _sync: dict[int, Client] = {}
 _async: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, AsyncClient]] = WeakKeyDictionary()
 _lifetimes: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[AsyncClient, None]]] = WeakKeyDictionary()
+
+_kept: list[Any] = []
+"""In a forked child, what its parent's event loops had."""
 
 
 def shared_client(max_connections: int) -> Client:
@@ -162,10 +169,16 @@ def close() -> None:
 
 
 def _forget() -> None:
-    """A forked child must not write to its parent's sockets."""
+    """A forked child must not write to its parent's sockets.
+
+    What belongs to an event loop is kept: closing it would change the loop that the parent still runs.
+    """
     global _lock  # noqa: PLW0603 - the parent may have held it
     _lock = Lock()
+    for client in _sync.values():
+        client.close_inherited()
     _sync.clear()
+    _kept.extend([*_async.items(), *_lifetimes.items()])
     _async.clear()
     _lifetimes.clear()
 

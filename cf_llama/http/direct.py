@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from cf_llama.http.http1 import Answer, request_bytes
+from cf_llama.http.http1 import ResponseParser, request_bytes
 from cf_llama.http.sockets import AsyncSocket, Socket
 
 _PORTS = {"http": 80, "https": 443}
@@ -54,7 +54,7 @@ class Direct(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
-        waits, answer = Waits.of(request.extensions), Answer()
+        waits, answer = Waits.of(request.extensions), ResponseParser()
         try:
             connected = self._connected(waits.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
@@ -95,7 +95,7 @@ class AsyncDirect(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
-        waits, answer = Waits.of(request.extensions), Answer()
+        waits, answer = Waits.of(request.extensions), ResponseParser()
         try:
             connected = await self._connected(waits.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
@@ -129,7 +129,7 @@ class AsyncDirect(httpx.AsyncBaseTransport):
 class Body(httpx.SyncByteStream):
     """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
 
-    def __init__(self, connection: Direct, answer: Answer, begun: bytes, waits: Waits) -> None:
+    def __init__(self, connection: Direct, answer: ResponseParser, begun: bytes, waits: Waits) -> None:
         self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
 
     def __iter__(self) -> Iterator[bytes]:
@@ -153,7 +153,7 @@ class Body(httpx.SyncByteStream):
 class AsyncBody(httpx.AsyncByteStream):
     """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
 
-    def __init__(self, connection: AsyncDirect, answer: Answer, begun: bytes, waits: Waits) -> None:
+    def __init__(self, connection: AsyncDirect, answer: ResponseParser, begun: bytes, waits: Waits) -> None:
         self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -174,7 +174,7 @@ class AsyncBody(httpx.AsyncByteStream):
             await self._connection.aclose()
 
 
-def _fed(answer: Answer, data: bytes) -> bytes:
+def _fed(answer: ResponseParser, data: bytes) -> bytes:
     if data:
         return answer.feed(data)
     answer.close()

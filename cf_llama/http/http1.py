@@ -1,31 +1,41 @@
-"""HTTP/1.1 as bytes: a request written out, and a push parser for its answer. No I/O.
+"""HTTP/1.1 as bytes: a request written out, and a push parser for its response. No I/O.
 
-Written against RFC 9112. h11 says the same of every answer, at several times the price for each piece of a stream; the
-tests hold the two against each other. What is not allowed there is an error here too, never a guess: an answer whose
-end is read wrongly would be mixed with the next one.
+llhttp, the parser of Node.js, reads the response, through httptools. It refuses nearly all that RFC 9112 forbids; what
+it lets pass is checked here, because a response whose end is read wrongly would be mixed with the next one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import cache
 from itertools import chain
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Of an answer's head, or its trailers; Cloudflare's are a few hundred bytes."""
-_MAX_SIZE_LINE = 4096  # a chunk's size and what else may stand beside it
+if TYPE_CHECKING:
+    from types import ModuleType
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00\r\n]*)")
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
-_LENGTH = re.compile(rb"[0-9]{1,18}")
-_FOLDED = re.compile(rb"\r?\n[ \t]+")
+MAX_HEAD_BYTES = 64 * 1024
+"""Of a response's head, with the interim ones before it; Cloudflare's are a few hundred bytes."""
+
+_PROTOCOL = b"HTTP/1."
 _ENDS_A_LINE = re.compile(rb"[\x00\r\n]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NO_BODY = {204, 304}
 
-Headers = list[tuple[bytes, bytes]]
+
+@cache
+def _httptools() -> ModuleType:
+    """Imported with the first connection: it has no build for every platform, and a client of one's own needs none."""
+    try:
+        import httptools  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError(
+            "cf_llama's own connections need httptools: pip install httptools, or pass a client of your own "
+            "as `http_client` or `http_async_client`"
+        ) from error
+    return httptools
 
 
 def request_bytes(request: httpx.Request) -> bytes:
@@ -42,25 +52,33 @@ def request_bytes(request: httpx.Request) -> bytes:
     return start + fields + b"\r\n" + request.read()
 
 
-class Answer:
-    """One answer: bytes in, its head and the bytes of its body out, however they are cut."""
+class ResponseParser:
+    """One response to any method but HEAD and CONNECT: bytes in, its head and the bytes of its body out.
+
+    How the bytes are cut makes no difference to what is read and what is refused.
+
+    Raises:
+        ImportError: httptools is not installed.
+    """
 
     def __init__(self) -> None:
         self.status = 0
         """Zero until the head has come."""
-        self.headers: Headers = []
+        self.headers: list[tuple[bytes, bytes]] = []
         self.ended = False
         """Whether the body has come to its end."""
-        self._rest = b""  # what is too short to be understood yet
-        self._skipped = 0  # bytes before the head: blank lines, and hints that an answer is still to come
-        self._left = 0  # bytes of the body, or of this chunk, that are still to come
-        self._persistent = False
-        self._read: Callable[[bytes], bytes] = self._head
+        self._parser = _httptools().HttpResponseParser(self)
+        self._start = b""  # the first bytes, as many as name the protocol
+        self._body: list[bytes] = []
+        self._refusal = ""
+        self._persistent = self._until_close = self._surplus = False
+        self._window = MAX_HEAD_BYTES  # bytes within which the head or something of the body has to come
+        self._progress = False
 
     @property
     def reusable(self) -> bool:
         """Whether the connection is good for another request."""
-        return self.ended and self._persistent and not self._rest
+        return self.ended and self._persistent and not self._surplus
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes as they come; give those of the body.
@@ -68,170 +86,101 @@ class Answer:
         Raises:
             httpx.RemoteProtocolError: this is no HTTP/1.1.
         """
-        if self._rest:
-            data, self._rest = self._rest + data, b""
-        return self._read(data)
+        self._body = []
+        start = 0
+        while start < len(data):
+            end = min(len(data), start + self._window)
+            if end - start > 1 and data[end - 1] in b"\r\n":
+                end -= 1  # goes alone: llhttp passes over blank lines that follow a response
+            self._take(data[start:end])
+            start = end
+        return b"".join(self._body)
 
     def close(self) -> None:
         """The connection has been closed by the other side.
 
         Raises:
-            httpx.RemoteProtocolError: that is not where the answer ends.
+            httpx.RemoteProtocolError: that is not where the response ends.
         """
-        if not self.status and not self._rest:
+        if not self._start:
             raise httpx.RemoteProtocolError("the server closed the connection without an answer")
-        if self._read != self._until_close:
+        if not self._until_close:
             raise httpx.RemoteProtocolError("the server closed the connection before its answer was complete")
         self.ended = True
 
-    def _head(self, data: bytes) -> bytes:
-        final = self._final(data)
-        if final is None:
-            return b""
-        start, lines, body = final
-        self.status, self.headers = int(start[2]), [_field(line) for line in lines]
-        self._frame(start[1])
-        return b"" if self.ended and not body else self._read(body)
-
-    def _final(self, data: bytes) -> tuple[re.Match[bytes], list[bytes], bytes] | None:
-        """Status line, header lines and what follows; None while the answer's own head has not come.
-
-        What may stand before it ("go on", hints, blank lines) has an end as well: nobody waits for ever.
-        """
-        while True:
-            head = data.lstrip(b"\r\n")
-            lines, rest = self._lines(head)
-            self._skipped += len(data) - len(head)
-            if self._skipped > MAX_HEAD_BYTES:
-                raise httpx.RemoteProtocolError(f"no answer has come in {MAX_HEAD_BYTES:,} bytes")
-            if lines is None:
-                return None
-            match = _STATUS_LINE.fullmatch(lines[0])
-            if not match:
+    def _take(self, data: bytes) -> None:
+        if self.ended:
+            self._surplus = True
+            return
+        if len(self._start) < len(_PROTOCOL):
+            self._start += data[: len(_PROTOCOL) - len(self._start)]
+            if not _PROTOCOL.startswith(self._start):
                 raise httpx.RemoteProtocolError("the answer is not HTTP/1.1")
-            status = int(match[2])
-            if status >= httpx.codes.OK:
-                return match, lines[1:], rest
-            if status == httpx.codes.SWITCHING_PROTOCOLS:
-                raise httpx.RemoteProtocolError("the server wants to speak something else")
-            self._skipped += len(head) - len(rest)
-            data = rest
+        try:
+            self._parser.feed_data(data)
+        except (_httptools().HttpParserError, _httptools().HttpParserUpgrade) as error:
+            self._surplus = True
+            if not self.ended:
+                raise httpx.RemoteProtocolError(self._refusal or f"the answer is malformed: {error}") from None
+        if self.ended:
+            del self._parser  # each holds the other
+        self._window -= len(data)
+        if not self._window:
+            self._end_window()
 
-    def _lines(self, data: bytes) -> tuple[list[bytes] | None, bytes]:
-        """Lines up to a blank one, and what follows it; None, and all of it kept, while there is no blank line."""
-        end = _blank_line(data)
-        if end is None:
-            if len(data) > MAX_HEAD_BYTES:
-                raise httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES:,} bytes")
-            self._rest = data
-            return None, b""
-        return _FOLDED.sub(b" ", data[: end[0]]).replace(b"\r\n", b"\n").split(b"\n"), data[end[1] :]
+    def _end_window(self) -> None:
+        """Refuse a head, trailers, or what else is no body, that would never end."""
+        if not self.status:
+            raise httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES:,} bytes")
+        if not (self._progress or self.ended):
+            raise httpx.RemoteProtocolError(f"{MAX_HEAD_BYTES:,} bytes of the answer hold nothing of its body")
+        self._window, self._progress = MAX_HEAD_BYTES, False
 
-    def _frame(self, version: bytes) -> None:
-        """How the body is to be read (RFC 9112, section 6.3)."""
-        said = _tokens(self.headers, (b"connection", b"transfer-encoding", b"content-length"))
-        codings, lengths = said[b"transfer-encoding"], set(said[b"content-length"])
-        self._persistent = version == b"1" and b"close" not in said[b"connection"]
-        if self.status in _NO_BODY:
-            self._end()
-        elif codings:
-            if codings != [b"chunked"]:
-                raise httpx.RemoteProtocolError("the answer's transfer-encoding is not chunked")
-            self._persistent = self._persistent and not lengths  # both: somebody in between may see another end
-            self._read = self._size
-        elif lengths:
-            length = lengths.pop()
-            if lengths or not _LENGTH.fullmatch(length):
-                raise httpx.RemoteProtocolError("the answer's content-length is no number")
-            self._left, self._read = int(length), self._counted
-            if not self._left:
-                self._end()
-        else:
-            self._persistent, self._read = False, self._until_close
+    def _refuse(self, reason: str) -> NoReturn:
+        self._refusal = reason
+        raise ValueError(reason)  # stops llhttp
 
-    def _end(self) -> None:
-        self.ended, self._read = True, self._surplus
+    # what llhttp tells
 
-    def _surplus(self, data: bytes) -> bytes:
-        """Nobody asked for more; the connection is not used again."""
-        self._rest = data[:1]
-        return b""
+    def on_message_begin(self) -> None:
+        """A response begins; only one may, after those that are interim."""
+        if self.ended:
+            self._refuse("the server sent an answer that nobody asked for")
 
-    def _until_close(self, data: bytes) -> bytes:
-        return data
+    def on_status(self, reason: bytes) -> None:
+        """The reason, or a part of it."""
+        if _CONTROL.search(reason):
+            self._refuse("the answer's reason holds a control character")
 
-    def _counted(self, data: bytes) -> bytes:
-        body, surplus = data[: self._left], data[self._left :]
-        self._left -= len(body)
-        if not self._left:
-            self._end()
-            self._surplus(surplus)
-        return body
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer is of no use."""
+        if not self.status:
+            self.headers.append((name, value.rstrip(b" \t")))
 
-    def _size(self, data: bytes) -> bytes:
-        """Chunks, from the size of one to the last that `data` holds whole; a loop, as a stream has thousands."""
-        pieces: list[bytes] = []
-        start = 0
-        while (end := data.find(b"\r\n", start)) >= 0:
-            match = _SIZE.fullmatch(data, start, end)
-            if not match:
-                raise httpx.RemoteProtocolError("the size of a chunk is no number")
-            size = int(match[1], 16)
-            if not size:
-                return b"".join(pieces) + self._trailers(data[end:])
-            start = end + 2 + size
-            pieces.append(data[end + 2 : start])
-            if data[start : start + 2] != b"\r\n":
-                self._left, self._read = size - len(pieces[-1]), self._chunk
-                return b"".join(pieces) + self._chunk(data[start:])
-            start += 2
-        self._rest = data[start:]
-        if len(self._rest) > _MAX_SIZE_LINE:
-            raise httpx.RemoteProtocolError("the size of a chunk is no number")
-        return b"".join(pieces)
+    def on_headers_complete(self) -> None:
+        """The head of the response, or of an interim one before it."""
+        status = self._parser.get_status_code()
+        fields = [(name.lower(), value.lower()) for name, value in self.headers]
+        codings = [value for name, value in fields if name == b"transfer-encoding"]
+        marked = codings or any(name == b"content-length" for name, _ in fields)
+        if codings not in ([], [b"chunked"]):
+            self._refuse("the answer's transfer-encoding is not chunked")
+        if status == httpx.codes.SWITCHING_PROTOCOLS:
+            self._refuse("the server wants to speak something else")
+        if status < httpx.codes.OK:
+            if marked or status < httpx.codes.CONTINUE:
+                self._refuse("the answer is malformed: an interim response must not have a body")
+            self.headers = []
+            return
+        self.status, self._progress = status, True
+        self._until_close = not marked and status not in _NO_BODY
+        self._persistent = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
 
-    def _chunk(self, data: bytes) -> bytes:
-        """The rest of a chunk, its line's end, and whatever follows."""
-        body, ending = data[: self._left], data[self._left :]
-        self._left -= len(body)
-        if ending.startswith(b"\r\n"):
-            self._read = self._size
-            return body + self._size(ending[2:])
-        if ending not in {b"", b"\r"}:
-            raise httpx.RemoteProtocolError("a chunk is longer than its size")
-        self._rest = ending
-        return body
+    def on_body(self, data: bytes) -> None:
+        """Bytes of the body."""
+        self._progress = True
+        self._body.append(data)
 
-    def _trailers(self, data: bytes) -> bytes:
-        """What follows the last chunk's size, the end of its line first: of no use, but the answer ends behind it."""
-        self._read = self._trailers
-        lines, surplus = self._lines(data)
-        if lines is not None:
-            self._end()
-            self._surplus(surplus)
-        return b""
-
-
-def _blank_line(data: bytes) -> tuple[int, int] | None:
-    """Where the first blank line begins, with the end of the line before it, and where it ends."""
-    found = [(at, at + len(mark)) for mark in (b"\n\n", b"\n\r\n") if (at := data.find(mark)) >= 0]
-    if not found:
-        return None
-    start, end = min(found)
-    return (start - 1 if data[:start].endswith(b"\r") else start), end
-
-
-def _tokens(headers: Headers, names: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
-    """What some headers list, however often they are there."""
-    tokens: dict[bytes, list[bytes]] = {name: [] for name in names}
-    for key, value in headers:
-        if (name := key.lower()) in tokens:
-            tokens[name] += [token for part in value.split(b",") if (token := part.strip().lower())]
-    return tokens
-
-
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    match = _FIELD.fullmatch(line)
-    if not match:
-        raise httpx.RemoteProtocolError("a header of the answer is malformed")
-    return match[1], match[2].strip(b" \t")
+    def on_message_complete(self) -> None:
+        """The end, unless it is that of an interim response."""
+        self.ended = bool(self.status)

@@ -8,6 +8,7 @@ where it leads through a proxy.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections import deque
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -23,12 +24,16 @@ import httpx
 from cf_llama.connection import is_loopback
 from cf_llama.errors import InvalidRequestError
 from cf_llama.http.direct import AsyncDirect, Direct, Origin
-from cf_llama.http.turns import AsyncTurns, Turns
+from cf_llama.http.turns import Turns
 
 KEPT_SECONDS = 30.0
 """How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""
 
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
+
+_PROXY_VARIABLES = [
+    name for kind in ("http", "https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_PROXY".upper())
+]
 
 Kind = TypeVar("Kind", httpx.BaseTransport, httpx.AsyncBaseTransport)
 Proxied = TypeVar("Proxied", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
@@ -44,9 +49,17 @@ def proxy_to(origin: Origin) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-def origin_of(request: httpx.Request) -> Origin:
-    """Where a request goes."""
-    return Origin(request.url.scheme, request.url.host, request.url.port)
+class Way(NamedTuple):
+    """Where a request goes, and what the environment says about proxies: a connection is of use for the same way."""
+
+    origin: Origin
+    environment: tuple[str | None, ...]
+
+
+def way_of(request: httpx.Request) -> Way:
+    """The way that a request takes."""
+    origin = Origin(request.url.scheme, request.url.host, request.url.port)
+    return Way(origin, () if is_loopback(origin.host) else tuple(map(os.environ.get, _PROXY_VARIABLES)))
 
 
 def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLContext) -> Proxied:
@@ -75,28 +88,33 @@ def _named(origin: Origin) -> str:
 
 
 class Shelf(Generic[Kind]):
-    """Connections that nobody uses, the last used on top."""
+    """Connections that nobody uses, the last used on top, by the way that they lead."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._unused: dict[Origin, deque[tuple[float, Kind]]] = {}
+        self._unused: dict[Way, deque[tuple[float, Kind]]] = {}
 
-    def take(self, origin: Origin) -> Kind | None:
+    def take(self, way: Way) -> Kind | None:
         """The one that was used last, if there is any; it must not have been lying for too long."""
         with self._lock:
-            unused = self._unused.get(origin)
+            unused = self._unused.get(way)
             return unused.pop()[1] if unused and unused[-1][0] >= monotonic() - KEPT_SECONDS else None
 
-    def put(self, origin: Origin, connection: Kind) -> list[Kind]:
+    def put(self, way: Way, connection: Kind) -> list[Kind]:
         """Lay one back; give those that have been lying for too long, to be closed."""
         now = monotonic()
         with self._lock:
-            self._unused.setdefault(origin, deque()).append((now, connection))
+            self._unused.setdefault(way, deque()).append((now, connection))
             old = []
             for unused in self._unused.values():
                 while unused and unused[0][0] < now - KEPT_SECONDS:
                     old.append(unused.popleft()[1])
             return old
+
+    def inherited(self) -> list[Kind]:
+        """Give all there are, in a forked child, where the lock may have been held by a thread of the parent."""
+        self._lock = Lock()
+        return self.clear()
 
     def clear(self) -> list[Kind]:
         """Give all there are, to be closed."""
@@ -118,16 +136,16 @@ class Pool(httpx.BaseTransport):
         """Send a request over a connection of its own."""
         if not self._turns.take(request.extensions.get("timeout", {}).get("pool")):
             raise httpx.PoolTimeout("all connections are in use")
-        origin = origin_of(request)
-        connection = self._shelf.take(origin)
+        way = way_of(request)
+        connection = self._shelf.take(way)
         try:
-            connection = connection or self._connection(origin)
+            connection = connection or self._connection(way.origin)
             response = connection.handle_request(request)
         except BaseException:
-            self._give_back(origin, connection)
+            self._give_back(way, connection)
             raise
         body = cast("httpx.SyncByteStream", response.stream)
-        response.stream = Lent(body, partial(self._give_back, origin, connection))
+        response.stream = Lent(body, partial(self._give_back, way, connection))
         return response
 
     def _connection(self, origin: Origin) -> httpx.BaseTransport:
@@ -135,8 +153,8 @@ class Pool(httpx.BaseTransport):
             return through(proxy, origin, httpx.HTTPTransport, self._context())
         return Direct(origin, self._context() if origin.scheme == "https" else None)
 
-    def _give_back(self, origin: Origin, connection: httpx.BaseTransport | None) -> None:
-        old = self._shelf.put(origin, connection) if connection else []
+    def _give_back(self, way: Way, connection: httpx.BaseTransport | None) -> None:
+        old = self._shelf.put(way, connection) if connection else []
         self._turns.give_back()
         for unused in old:
             unused.close()
@@ -146,39 +164,53 @@ class Pool(httpx.BaseTransport):
         for unused in self._shelf.clear():
             unused.close()
 
+    def close_inherited(self) -> None:
+        """Close, in a forked child, what nobody uses; the parent's connections stay open."""
+        for unused in self._shelf.inherited():
+            unused.close()
+
 
 class AsyncPool(httpx.AsyncBaseTransport):
     """Connections for the tasks of one event loop, in turn, as `Pool` does for threads."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
-        self._turns = AsyncTurns(max_connections)
+        self._places = asyncio.Semaphore(max_connections)
         self._shelf: Shelf[httpx.AsyncBaseTransport] = Shelf()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request over a connection of its own."""
-        if not await self._turns.take(request.extensions.get("timeout", {}).get("pool")):
-            raise httpx.PoolTimeout("all connections are in use")
-        origin = origin_of(request)
-        connection = self._shelf.take(origin)
+        await self._take_place(request.extensions.get("timeout", {}).get("pool"))
+        way = way_of(request)
+        connection = self._shelf.take(way)
         try:
-            connection = connection or self._connection(origin)
+            connection = connection or self._connection(way.origin)
             response = await connection.handle_async_request(request)
         except BaseException:
-            await self._give_back(origin, connection)
+            await self._give_back(way, connection)
             raise
         body = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = AsyncLent(body, partial(self._give_back, origin, connection))
+        response.stream = AsyncLent(body, partial(self._give_back, way, connection))
         return response
+
+    async def _take_place(self, seconds: float | None) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once; a timeout would cost more than all the rest
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("all connections are in use") from None
 
     def _connection(self, origin: Origin) -> httpx.AsyncBaseTransport:
         if proxy := proxy_to(origin):
             return through(proxy, origin, httpx.AsyncHTTPTransport, self._context())
         return AsyncDirect(origin, self._context() if origin.scheme == "https" else None)
 
-    async def _give_back(self, origin: Origin, connection: httpx.AsyncBaseTransport | None) -> None:
-        old = self._shelf.put(origin, connection) if connection else []
-        self._turns.give_back()
+    async def _give_back(self, way: Way, connection: httpx.AsyncBaseTransport | None) -> None:
+        old = self._shelf.put(way, connection) if connection else []
+        self._places.release()
         for unused in old:
             await unused.aclose()
 

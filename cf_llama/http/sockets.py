@@ -87,10 +87,11 @@ class Socket:
 
 
 class AsyncSocket(asyncio.Protocol):
-    """A connection for one task at a time."""
+    """A connection for one task at a time; a stream of asyncio's does not tell whether unread bytes lie in it."""
+
+    _transport: asyncio.Transport
 
     def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._ended = False
         self._error: Exception | None = None
@@ -117,14 +118,14 @@ class AsyncSocket(asyncio.Protocol):
     @property
     def stale(self) -> bool:
         """Whether the other side has closed it, or said something that nobody asked for."""
-        if self._ended or self._received or not self._transport or self._transport.is_closing():
+        if self._ended or self._received or self._transport.is_closing():
             return True
         return _readable(self._transport.get_extra_info("socket"))  # what the loop has not yet looked at
 
     async def send(self, data: bytes, seconds: float | None) -> None:
         """Send it all."""
         with _WRITING:
-            if self._ended or not self._transport:
+            if self._ended:
                 raise self._error or ConnectionResetError("the server closed the connection")
             self._transport.write(data)
             until = _moment(seconds)
@@ -140,15 +141,14 @@ class AsyncSocket(asyncio.Protocol):
                 raise self._error
         data = bytes(self._received)
         self._received.clear()
-        if self._paused and self._transport:
+        if self._paused:
             self._paused = False
             self._transport.resume_reading()
         return data
 
     def close(self) -> None:
         """Close it, whatever is under way."""
-        if self._transport:
-            self._transport.abort()
+        self._transport.abort()
 
     async def _woken(self, until: float) -> None:
         """Wait for something to come or to be sent, up to a moment; asyncio's own timeout costs more than the rest."""
@@ -175,7 +175,7 @@ class AsyncSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Something came."""
         self._received += data
-        if len(self._received) > _MOST_UNREAD and self._transport and not self._paused:
+        if len(self._received) > _MOST_UNREAD and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()

@@ -59,7 +59,39 @@ def test_a_closed_asynchronous_client_is_replaced():
 
 
 def test_importing_opens_nothing_and_takes_no_framework():
-    run("import sys, cf_llama; assert not {'httpx', 'langchain_core', 'llama_index', 'starlette'} & set(sys.modules)")
+    run(
+        "import sys, cf_llama\n"
+        "assert not {'httpx', 'httptools', 'langchain_core', 'llama_index', 'starlette'} & set(sys.modules)"
+    )
+
+
+WITHOUT_HTTPTOOLS = """
+import asyncio, sys
+sys.modules["httptools"] = None
+import httpx
+from langchain_cf_llama import ChatCloudflareLlama
+
+reply = httpx.MockTransport(lambda _: httpx.Response(200, json={"result": {"response": "Hello"}, "success": True}))
+given = {"account_id": "0" * 32, "api_token": "token", "base_url": "http://127.0.0.1:9/client/v4"}
+"""
+
+
+def test_a_client_of_ones_own_needs_no_httptools():
+    run(
+        WITHOUT_HTTPTOOLS + "own = httpx.Client(transport=reply), httpx.AsyncClient(transport=reply)\n"
+        "llm = ChatCloudflareLlama(**given, http_client=own[0], http_async_client=own[1])\n"
+        "assert llm.invoke('Hi').text == 'Hello'\n"
+        "assert asyncio.run(llm.ainvoke('Hi')).text == 'Hello'"
+    )
+
+
+@pytest.mark.parametrize("ask", ["llm.invoke('Hi')", "asyncio.run(llm.ainvoke('Hi'))"])
+def test_connections_of_our_own_name_what_they_need(ask):
+    run(
+        WITHOUT_HTTPTOOLS + f"llm = ChatCloudflareLlama(**given)\ntry:\n    {ask}\n"
+        "except ImportError as error:\n    assert 'pip install httptools' in str(error), error\n"
+        "else:\n    raise AssertionError"
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -69,3 +101,37 @@ def test_a_forked_child_has_clients_of_its_own():
         "if not child: os._exit(shared_client(9) is parent)\n"
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_says_nothing_of_its_parents_sockets():
+    script = """
+import asyncio, gc, os
+from cf_llama import ChatRequest, Settings, Transport
+from cf_llama_emulator.server import serve
+
+def forked():
+    child = os.fork()
+    if not child:
+        gc.collect()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+with serve() as emulator:
+    account = {"account_id": emulator.account_id, "api_token": emulator.api_token, "base_url": emulator.base_url}
+    transport, request = Transport(Settings(**account).connection()), ChatRequest(prompt="Hi")
+
+    async def ask():
+        await transport.arun(request)
+        forked()
+        await transport.arun(request)
+
+    transport.run(request)
+    asyncio.run(ask())
+    forked()
+    transport.run(request)
+"""
+    command = [sys.executable, "-X", "dev", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    assert "Resource" not in done.stderr
+    assert done.returncode == 0

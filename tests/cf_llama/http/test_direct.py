@@ -234,9 +234,39 @@ def answers_and_closes(connection):
     connection.sendall(ANSWER)
 
 
-def answers_and_says_more(connection):
+WRONG = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"response":"wrong"}'
+
+
+def answers_and_says(surplus):
+    """Answer, and in the same breath say more."""
+
+    def serve(connection):
+        take_request(connection)
+        connection.sendall(ANSWER + surplus)
+        connection.recv(1)
+
+    return serve
+
+
+def answers_and_says_more_later(connection):
     take_request(connection)
-    connection.sendall(ANSWER + b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"response":"wrong"}')
+    connection.sendall(ANSWER)
+    time.sleep(0.1)
+    connection.sendall(WRONG)
+    with contextlib.suppress(OSError):  # who closes a connection without reading resets it
+        connection.recv(1)
+
+
+def answers_too_late(connection):
+    take_request(connection)
+    connection.recv(1)  # until the client gives up
+    with contextlib.suppress(OSError):
+        connection.sendall(WRONG)
+
+
+def answers(connection):
+    take_request(connection)
+    connection.sendall(ANSWER)
     connection.recv(1)
 
 
@@ -247,10 +277,24 @@ def test_a_connection_that_ended_is_not_used_again(colour, settings):
         assert [reply.text for reply in replies] == ["Hi"] * 3
 
 
-def test_a_connection_that_spoke_up_is_not_used_again(colour, settings):
-    with Scripted(*[answers_and_says_more] * 3) as server:
+@pytest.mark.parametrize("surplus", [WRONG, WRONG[:1], b"\r\n", b"\n" + WRONG], ids=range(4))
+def test_a_connection_that_spoke_up_is_not_used_again(colour, settings, surplus):
+    with Scripted(*[answers_and_says(surplus)] * 3) as server:
         connection = settings(base_url=server.base_url, max_retries=0).connection()
         assert [reply.text for reply in colour.ask(connection, 3)] == ["Hi"] * 3
+
+
+def test_a_connection_that_spoke_up_while_nobody_asked_is_not_used_again(colour, settings):
+    with Scripted(*[answers_and_says_more_later] * 2) as server:
+        connection = settings(base_url=server.base_url, max_retries=0).connection()
+        replies = colour.ask(connection, 2, between=lambda: time.sleep(0.5))
+        assert [reply.text for reply in replies] == ["Hi"] * 2
+
+
+def test_an_answer_that_comes_too_late_goes_to_nobody(colour, settings):
+    with Scripted(answers_too_late, answers) as server:
+        connection = settings(base_url=server.base_url, max_retries=1, timeout=Timeouts(read=0.2)).connection()
+        assert [reply.text for reply in colour.ask(connection)] == ["Hi"]
 
 
 # bodies

@@ -159,3 +159,71 @@ def test_many_calls_leave_as_many_connections_as_ran_at_once(service, settings):
         transport = Transport(settings().connection(), client)
         assert [reply.text for reply in threads.map(lambda _: transport.run(HI), range(200))] == ["Hello"] * 200
     assert len(service.connections) <= 8
+
+
+def at_once(count, service, settings, limit, ask):
+    """Run `ask` with a transport of a pool of so many connections, which is then asked once more."""
+    for _ in range(count):
+        service.replies()
+
+    async def main():
+        async with httpx.AsyncClient(transport=AsyncPool(_tls, limit)) as client:
+            transport = Transport(settings(max_retries=0).connection(), async_client=client)
+            await ask(transport)
+            async with asyncio.timeout(5):
+                return (await transport.arun(HI)).text
+
+    return asyncio.run(main())
+
+
+def test_places_go_to_the_task_that_waited_longest(service, settings):
+    order = []
+
+    async def ask(transport):
+        async def wait(number):
+            await transport.arun(HI)
+            order.append(number)
+
+        await asyncio.gather(*(wait(number) for number in range(6)))
+
+    assert at_once(7, service, settings, 1, ask) == "Hello"
+    assert order == list(range(6))
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_task_that_is_cancelled_keeps_no_place(service, settings, steps):
+    async def ask(transport):
+        first, second = (asyncio.create_task(transport.arun(HI)) for _ in range(2))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        second.cancel()
+        first.cancel()
+        await asyncio.wait([first, second])
+
+    assert at_once(3, service, settings, 1, ask) == "Hello"
+
+
+def test_a_changed_proxy_is_not_passed_by_on_an_old_connection(service, settings, monkeypatch):
+    made = []
+
+    class Straight(httpx.BaseTransport):
+        def handle_request(self, request):
+            made.append("straight")
+            return httpx.Response(200)
+
+    class Through(Straight):
+        def handle_request(self, request):
+            made.append("through the proxy")
+            return httpx.Response(200)
+
+    monkeypatch.setattr(pool, "Direct", lambda *_: Straight())
+    monkeypatch.setattr(pool, "through", lambda *_: Through())
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with httpx.Client(transport=Pool(_tls, 9)) as client:
+        client.get("https://api.invalid")
+        monkeypatch.setenv("https_proxy", "http://proxy:3128")
+        client.get("https://api.invalid")
+        monkeypatch.delenv("https_proxy")
+        client.get("https://api.invalid")
+    assert made == ["straight", "through the proxy", "straight"]
