@@ -26,6 +26,9 @@ _SOURCES = {
     "api_token": "CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, CF_API_TOKEN, "
     "or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)",
 }
+_API_HOST, _GATEWAY_HOST = "api.cloudflare.com", "gateway.ai.cloudflare.com"
+_ROUTE = re.compile(r"(?:/accounts|(?<=/client/v4)/ai|(?<=gateway\.ai\.cloudflare\.com)/v1|/workers-ai)(?=/|$).*")
+"""What follows a base URL when somebody has given the URL of a route."""
 _PORTS = {None, *range(1, 1 << 16)}
 _LONGEST_LABEL = 63  # bytes between two dots of a host name, by RFC 1035
 _GATEWAY_TOKEN = "cf-aig-authorization"  # noqa: S105 - a header's name
@@ -160,12 +163,25 @@ def check_token(value: str) -> str:
 
 @cache
 def check_base_url(value: str) -> str:
-    """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped."""
+    """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped.
+
+    A server of your own may have any path, but none that goes on into the API: account and route are added here.
+    """
     url = _parsed(value.strip())
     can_be = url.scheme in {"http", "https"} and _can_be_host(url.host) and url.port in _PORTS
     if not can_be or url.userinfo or url.query or url.fragment:
         raise ValueError("base_url must be an http(s) URL without credentials, query or fragment, ending in /client/v4")
-    return str(url).rstrip("/")
+    base_url = str(url).rstrip("/")
+    if too_much := _ROUTE.search(base_url):
+        advice = (
+            "give the gateway as gateway="
+            if url.host == _GATEWAY_HOST
+            else f"take off {_ACCOUNT_ID.sub('...', too_much[0])}"
+        )
+        raise ValueError(f"base_url must end in /client/v4; {advice}, as account, route and model are added to it")
+    if url.host == _API_HOST and not base_url.endswith("/client/v4"):
+        raise ValueError(f"base_url must end in /client/v4: https://{_API_HOST}/client/v4")
+    return base_url
 
 
 def _can_be_host(host: str) -> bool:

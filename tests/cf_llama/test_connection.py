@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import SecretStr
 
 from cf_llama import Connection, InvalidRequestError, MissingCredentialsError
-from cf_llama.connection import is_loopback
+from cf_llama.connection import check_base_url, is_loopback
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 
@@ -71,3 +73,32 @@ def test_headers_of_a_request():
 @pytest.mark.parametrize(("host", "loopback"), [("127.9.9.9", True), ("::1", True), ("128.0.0.1", False), ("", False)])
 def test_knows_this_machine(host, loopback):
     assert is_loopback(host) is loopback
+
+
+API = "https://api.cloudflare.com"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "advice"),
+    [
+        (f"{API}/client/v4/accounts/{ACCOUNT}/ai/run", "take off /accounts/"),
+        (f"{API}/client/v4/accounts/{ACCOUNT}/ai/v1/", "take off /accounts/"),
+        (f"{API}/client/v4/ai", "take off /ai"),
+        (f"http://127.0.0.1:8799/client/v4/accounts/{ACCOUNT}", "take off /accounts/"),
+        (f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/mine/workers-ai", "gateway="),
+        (API, "must end in /client/v4: https://api.cloudflare.com/client/v4"),
+        (f"{API}/v4", "must end in /client/v4"),
+    ],
+)
+def test_a_base_url_that_is_too_long_or_too_short_says_what_to_change(base_url, advice):
+    with pytest.raises(ValueError, match=re.escape(advice)) as caught:
+        check_base_url(base_url)
+    assert "base_url must end in /client/v4" in str(caught.value)
+    assert ACCOUNT not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "base_url", [f"{API}/client/v4", f"{API}/client/v4/", "http://127.0.0.1:8799/client/v4", "https://proxy.example/cf"]
+)
+def test_a_base_url_may_lead_to_a_server_of_ones_own(base_url):
+    assert check_base_url(base_url) == base_url.rstrip("/")
