@@ -190,12 +190,26 @@ class Attempts:
             return self._reading.interrupted(f"the stream broke off ({what})")
         if isinstance(error, zlib.error) or "DecodingError" in kinds(error):
             return BadResponseError(f"the answer cannot be unpacked ({what})")
-        return connection_error(error, self._connection.host)
+        return connection_error(
+            error, self._connection.host, _proxy_variable(self._connection.url(self._question.model))
+        )
 
     def _too_late(self, message: str) -> WorkersAIError:
         if isinstance(self._reading, Reading) and self._reading.delivered:
             return self._reading.interrupted(message)
         return RequestTimeoutError(message)
+
+
+def _proxy_variable(url: str) -> str:
+    """What names a proxy for it; empty where nothing does. Asked only when a connection has failed."""
+    import httpx  # noqa: PLC0415 - takes longer to import than all of ours
+
+    from cf_llama.http.direct import Origin  # noqa: PLC0415 - brings httpx as well
+    from cf_llama.http.pool import named, proxy_to  # noqa: PLC0415 - the same
+
+    parsed = httpx.URL(url)
+    origin = Origin(parsed.scheme, parsed.host, parsed.port)
+    return named(origin) if proxy_to(origin) else ""
 
 
 def _encoded(body: dict[str, Any]) -> bytes:

@@ -21,12 +21,13 @@ def kinds(error: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(error).__mro__}
 
 
-def connection_error(error: Exception, host: str) -> WorkersAIError:
+def connection_error(error: Exception, host: str, proxy: str = "") -> WorkersAIError:
     """The error of a connection that cannot be made, or broke.
 
     Args:
         error: What the HTTP library raised.
         host: Where the connection leads.
+        proxy: What names a proxy for the host, such as HTTPS_PROXY; empty where nothing does.
     """
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if kinds(error) & {"UnsupportedProtocol", "LocalProtocolError"}:
@@ -46,12 +47,14 @@ def connection_error(error: Exception, host: str) -> WorkersAIError:
                 is_retryable=False,
             )
         if isinstance(cause, socket.gaierror) and cause.errno not in _TEMPORARY:
+            nameless = f"the proxy on the way to {host}" if proxy else f"the host {host}"
+            setting = f"the host in {proxy}" if proxy else "base_url or CLOUDFLARE_BASE_URL"
             return ConnectionFailedError(
-                f"the host {host} has no address ({what}): check base_url or CLOUDFLARE_BASE_URL, and this machine's "
-                "network",
+                f"{nameless} has no address ({what}): check {setting}, and this machine's network",
                 is_retryable=False,
             )
-    return ConnectionFailedError(f"the connection to {host} failed ({what})")
+    advice = f"; {proxy} names a proxy for it: check that this runs and lets the host pass" if proxy else ""
+    return ConnectionFailedError(f"the connection to {host} failed ({what}){advice}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

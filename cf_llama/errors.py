@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     import httpx
 
 
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. Whoever is asked to wait longer is told when to come back, and not made to wait."""
+
 _ADVICE: Mapping[int, str] = {
     2001: "Check the gateway's id, or create the gateway in the dashboard under AI > AI Gateway.",
     5007: "Check `model`: it must be the id of a text model, such as @cf/meta/llama-3.3-70b-instruct-fp8-fast.",
@@ -96,7 +99,7 @@ class WorkersAIError(Exception):
     @property
     def advice(self) -> str:
         """What to do about it, in a sentence; empty where nothing is known to help."""
-        if self.status is None:  # noticed here: the message says it itself
+        if self.status is None or (self.retry_after or 0) > LONGEST_RETRY_AFTER:  # the message says it itself
             return ""
         return _ADVICE.get(self.code or 0, self.class_advice)
 

@@ -15,9 +15,8 @@ from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cf_llama import errors
-from cf_llama.errors import WorkersAIError
+from cf_llama.errors import LONGEST_RETRY_AFTER, WorkersAIError
 from cf_llama.json_text import BadJSON, parse
-from cf_llama.retry import LONGEST_RETRY_AFTER
 from cf_llama.text_filter import whole
 
 if TYPE_CHECKING:

@@ -10,15 +10,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cf_llama.errors import JSONModeError, WorkersAIError
+from cf_llama.errors import LONGEST_RETRY_AFTER, JSONModeError, WorkersAIError
 
 ONCE = (JSONModeError,)
 """Failures of the model rather than of the service: asking once more helps, asking often does not."""
 ONCE_CODES = {3046}
 """The same, of the service: it has worked for two minutes in vain, and bills them."""
-
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds. Whoever is asked to wait longer is told when to come back, and not made to wait."""
 
 
 @dataclass(frozen=True, slots=True)

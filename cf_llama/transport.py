@@ -18,6 +18,7 @@ from cf_llama import logs  # noqa: F401 - from here on lines about requests hold
 from cf_llama.attempts import Attempts
 from cf_llama.call import Call
 from cf_llama.connection import Connection
+from cf_llama.errors import InvalidRequestError
 from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.reply import Delta, Reply
 from cf_llama.request import ChatRequest
@@ -27,7 +28,8 @@ from cf_llama.request import ChatRequest
 class Transport:
     """Sends requests over a connection.
 
-    Every method raises a `WorkersAIError`, and nothing else, when the call fails.
+    Every method raises a `WorkersAIError`, and nothing else, when the call fails. What the hooks and transports of a
+    client of your own raise passes through as it is, unless it is an error of httpx's.
 
     Args:
         connection: Where to, and with which account.
@@ -100,10 +102,19 @@ class Transport:
             await asyncio.sleep(call.pause())
 
     def _client(self) -> Any:
-        return self.client or _clients().shared_client(self.connection.max_connections)
+        return _opened(self.client) or _clients().shared_client(self.connection.max_connections)
 
     async def _async_client(self) -> Any:
-        return self.async_client or await _clients().shared_async_client(self.connection.max_connections)
+        return _opened(self.async_client) or await _clients().shared_async_client(self.connection.max_connections)
+
+
+def _opened(client: Any) -> Any:
+    """A client of the user's own, if there is one, that can still send."""
+    if client is not None and client.is_closed:
+        raise InvalidRequestError(
+            "the http_client or http_async_client of your own is closed: keep it open for as long as the model is used"
+        )
+    return client
 
 
 def _received(call: Attempts, client: Any) -> Generator[Delta, None, None]:

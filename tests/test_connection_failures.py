@@ -8,6 +8,7 @@ import ssl
 import threading
 from contextlib import closing, contextmanager
 
+import httpx
 import pytest
 import trustme
 from llama_index.core.llms import ChatMessage
@@ -22,10 +23,10 @@ ACCOUNT, TOKEN = "0123456789abcdef0123456789abcdef", "made-up-token-of-no-accoun
 REQUEST = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 HI = [ChatMessage(content="Hi")]
 CALLS = {
-    "transport.run": lambda made: Transport(Settings(**made).connection()).run(REQUEST),
-    "transport.stream": lambda made: list(Transport(Settings(**made).connection()).stream(REQUEST)),
-    "transport.arun": lambda made: Transport(Settings(**made).connection()).arun(REQUEST),
-    "transport.astream": lambda made: collected(Transport(Settings(**made).connection()).astream(REQUEST)),
+    "transport.run": lambda made: transport(made).run(REQUEST),
+    "transport.stream": lambda made: list(transport(made).stream(REQUEST)),
+    "transport.arun": lambda made: transport(made).arun(REQUEST),
+    "transport.astream": lambda made: collected(transport(made).astream(REQUEST)),
     "chat.invoke": lambda made: ChatCloudflareLlama(**made).invoke("Hi"),
     "chat.stream": lambda made: list(ChatCloudflareLlama(**made).stream("Hi")),
     "chat.ainvoke": lambda made: ChatCloudflareLlama(**made).ainvoke("Hi"),
@@ -39,6 +40,11 @@ CALLS = {
     "llama_index.achat": lambda made: CloudflareLlama(**made).achat(HI),
     "llama_index.astream_chat": lambda made: awaited(CloudflareLlama(**made).astream_chat(HI)),
 }
+
+
+def transport(made):
+    settings = Settings(**made)
+    return Transport(settings.connection(), settings.http_client, settings.http_async_client)
 
 
 async def collected(pieces):
@@ -59,8 +65,8 @@ def failure(request):
     """Return a function that calls a model which cannot succeed, and returns the error and the classes it may have."""
     family = langchain_errors if request.param.startswith(("chat", "llm")) else errors
 
-    def call(base_url, kind):
-        made = {"account_id": ACCOUNT, "api_token": TOKEN, "base_url": base_url}
+    def call(base_url, kind, **given):
+        made = {"account_id": ACCOUNT, "api_token": TOKEN, "base_url": base_url, **given}
         with pytest.raises(getattr(family, kind)) as caught:
             finished(lambda: CALLS[request.param](made))
         return caught.value
@@ -173,6 +179,67 @@ def test_a_proxy_that_wants_a_password_is_asked_once(failure, monkeypatch):
     assert "secret" not in str(error)
     assert not error.is_retryable
     assert len(made) == 1
+
+
+def assert_names_the_proxy(error):
+    assert "HTTPS_PROXY names a proxy for it" in str(error)
+    assert "secret" not in str(error)
+    assert error.is_retryable
+
+
+def test_a_proxy_that_cannot_be_reached_is_named_and_may_be_tried_again(failure, monkeypatch):
+    with closing(socket.create_server(("127.0.0.1", 0))) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+    assert_names_the_proxy(failure("https://api.invalid/client/v4", "ConnectionFailedError", max_retries=0))
+
+
+def test_a_proxy_that_fails_is_named_and_may_be_tried_again(failure, monkeypatch):
+    def fail(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n")
+
+    with serving(fail) as (port, _):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
+        error = failure("https://api.invalid/client/v4", "ConnectionFailedError", max_retries=0)
+    assert_names_the_proxy(error)
+
+
+def test_a_proxy_without_an_address_is_named_in_place_of_the_service(failure, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.invalid:8080")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown_host)
+    error = failure("https://api.invalid/client/v4", "ConnectionFailedError")
+    assert "the proxy on the way to api.invalid has no address" in str(error)
+    assert "check the host in HTTPS_PROXY" in str(error)
+    assert "secret" not in str(error)
+    assert not error.is_retryable
+
+
+def unknown_host(*_, **__):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def test_a_client_of_ones_own_that_is_closed_is_named(failure_of_closed_clients):
+    error = failure_of_closed_clients()
+    assert "http_client or http_async_client" in str(error)
+    assert "closed" in str(error)
+
+
+@pytest.fixture(params=CALLS)
+def failure_of_closed_clients(request):
+    """Return a function that calls a model with closed clients of the user's own, and returns the error."""
+    family = langchain_errors if request.param.startswith(("chat", "llm")) else errors
+    client, async_client = httpx.Client(), httpx.AsyncClient()
+    client.close()
+    asyncio.run(async_client.aclose())
+
+    def call():
+        made = {"account_id": ACCOUNT, "api_token": TOKEN, "http_client": client, "http_async_client": async_client}
+        with pytest.raises(family.InvalidRequestError) as caught:
+            finished(lambda: CALLS[request.param](made))
+        return caught.value
+
+    return call
 
 
 def test_a_connection_that_is_refused_may_be_tried_again(failure):

@@ -78,11 +78,11 @@ def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLCon
             "it must be http://, https:// or socks5://host:port; in a user or password, "
             "the characters / : @ # ? and % are written as %2F %3A %40 %23 %3F and %25"
         )
-    raise InvalidRequestError(f"the proxy for {origin.host} in {_named(origin)} cannot be used: {reason}")
+    raise InvalidRequestError(f"the proxy for {origin.host} in {named(origin)} cannot be used: {reason}")
 
 
-def _named(origin: Origin) -> str:
-    """Where `getproxies` has found the proxy."""
+def named(origin: Origin) -> str:
+    """Where `getproxies` has found the proxy: a variable, or the system's settings."""
     names = (name for scheme in (origin.scheme, "all") for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"))
     return next((name for name in names if os.environ.get(name)), "the system's settings")
 

@@ -285,6 +285,14 @@ def test_an_unreadable_answer_is_told_from_a_refusal():
     assert not BadResponseError.retryable
 
 
+@pytest.mark.parametrize(("seconds", "told"), [("60", False), ("3600", True)])
+def test_a_wait_beyond_a_minute_is_told_in_place_of_advice_to_retry(seconds, told):
+    error = refused(429, envelope(3021), {"retry-after": seconds})
+    assert ("the service asks to wait 3,600 seconds, until 20" in str(error)) is told
+    assert ("max_retries" in str(error)) is not told
+    assert error.retry_after == int(seconds)
+
+
 def test_the_edge_tells_code_and_wait_in_a_form_of_its_own():
     body = {"title": "Error 1015: You are being rate limited", "status": 429, "cloudflare_error": True}
     told = body | {"error_code": 1015, "detail": "Slow down.", "retry_after": 30}
