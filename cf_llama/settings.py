@@ -6,7 +6,7 @@ one call needs of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from pydantic import (
@@ -20,8 +20,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticUndefined
 
 from cf_llama import model as facts
 from cf_llama.connection import (
@@ -37,6 +38,7 @@ from cf_llama.connection import (
 from cf_llama.credentials import account_from_environment, base_url_from_environment, revealed, token_from_environment
 from cf_llama.errors import InvalidRequestError
 from cf_llama.gateway import Gateway
+from cf_llama.setting_names import unknown_setting
 
 
 def _ranged(name: str, text: str, default: Any = None) -> Any:
@@ -47,7 +49,8 @@ def _ranged(name: str, text: str, default: Any = None) -> Any:
 class Settings(BaseModel):
     """What a call needs to know besides its messages; every field can also be given per call.
 
-    Ranges and meanings are those of the model's page in the Workers AI catalogue. Unknown names are refused.
+    Ranges and meanings are those of the model's page in the Workers AI catalogue. None stands for the default, so that
+    `base_url=os.getenv("X")` works whether or not X is set. Unknown names are refused.
     """
 
     model_config = ConfigDict(
@@ -112,9 +115,9 @@ class Settings(BaseModel):
     def _hide_values(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         """An error says what is allowed, and holds nothing that was given: it could be a token in the wrong place."""
         try:
-            return handler(values)
+            return handler(_without_none(values, cls.model_fields) if isinstance(values, Mapping) else values)
         except ValidationError as error:
-            hidden = [_without_value(each) for each in error.errors(include_url=False)]
+            hidden = [_without_value(each, cls.model_fields) for each in error.errors(include_url=False)]
             raise ValidationError.from_exception_data(error.title, hidden, hide_input=True) from None
 
     _check_model = field_validator("model")(check_model)
@@ -223,11 +226,11 @@ class Settings(BaseModel):
         """
         names = {_ALIASES.get(name, name): value for name, value in overrides.items()}
         if unknown := sorted(names.keys() - Settings.model_fields.keys()):
-            raise InvalidRequestError(
-                f"{', '.join(unknown)}: no such setting; there are {', '.join(Settings.model_fields)}"
-            )
+            raise InvalidRequestError("; ".join(unknown_setting(name, Settings.model_fields) for name in unknown))
         call = Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
         for name, value in names.items():
+            if value is None and name in _NEVER_NONE:
+                continue
             try:
                 setattr(call, name, value)
             except ValidationError as error:
@@ -268,6 +271,25 @@ REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy")
 """Settings that are part of what is asked, and so of what an answer depends on."""
 
 _ALIASES = {"api_key": "api_token"}
+_NEVER_NONE = frozenset(
+    name for name, field in Settings.model_fields.items() if field.get_default(call_default_factory=False) is not None
+) | {"base_url", "timeout", "default_headers"}
+"""Settings that always have a value: None leaves them as they are."""
+
+
+def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """What is given, where None stands for the default: of settings, and of a framework's fields that have one.
+
+    Raises:
+        ValueError: the token is given under both of its names.
+    """
+    names = {*Settings.model_fields, *_ALIASES}
+    names |= {name for name, field in fields.items() if field.default not in (None, PydanticUndefined)}
+    chosen = {name: value for name, value in given.items() if value is not None or name not in names}
+    for alias, name in _ALIASES.items():
+        if alias in chosen and name in chosen:
+            raise ValueError(f"{name} and {alias} are two names of one setting; give one of them")
+    return chosen
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -287,5 +309,13 @@ def _in_words(error: ValidationError) -> str:
     )
 
 
-def _without_value(error: ErrorDetails) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError(error["type"], error["msg"]), loc=error["loc"], input="hidden")
+def _without_value(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
+    """The finding without what was given; of an unknown name, what it was probably meant to be."""
+    message = unknown_setting(str(error["loc"][-1]), known) if error["type"] == "extra_forbidden" else error["msg"]
+    return InitErrorDetails(
+        type=PydanticCustomError(error["type"], _literal(message)), loc=error["loc"], input="hidden"
+    )
+
+
+def _literal(message: str) -> Any:
+    return message.replace("{", "(").replace("}", ")")  # pydantic fills in what stands in braces

@@ -1,0 +1,50 @@
+"""What a name that is no setting was probably meant to be: a slip, or what another package calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+ELSEWHERE = {
+    # langchain-openai, the OpenAI SDK, llama-index-llms-openai-like
+    "model_name": "model",
+    "openai_api_key": "api_token",
+    "openai_api_base": "base_url",
+    "api_base": "base_url",
+    "request_timeout": "timeout",
+    "max_completion_tokens": "max_tokens",
+    "stop_sequences": "stop",
+    "async_http_client": "http_async_client",
+    # langchain-ollama, llama.cpp
+    "num_predict": "max_tokens",
+    "n_predict": "max_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "base_uri": "base_url",
+    # langchain-cloudflare, langchain-community, llama-index-llms-cloudflare-ai-gateway
+    "cloudflare_account_id": "account_id",
+    "cloudflare_api_token": "api_token",
+    "cloudflare_api_base": "base_url",
+    "cf_account_id": "account_id",
+    "cf_api_token": "api_token",
+    "cf_ai_api_token": "api_token",
+    "ai_gateway": "gateway",
+    "gateway_id": "gateway",
+    "random_seed": "seed",
+    # litellm, others
+    "token": "api_token",
+    "auth_token": "api_token",
+    "url": "base_url",
+    "retries": "max_retries",
+    "headers": "default_headers",
+    "extra_headers": "default_headers",
+}
+"""What other packages call a setting, and its name here."""
+
+
+def unknown_setting(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is no setting."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.7)
+    meant = ELSEWHERE.get(name.lower()) or (close[0] if close else "")
+    told = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(names))}"
+    return f"{name}: no such setting; {told}"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from cf_llama import InvalidRequestError, Settings
+from cf_llama.setting_names import ELSEWHERE, unknown_setting
+from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
+from llama_index_cf_llama import CloudflareLlama
+
+MODELS = [Settings, ChatCloudflareLlama, CloudflareLlamaLLM, CloudflareLlama]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_none_stands_for_the_default(model):
+    given, default = model(**dict.fromkeys(Settings.model_fields)), model()
+    for name in Settings.model_fields:
+        assert getattr(given, name) == getattr(default, name)
+
+
+def test_none_leaves_it_to_the_callers_when_to_stream():
+    assert "streaming" not in ChatCloudflareLlama(streaming=None).model_fields_set
+
+
+def test_none_in_a_call_leaves_what_is_never_none():
+    settings = Settings(max_retries=7, max_tokens=100, temperature=1.5)
+    call = settings.for_call({"max_retries": None, "base_url": None, "model": None, "temperature": None})
+    assert (call.max_retries, call.max_tokens, call.temperature) == (7, 100, None)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("name", "meant"), [("temperatur", "temperature"), ("num_predict", "max_tokens")])
+def test_a_slip_is_told_what_it_was_meant_to_be(model, name, meant):
+    with pytest.raises(ValidationError, match=rf"{name}: no such setting; did you mean {meant}\?"):
+        model(**{name: 1})
+    with pytest.raises(InvalidRequestError, match=rf"{name}: no such setting; did you mean {meant}\?"):
+        model().for_call({name: 1})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_token_under_both_of_its_names_is_refused_by_both(model):
+    with pytest.raises(ValidationError, match="api_token and api_key are two names of one setting"):
+        model(api_token="a-token", api_key="another")
+
+
+def test_a_name_like_no_other_is_told_all_there_are():
+    assert unknown_setting("zzz", ["top_p", "seed"]) == "zzz: no such setting; there are seed, top_p"
+
+
+def test_what_others_call_a_setting_is_one():
+    assert set(ELSEWHERE.values()) <= Settings.model_fields.keys()
+    assert not ELSEWHERE.keys() & Settings.model_fields.keys()
