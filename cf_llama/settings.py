@@ -7,7 +7,7 @@ one call needs of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import (
     AliasChoices,
@@ -39,6 +39,9 @@ from cf_llama.credentials import account_from_environment, base_url_from_environ
 from cf_llama.errors import InvalidRequestError
 from cf_llama.gateway import Gateway
 from cf_llama.setting_names import unknown_setting
+
+if TYPE_CHECKING:
+    from cf_llama.setting_options import SettingsOptions
 
 
 def _ranged(name: str, text: str, default: Any = None) -> Any:
@@ -109,6 +112,10 @@ class Settings(BaseModel):
     )
     http_client: Any = Field(default=None, exclude=True, repr=False, description="Your own httpx or httpx2 Client.")
     http_async_client: Any = Field(default=None, exclude=True, repr=False, description="Your own AsyncClient.")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Unpack[SettingsOptions]) -> None: ...
 
     @model_validator(mode="wrap")
     @classmethod

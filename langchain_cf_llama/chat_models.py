@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -30,6 +30,7 @@ from langchain_cf_llama.replies import ChunkWriter, combined, llm_output, to_mes
 
 if TYPE_CHECKING:
     from langchain_cf_llama.bound import BoundModel
+    from langchain_cf_llama.options import ChatModelOptions
     from langchain_cf_llama.queued import QueuedChat
     from langchain_cf_llama.structured import Method
 
@@ -50,6 +51,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     streaming: bool = False
     """Whether `invoke` streams too; unset, it streams where a callback asks for it."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Unpack[ChatModelOptions]) -> None: ...
 
     def _generate(
         self,

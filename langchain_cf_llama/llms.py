@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LanguageModelInput
@@ -26,6 +26,9 @@ from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.replies import combined, llm_output, metadata
+
+if TYPE_CHECKING:
+    from langchain_cf_llama.options import LLMOptions
 
 _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
@@ -53,6 +56,10 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
         """This model with options for every call; secrets among them are not shown."""
         return Bound(bound=self, kwargs=concealed(kwargs))
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Unpack[LLMOptions]) -> None: ...
 
     def _generate(
         self,

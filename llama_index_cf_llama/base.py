@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
 from llama_index.core.base.llms.generic_utils import (
     astream_chat_response_to_completion_response,
@@ -42,6 +42,9 @@ from llama_index_cf_llama.queueing import Queueing
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
 from llama_index_cf_llama.structured import StructuredOutput
 from llama_index_cf_llama.tools import definition
+
+if TYPE_CHECKING:
+    from llama_index_cf_llama.options import ModelOptions
 
 USER_AGENT = "llama_index_cf_llama"
 _KEPT_OUT = {name for name, field in Settings.model_fields.items() if field.exclude}
@@ -79,6 +82,10 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     )
     messages_to_prompt: MessagesToPromptCallable = Field(default=messages_to_prompt, exclude=True)
     additional_kwargs: dict[str, Any] = Field(default_factory=dict, description="Sent with every call.")
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **options: Unpack[ModelOptions]) -> None: ...
 
     @field_validator("additional_kwargs")
     @classmethod
