@@ -36,15 +36,102 @@ if TYPE_CHECKING:
 
 
 class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
-    """Llama 3.3 70B on Cloudflare Workers AI.
+    """Llama 3.3 70B on Cloudflare Workers AI as a chat model.
 
-    All fields of `cf_llama.Settings` can be given here, and again for a single call: `llm.invoke(..., seed=7)`.
-    Failures are the classes of `langchain_cf_llama.errors`. Token counts are exact with the extra `tokens` and
-    estimates without (`cf_llama.tokens.is_exact`).
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN), `base_url`
+    (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url` (False). The token appears in no repr, dump
+    or trace, and goes out over https or to this machine only.
 
-    Example:
-        >>> llm = ChatCloudflareLlama(account_id="...", api_token="...")  # or from the environment
-        >>> llm.invoke("Where does the name of Bergen come from?").content
+    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `lora` (a fine-tune).
+
+    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
+    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `http_client` and
+    `http_async_client` (your own, of httpx or httpx2; used as they are and never closed).
+
+    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
+    of range are refused before anything is sent.
+
+    Of LangChain: `streaming` (whether `invoke` streams too; unset, it streams where a callback asks for it), `cache`,
+    `callbacks`, `rate_limiter`, `disable_streaming`, `tags`, `metadata` and the others of `BaseChatModel`.
+
+    Ask, whole or in pieces; `ainvoke` and `astream` do the same in a task:
+
+    ```python
+    from langchain_cf_llama import ChatCloudflareLlama
+
+    llm = ChatCloudflareLlama(temperature=0.2)  # account and token from the environment
+    print(llm.invoke("Name three uses of a paper clip.").text)
+    print(llm.invoke([("system", "Be brief."), ("human", "Hi")], temperature=0, seed=7).text)
+    for chunk in llm.stream("Tell me a story."):
+        print(chunk.text, end="")
+    ```
+
+    Tools and agents; a forced call that does not come is asked for once more and then a `ToolChoiceError`:
+
+    ```python
+    from langchain.agents import create_agent
+
+    def order_status(order_id: str) -> str:
+        '''Look up where an order is.'''
+        return "left Rotterdam this morning"
+
+    print(llm.bind_tools([order_status]).invoke("Where is order 1042?").tool_calls)
+    print(create_agent(llm, [order_status]).invoke({"messages": "Where is order 1042?"})["messages"][-1].text)
+    ```
+
+    Objects of a schema, see `with_structured_output`:
+
+    ```python
+    from pydantic import BaseModel
+
+    class Review(BaseModel):
+        '''What a customer thinks.'''
+
+        stars: int
+
+    print(llm.with_structured_output(Review).invoke("I give it 4 stars"))
+    ```
+
+    Usage and cost; `usage_metadata` is exact, and `response_metadata` has `neurons`, `cost_usd` at the published
+    price, `finish_reason` ("length" where the answer hit `max_tokens`) and the ids to ask the service about:
+
+    ```python
+    answer = llm.invoke("Hi")
+    print(answer.usage_metadata["total_tokens"], answer.response_metadata["cost_usd"])
+    ```
+
+    Failures are the classes of `langchain_cf_llama.errors`: each is a `cf_llama.WorkersAIError` and one of LangChain's
+    `ModelError`s, with `status`, `code`, `ray_id`, `is_retryable`, `retry_after` and, for streams, `partial`:
+
+    ```python
+    from langchain_cf_llama import errors
+
+    try:
+        llm.invoke("Hi", timeout=30)
+    except errors.RateLimitError as error:
+        print(error.retry_after)
+    ```
+
+    Many questions at once, through the service's batch queue:
+
+    ```python
+    print([answer.text for answer in llm.batch_queue(["Hi", "Hello"], queue={"first_poll": 0.1})])
+    ```
+
+    Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.
+
+    `init_chat_model` reaches no provider outside of its own list. Instead of it, let this model be configured:
+
+    ```python
+    from langchain_core.runnables import ConfigurableField
+
+    choice = llm.configurable_fields(temperature=ConfigurableField(id="temperature"))
+    print(choice.invoke("Hi", config={"configurable": {"temperature": 1.5}}).text)
+    ```
     """
 
     model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base
@@ -193,7 +280,32 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         output_retries: int = 1,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This model answering in the form of a schema; see `structured.structure`."""
+        """This model answering in the form of a schema.
+
+        Args:
+            schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
+                function (the result is a dict). None only with `json_mode`.
+            method: "function_calling" forces a call of a tool with the schema's parameters. "json_schema" has the
+                service hold the answer to the schema, "json_mode" only to JSON, with the schema in words. Neither of
+                the last two streams: the one answer comes whole.
+            include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
+                The usage of the message is that of all its attempts.
+            strict: Accepted for the sake of other models' callers; every answer is checked anyway.
+            output_retries: How often an answer that does not fit is asked for again, with what is wrong with it.
+            kwargs: There is nothing else.
+
+        Returns:
+            A step of a chain that gives the object, and never a silent None.
+
+        Raises:
+            ValueError: the method is unknown, the schema is missing, or there are other arguments.
+            OutputParserException: when it is invoked, and the last answer does not fit either.
+            WorkersAIError: when it is invoked, and the call fails.
+
+        Example:
+            >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")
+            Review(stars=4)
+        """
         from langchain_cf_llama.forms import Form  # noqa: PLC0415 - not every program asks for it
         from langchain_cf_llama.structured import structure  # noqa: PLC0415 - as above
 

@@ -39,13 +39,55 @@ class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # 
 
 
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
-    """Llama 3.3 70B on Cloudflare Workers AI, for plain prompts, raw prompts and LoRA fine-tunes.
+    """Llama 3.3 70B on Cloudflare Workers AI as a text model: prompts in, text out.
 
-    Messages are rendered with the template of Llama 3.3 and sent raw. Several prompts are asked at the same time.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN), `base_url`
+    (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url` (False). The token appears in no repr, dump
+    or trace, and goes out over https or to this machine only.
 
-    Example:
-        >>> llm = CloudflareLlamaLLM(lora="my-fine-tune")
-        >>> llm.invoke("Once upon a time")
+    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `lora` (a fine-tune).
+
+    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
+    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `http_client` and
+    `http_async_client` (your own, of httpx or httpx2; used as they are and never closed).
+
+    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
+    of range are refused before anything is sent.
+
+    Of this class: `raw` says whether a prompt is in the model's own template already. Unset, it is where the prompt
+    begins as the template does; messages are rendered in the template. Of LangChain: `cache`, `callbacks`, `tags` and
+    the others of `BaseLLM`.
+
+    Ask, whole or in pieces; `ainvoke` and `astream` do the same in a task:
+
+    ```python
+    from langchain_cf_llama import CloudflareLlamaLLM
+
+    llm = CloudflareLlamaLLM(temperature=0.2)  # account and token from the environment
+    print(llm.invoke("Once upon a time"))
+    for text in llm.stream("Once upon a time", max_tokens=50):
+        print(text, end="")
+    ```
+
+    Several at once; with `return_exceptions`, each is answered or fails by itself:
+
+    ```python
+    print(llm.batch(["Hi", "Hello"], return_exceptions=True))
+    ```
+
+    Usage and cost are in `generation_info`, and added up in `llm_output`:
+
+    ```python
+    result = llm.generate(["Hi"])
+    print(result.llm_output["token_usage"], result.generations[0][0].generation_info["cost_usd"])
+    ```
+
+    Failures are the classes of `langchain_cf_llama.errors`, as of `ChatCloudflareLlama`. Tools, structured output and
+    the batch queue are the chat model's.
     """
 
     model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base

@@ -63,13 +63,106 @@ def _completion_event(method: _Method) -> _Method:
 
 @discreet
 class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
-    """Llama 3.3 70B on Cloudflare Workers AI.
+    """Llama 3.3 70B on Cloudflare Workers AI as an LLM of LlamaIndex: a `FunctionCallingLLM`.
 
-    All fields of `cf_llama.Settings` can be given here and per call; a call wins over `additional_kwargs`, which win
-    over the fields. A call may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`,
-    `response_format` and `raw`. Unknown names are refused.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN), `base_url`
+    (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url` (False). The token appears in no repr, dump
+    or trace, and goes out over https or to this machine only.
 
-    Every method raises a `cf_llama.WorkersAIError` when the call fails.
+    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `lora` (a fine-tune).
+
+    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
+    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `http_client` and
+    `http_async_client` (your own, of httpx or httpx2; used as they are and never closed).
+
+    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
+    of range are refused before anything is sent.
+
+    Of this class: `complete_as` ("chat" or "prompt": what `complete` sends; unset, a prompt where `raw` or `lora` is
+    set) and `additional_kwargs` (sent with every call; a call's own win over them, and they over the settings). A call
+    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format` and `raw`. Of
+    LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
+
+    Ask, whole or in pieces; `achat`, `astream_chat` and so on do the same in a task:
+
+    ```python
+    from llama_index.core.llms import ChatMessage
+    from llama_index_cf_llama import CloudflareLlama
+
+    llm = CloudflareLlama(temperature=0.2)  # account and token from the environment
+    print(llm.complete("Name three uses of a paper clip.", seed=7))
+    for response in llm.stream_chat([ChatMessage(content="Tell me a story.")]):
+        print(response.delta, end="")
+    ```
+
+    Tools and agents:
+
+    ```python
+    from llama_index.core.tools import FunctionTool
+
+    def order_status(order_id: str) -> str:
+        '''Look up where an order is.'''
+        return "left Rotterdam this morning"
+
+    tool = FunctionTool.from_defaults(order_status)
+    response = llm.chat_with_tools([tool], "Where is order 1042?")
+    print(llm.get_tool_calls_from_response(response, error_on_no_tool_call=False))
+    ```
+
+    Objects of a schema, also as `llm.as_structured_llm(Review)`:
+
+    ```python
+    from llama_index.core import PromptTemplate
+    from pydantic import BaseModel
+
+    class Review(BaseModel):
+        '''What a customer thinks.'''
+
+        stars: int
+
+    print(llm.structured_predict(Review, PromptTemplate("{text}"), text="I give it 4 stars"))
+    ```
+
+    Query engines, chat engines and extractors take it as `llm=`, or from `Settings.llm`:
+
+    ```python
+    from llama_index.core import Document, SummaryIndex
+
+    index = SummaryIndex.from_documents([Document(text="Everyone has 27 days of leave.")])
+    print(index.as_query_engine(llm=llm).query("How many days of leave are there?"))
+    ```
+
+    Usage and cost are in `raw`; `usage` has the token counts that `TokenCountingHandler` reads:
+
+    ```python
+    print(llm.complete("Hi").raw["usage"])
+    ```
+
+    Every method raises a `cf_llama.WorkersAIError` when the call fails, with `status`, `code`, `ray_id`,
+    `is_retryable`, `retry_after` and, for streams, `partial`:
+
+    ```python
+    from cf_llama import RateLimitError
+
+    try:
+        llm.complete("Hi", timeout=30)
+    except RateLimitError as error:
+        print(error.retry_after)
+    ```
+
+    Many questions at once, through the service's batch queue; `llm.queued()` is the same model whose every answer
+    comes through it:
+
+    ```python
+    questions = [[ChatMessage(content="Hi")], [ChatMessage(content="Hello")]]
+    print(llm.batch_queue(questions, queue={"first_poll": 0.1}))
+    ```
+
+    Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.
     """
 
     model_config = ConfigDict(defer_build=False)
