@@ -71,6 +71,8 @@ class Exchange:
     cache_status: str = ""
     """AI Gateway's `cf-aig-cache-status`: HIT, MISS or nothing."""
     gateway_log_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The answer's headers, by lower-case name, without cookies and without what a server repeats of our secrets."""
 
 
 @dataclass(frozen=True, slots=True)

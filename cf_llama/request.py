@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cf_llama import schema
@@ -14,6 +14,12 @@ ROLES = ("system", "user", "assistant", "tool")
 _SAMPLING = ("temperature", "top_p", "top_k", "seed", "repetition_penalty", "frequency_penalty", "presence_penalty")
 _OBJECT = (dict, Mapping)  # in this order: to ask an abstract class takes longer
 _ASK_AGAIN = "Answer with a call of {names} and with nothing else."
+
+OWN_FIELDS = frozenset(
+    {"messages", "prompt", "raw", "model", "tools", "tool_choice", "functions", "response_format", "max_tokens", "lora"}
+    | {"stop", "stream", "options", *_SAMPLING}
+)
+"""Fields of a body that a `ChatRequest` writes by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class ChatRequest:
         functions: Passed through as they are (the page's embedded function calling).
         response_format: JSON mode, see `schema.response_format`.
         stop: Texts at which the answer is cut.
+        extra_body: Fields of the body that have no name here; they are added as they are.
 
     Raises:
         InvalidRequestError: a field is missing or not allowed; the message names it.
@@ -59,6 +66,7 @@ class ChatRequest:
     lora: str | None = None
     stop: tuple[str, ...] = ()
     reject_if_busy: bool = False
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.messages is None) == (self.prompt is None):
@@ -75,6 +83,8 @@ class ChatRequest:
         object.__setattr__(self, "tools", _tools(self.tools))
         if self.tool_choice is not None:
             object.__setattr__(self, "tool_choice", _tool_choice(self.tool_choice, self.tool_names))
+        if owned := sorted(OWN_FIELDS & self.extra_body.keys()):
+            raise InvalidRequestError(f"extra_body must not hold {', '.join(owned)}: give it by its own name")
         if self.response_format is not None:
             object.__setattr__(self, "response_format", schema.response_format(self.response_format))
 
@@ -118,7 +128,7 @@ class ChatRequest:
             "options": {"rejectIfBusy": True} if self.reject_if_busy else None,
             "stream": stream or None,
         }
-        return body | {name: value for name, value in optional.items() if value is not None}
+        return body | {name: value for name, value in optional.items() if value is not None} | dict(self.extra_body)
 
     def insisting(self) -> ChatRequest:
         """The same request, asking in words for the call that a first answer did not make."""

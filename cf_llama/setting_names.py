@@ -30,6 +30,7 @@ ELSEWHERE = {
     "ai_gateway": "gateway",
     "gateway_id": "gateway",
     "random_seed": "seed",
+    "model_kwargs": "extra_body",
     # litellm, others
     "token": "api_token",
     "auth_token": "api_token",

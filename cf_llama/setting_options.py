@@ -6,7 +6,7 @@ the field then holds: a number for `timeout`, a string for `stop`, an id for `ga
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from pydantic import SecretStr
@@ -20,8 +20,8 @@ class SettingsOptions(TypedDict, total=False):
 
     model: str | None
     account_id: str | None
-    api_token: str | SecretStr | None
-    api_key: str | SecretStr | None
+    api_token: str | SecretStr | Callable[[], str] | None
+    api_key: str | SecretStr | Callable[[], str] | None
     base_url: str | None
     allow_insecure_base_url: bool | None
     timeout: float | Timeouts | Mapping[str, float | None] | None
@@ -37,6 +37,7 @@ class SettingsOptions(TypedDict, total=False):
     presence_penalty: float | None
     lora: str | None
     stop: str | Sequence[str] | None
+    extra_body: Mapping[str, Any] | None
     session_id: str | None
     gateway: str | Gateway | Mapping[str, Any] | None
     reject_if_busy: bool | None

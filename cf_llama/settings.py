@@ -6,7 +6,7 @@ one call needs of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import (
@@ -38,6 +38,7 @@ from cf_llama.connection import (
 from cf_llama.credentials import account_from_environment, base_url_from_environment, revealed, token_from_environment
 from cf_llama.errors import InvalidRequestError
 from cf_llama.gateway import Gateway
+from cf_llama.request import OWN_FIELDS
 from cf_llama.setting_names import unknown_setting
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ class Settings(BaseModel):
         repr=False,
         description="Cloudflare account id, 32 hexadecimal digits.",
     )
-    api_token: SecretStr | None = Field(
+    api_token: SecretStr | Callable[[], str] | None = Field(
         default_factory=token_from_environment,
         exclude=True,
         repr=False,
         validation_alias=AliasChoices("api_token", "api_key"),
-        description="API token with the permission Workers AI (read and edit).",
+        description="API token with the permission Workers AI (read and edit), or a function that gives it for a call.",
     )
     base_url: str = Field(default_factory=base_url_from_environment, description="Ends in /client/v4.")
     allow_insecure_base_url: bool = Field(
@@ -104,6 +105,9 @@ class Settings(BaseModel):
         default=(), description="Texts at which the answer ends; cut off here, as the service knows no such parameter."
     )
 
+    extra_body: Mapping[str, Any] = Field(
+        default_factory=dict, description="Fields of the body that have no setting; added to it as they are."
+    )
     session_id: str | None = Field(default=None, description="Sent as x-session-affinity, for the prefix cache.")
     gateway: Gateway | None = Field(default=None, description="AI Gateway: its id, or Gateway(...) with its settings.")
     reject_if_busy: bool = Field(default=False, description="Fail at once (3040) instead of waiting for capacity.")
@@ -142,8 +146,15 @@ class Settings(BaseModel):
 
     @field_validator("api_token")
     @classmethod
-    def _check_token(cls, value: SecretStr | None) -> SecretStr | None:
-        return value if value is None else SecretStr(check_token(value.get_secret_value()))
+    def _check_token(cls, value: SecretStr | Callable[[], str] | None) -> SecretStr | Callable[[], str] | None:
+        return SecretStr(check_token(value.get_secret_value())) if isinstance(value, SecretStr) else value
+
+    @field_validator("extra_body")
+    @classmethod
+    def _check_extra_body(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if owned := sorted(OWN_FIELDS & value.keys()):
+            raise ValueError(f"extra_body must not hold {', '.join(owned)}: give it by its own name")
+        return value
 
     @field_validator("session_id")
     @classmethod
@@ -259,7 +270,7 @@ class Settings(BaseModel):
         return Connection(
             base_url=self.base_url,
             account_id=self.account_id,
-            api_token=self.api_token,
+            api_token=_token(self.api_token),
             allow_insecure_base_url=self.allow_insecure_base_url,
             timeouts=self.timeout,
             max_retries=self.max_retries,
@@ -274,13 +285,13 @@ class Settings(BaseModel):
         return {name: getattr(self, name) for name in REQUEST_FIELDS}
 
 
-REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy")
+REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy", "extra_body")
 """Settings that are part of what is asked, and so of what an answer depends on."""
 
 _ALIASES = {"api_key": "api_token"}
 _NEVER_NONE = frozenset(
     name for name, field in Settings.model_fields.items() if field.get_default(call_default_factory=False) is not None
-) | {"base_url", "timeout", "default_headers"}
+) | {"base_url", "timeout", "default_headers", "extra_body"}
 """Settings that always have a value: None leaves them as they are."""
 
 
@@ -306,6 +317,20 @@ def _checked(name: str, value: Any) -> Any:
     scratch = Settings.model_construct()
     Settings.__pydantic_validator__.validate_assignment(scratch, name, value)
     return scratch.__dict__[name]
+
+
+def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
+    """The token for one call.
+
+    Raises:
+        InvalidRequestError: a function gives something else.
+    """
+    if given is None or isinstance(given, SecretStr):
+        return given
+    token = given()
+    if not isinstance(token, str):
+        raise InvalidRequestError(f"api_token: the function must return a str, not {type(token).__name__}")
+    return SecretStr(token)
 
 
 def _in_words(error: ValidationError) -> str:

@@ -105,6 +105,7 @@ def exchange(headers: Mapping[str, str]) -> Exchange:
         neurons=float(neurons) if neurons.replace(".", "", 1).isdecimal() else None,
         cache_status=headers.get("cf-aig-cache-status", ""),
         gateway_log_id=headers.get("cf-aig-log-id", ""),
+        headers=headers,
     )
 
 

@@ -19,7 +19,7 @@ from cf_llama.errors import InvalidRequestError
 from cf_llama.references import titled
 from cf_llama.settings import Settings
 
-_LANGCHAIN_OWN = {"stream"}
+_LANGCHAIN_OWN = {"stream", "stream_usage"}
 """Options by which LangChain talks to itself."""
 
 _CLIENT_TOOLS = {"function", "custom", "object"}

@@ -20,6 +20,7 @@ from cf_llama import model as facts
 from cf_llama import tokens
 from cf_llama.asking import Asking
 from cf_llama.credentials import concealed
+from cf_llama.reply import Reply
 from cf_llama.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI as a chat model.
 
-    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN), `base_url`
-    (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url` (False). The token appears in no repr, dump
-    or trace, and goes out over https or to this machine only.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
+    that gives it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url`
+    (False). The token appears in no repr, dump or trace, and goes out over https or to this machine only.
 
     Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
     `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
@@ -49,13 +50,15 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
-    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `http_client` and
-    `http_async_client` (your own, of httpx or httpx2; used as they are and never closed).
+    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
+    of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
+    they are and never closed).
 
     None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
     of range are refused before anything is sent.
 
-    Of LangChain: `streaming` (whether `invoke` streams too; unset, it streams where a callback asks for it), `cache`,
+    Of LangChain: `streaming` (whether `invoke` streams too; unset, it streams where a callback asks for it),
+    `stream_usage` (True), `include_response_headers` (False; they are in `response_metadata`), `cache`,
     `callbacks`, `rate_limiter`, `disable_streaming`, `tags`, `metadata` and the others of `BaseChatModel`.
 
     Ask, whole or in pieces; `ainvoke` and `astream` do the same in a task:
@@ -138,6 +141,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     streaming: bool = False
     """Whether `invoke` streams too; unset, it streams where a callback asks for it."""
+    stream_usage: bool = True
+    """Whether the last chunk of a stream has `usage_metadata`; also per call."""
+    include_response_headers: bool = False
+    """Whether `response_metadata` has the answer's `headers`."""
 
     if TYPE_CHECKING:
 
@@ -153,7 +160,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
             reply = transport.run(request)
-        return ChatResult(generations=[ChatGeneration(message=to_message(reply))], llm_output=llm_output(reply))
+        return ChatResult(
+            generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
+            llm_output=llm_output(reply),
+        )
 
     async def _agenerate(
         self,
@@ -165,7 +175,20 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
             reply = await transport.arun(request)
-        return ChatResult(generations=[ChatGeneration(message=to_message(reply))], llm_output=llm_output(reply))
+        return ChatResult(
+            generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
+            llm_output=llm_output(reply),
+        )
+
+    def _result(self, reply: Reply) -> ChatResult:
+        message = to_message(reply, headers=self.include_response_headers)
+        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=llm_output(reply))
+
+    def _chunk_writer(self, model: str, options: Mapping[str, Any]) -> ChunkWriter:
+        usage = options.get("stream_usage")
+        return ChunkWriter(
+            model, usage=self.stream_usage if usage is None else usage, headers=self.include_response_headers
+        )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         return combined(llm_outputs)
@@ -179,7 +202,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
-            writer = ChunkWriter(request.model)
+            writer = self._chunk_writer(request.model, kwargs)
             with closing(transport.stream(request)) as deltas:
                 for delta in deltas:
                     chunk = writer.chunk(delta)
@@ -197,7 +220,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
             transport, request = self._asking(messages, stop, kwargs)
-            writer = ChunkWriter(request.model)
+            writer = self._chunk_writer(request.model, kwargs)
             async with aclosing(transport.astream(request)) as deltas:
                 async for delta in deltas:
                     chunk = writer.chunk(delta)

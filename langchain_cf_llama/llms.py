@@ -41,9 +41,9 @@ class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # 
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     """Llama 3.3 70B on Cloudflare Workers AI as a text model: prompts in, text out.
 
-    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN), `base_url`
-    (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url` (False). The token appears in no repr, dump
-    or trace, and goes out over https or to this machine only.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
+    that gives it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url`
+    (False). The token appears in no repr, dump or trace, and goes out over https or to this machine only.
 
     Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
     `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
@@ -52,8 +52,9 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
-    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `http_client` and
-    `http_async_client` (your own, of httpx or httpx2; used as they are and never closed).
+    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
+    of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
+    they are and never closed).
 
     None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
     of range are refused before anything is sent.

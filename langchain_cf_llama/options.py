@@ -35,6 +35,8 @@ class ChatModelOptions(ModelOptions, total=False):
     """Keyword arguments of `ChatCloudflareLlama`."""
 
     streaming: bool | None
+    stream_usage: bool | None
+    include_response_headers: bool | None
     rate_limiter: BaseRateLimiter | None
     disable_streaming: bool | Literal["tool_calling"]
     output_version: str | None

@@ -21,8 +21,8 @@ FIRST_CALL_INDEX = 100
 """LangChain numbers blocks of text from 0 and merges blocks of one number: calls must keep clear of them."""
 
 
-def to_message(reply: Reply) -> AIMessage:
-    """The message of a whole answer."""
+def to_message(reply: Reply, *, headers: bool = False) -> AIMessage:
+    """The message of a whole answer; with the answer's `headers` in its metadata where they are wanted."""
     return AIMessage(
         content=reply.text,
         tool_calls=[
@@ -36,7 +36,7 @@ def to_message(reply: Reply) -> AIMessage:
             if call.error
         ],
         usage_metadata=usage_metadata(reply.usage),
-        response_metadata=metadata(reply),
+        response_metadata=metadata(reply) | (_headers(reply) if headers else {}),
     )
 
 
@@ -46,8 +46,9 @@ class ChunkWriter:
     LangChain adds chunks up: it joins strings and adds numbers, so each piece of metadata is on one chunk only.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, usage: bool = True, headers: bool = False) -> None:
         self._asked = _asked(model)
+        self._usage, self._headers = usage, headers
         self._index = FIRST_CALL_INDEX
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
@@ -57,8 +58,10 @@ class ChunkWriter:
         if delta.tool_calls:
             filled["tool_call_chunks"] = self._calls(delta.tool_calls)
         if delta.reply:
-            told |= _told(delta.reply)
-            filled |= {"usage_metadata": usage_metadata(delta.reply.usage), "chunk_position": "last"}
+            told |= _told(delta.reply) | (_headers(delta.reply) if self._headers else {})
+            filled["chunk_position"] = "last"
+            if self._usage:
+                filled["usage_metadata"] = usage_metadata(delta.reply.usage)
         if told:
             filled["response_metadata"] = told
         return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled))
@@ -119,6 +122,10 @@ def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
 
 def _told(reply: Reply) -> dict[str, Any]:
     return reply.metadata() | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
+
+
+def _headers(reply: Reply) -> dict[str, Any]:
+    return {"headers": {name: value for name, value in reply.exchange.headers.items() if name != "set-cookie"}}
 
 
 def _asked(model: str) -> dict[str, Any]:

@@ -50,3 +50,23 @@ def test_a_name_like_no_other_is_told_all_there_are():
 def test_what_others_call_a_setting_is_one():
     assert set(ELSEWHERE.values()) <= Settings.model_fields.keys()
     assert not ELSEWHERE.keys() & Settings.model_fields.keys()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_extra_body_with_a_field_that_has_a_setting_is_refused(model):
+    with pytest.raises(ValidationError, match="extra_body must not hold max_tokens"):
+        model(extra_body={"max_tokens": 5})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_function_gives_the_token_for_each_call_and_is_never_shown(model):
+    tokens = iter(["a-first-token", "another-token"])
+    llm = model(account_id="0" * 32, api_token=lambda: next(tokens))
+    sent = [llm.connection().http_headers()["authorization"] for _ in range(2)]
+    assert sent == ["Bearer a-first-token", "Bearer another-token"]
+    assert "api_token" not in repr(llm)
+
+
+def test_a_function_that_gives_no_text_is_told():
+    with pytest.raises(InvalidRequestError, match="api_token: the function must return a str, not NoneType"):
+        Settings(account_id="0" * 32, api_token=lambda: None).connection()

@@ -202,7 +202,7 @@ _DOUBT = WorkersAIError("the batch was being sent when the job was killed; wheth
 
 def _request_text(request: ChatRequest) -> str:
     fields = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
-    return json.dumps({name: value for name, value in fields.items() if value is not None and value != ()})
+    return json.dumps({name: value for name, value in fields.items() if value not in (None, (), {})})
 
 
 def _request(text: str) -> ChatRequest:

@@ -165,3 +165,13 @@ def test_a_tool_that_is_given_twice_is_offered_once():
     tool = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
     request = ChatRequest(messages=[{"role": "user", "content": "Hi"}], tools=(tool, dict(tool)))
     assert request.tool_names == ("weather",)
+
+
+def test_an_extra_body_is_added_as_it_is():
+    request = ChatRequest(prompt="Hi", extra_body={"p": None, "reasoning": {"effort": "low"}})
+    assert request.body(stream=False).items() >= {"p": None, "reasoning": {"effort": "low"}}.items()
+
+
+def test_an_extra_body_takes_the_place_of_no_field_with_a_name():
+    with pytest.raises(InvalidRequestError, match="extra_body must not hold max_tokens, stream"):
+        ChatRequest(prompt="Hi", extra_body={"stream": True, "max_tokens": 5})

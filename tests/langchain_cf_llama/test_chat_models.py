@@ -548,3 +548,28 @@ def test_generate_tells_older_callbacks_what_was_used(stage, colour):
     used = [generations[0].message.usage_metadata for generations in result.generations]
     assert result.llm_output["model_name"] == llm.model
     assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in used)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_answers_headers_are_told_where_they_are_wanted(stage, colour, streamed):
+    def metadata(**settings):
+        llm = stage.model("One.", **settings)
+        answer = folded(colour.stream(llm, "a")) if streamed else colour.invoke(llm, "a")
+        return answer.response_metadata
+
+    assert "headers" not in metadata()
+    headers = metadata(include_response_headers=True)["headers"]
+    assert headers["cf-ai-req-id"]
+    assert "set-cookie" not in headers
+
+
+@pytest.mark.parametrize(("settings", "options", "told"), [({}, {}, True), ({"stream_usage": False}, {}, False)])
+def test_the_usage_of_a_stream_can_be_left_out(stage, colour, settings, options, told):
+    llm = stage.model("One.", "Two.", **settings)
+    assert bool(folded(colour.stream(llm, "a", **options)).usage_metadata) is told
+    assert not folded(colour.stream(llm, "a", stream_usage=False)).usage_metadata
+
+
+def test_an_extra_body_goes_out(stage, colour):
+    colour.invoke(stage.model("One.", extra_body={"cache": "no"}), "a")
+    assert stage.asked["cache"] == "no"
