@@ -8,7 +8,8 @@ connections under it, in `http`. On the transport stand `batch`, the service's q
 """
 
 from cf_llama.connection import Connection, Timeouts
-from cf_llama.errors import (
+from cf_llama.gateway import Gateway
+from cf_llama.protocol.errors import (
     AuthenticationError,
     BadResponseError,
     CapacityError,
@@ -29,10 +30,9 @@ from cf_llama.errors import (
     ToolChoiceError,
     WorkersAIError,
 )
-from cf_llama.gateway import Gateway
-from cf_llama.model import CONTEXT_WINDOW, MODEL
-from cf_llama.reply import Delta, Exchange, Reply, ToolCall, Usage
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
+from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama.protocol.request import ChatRequest
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 from cf_llama.version import __version__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.request import ChatRequest
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 

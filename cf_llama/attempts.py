@@ -15,9 +15,9 @@ import pydantic_core
 
 from cf_llama.connection import Connection
 from cf_llama.connection_errors import connection_error, kinds
-from cf_llama.errors import BadResponseError, RequestTimeoutError, WorkersAIError
-from cf_llama.reading import Reader, Reading, Refusal
-from cf_llama.reply import Delta
+from cf_llama.protocol.errors import BadResponseError, RequestTimeoutError, WorkersAIError
+from cf_llama.protocol.reply import Delta
+from cf_llama.protocol.response import Reader, Reading, Refusal
 from cf_llama.retry import Backoff
 from cf_llama.unpacking import CODINGS, Unpacking
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from cf_llama import json_text
 from cf_llama.attempts import Attempts
 from cf_llama.connection import Connection
-from cf_llama.errors import ToolChoiceError, WorkersAIError
-from cf_llama.reading import Reader, Reading
-from cf_llama.reply import Delta, Usage
-from cf_llama.request import ChatRequest
+from cf_llama.protocol import json_values
+from cf_llama.protocol.errors import ToolChoiceError, WorkersAIError
+from cf_llama.protocol.reply import Delta, Usage
+from cf_llama.protocol.request import ChatRequest
+from cf_llama.protocol.response import Reader, Reading
 
 
 class _FormStillDueError(WorkersAIError):
@@ -71,8 +71,8 @@ class Call(Attempts):
 def _has_form(text: str, form: ChatRequest) -> bool:
     """Whether a text happens to be an object of the form already."""
     try:
-        value = json_text.parse(text)
-    except json_text.BadJSON:
+        value = json_values.parse(text)
+    except json_values.BadJSON:
         return False
     schema = (form.response_format or {}).get("json_schema", {})
     return isinstance(value, dict) and value.keys() >= set(schema.get("required", ()))

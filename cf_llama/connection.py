@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
-from cf_llama.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.gateway import LEGACY_HOST, Gateway
 from cf_llama.hiding import Hiding
+from cf_llama.protocol.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.version import __version__
 
 _ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from cf_llama.errors import ConnectionFailedError, InvalidRequestError, WorkersAIError
+from cf_llama.protocol.errors import ConnectionFailedError, InvalidRequestError, WorkersAIError
 
 _TEMPORARY = {getattr(socket, "EAI_AGAIN", None), None}
 """Of the ways in which a look-up fails, those that may pass; None is a failure of the system's that has no number."""

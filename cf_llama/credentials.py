@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Secret, SecretStr
 
-from cf_llama.model import DEFAULT_BASE_URL
+from cf_llama.protocol.model import DEFAULT_BASE_URL
 
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import httpx
 
-    from cf_llama.errors import WorkersAIError
+    from cf_llama.protocol.errors import WorkersAIError
 
 HIDDEN = "***"
 SHORTEST = 8

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from cf_llama import json_text
 from cf_llama.attempts import Attempts
 from cf_llama.connection import Connection
-from cf_llama.errors import (
+from cf_llama.protocol import json_values
+from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.errors import (
     BadResponseError,
     ConnectionFailedError,
     RequestTimeoutError,
     SubmissionInDoubtError,
     WorkersAIError,
 )
-from cf_llama.json_text import BadJSON
-from cf_llama.reading import MAX_BODY_BYTES
-from cf_llama.refusal import error_from, is_refusal
-from cf_llama.reply import Delta
+from cf_llama.protocol.json_values import BadJSON
+from cf_llama.protocol.reply import Delta
+from cf_llama.protocol.response import MAX_BODY_BYTES
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
 """Kinds of failure of the HTTP library after which the service has seen nothing."""
@@ -48,7 +48,7 @@ class Page:
     status: int
     headers: Mapping[str, str]
     content: Any
-    """Values of JSON, numbers as `json_text.Lexeme`."""
+    """Values of JSON, numbers as `json_values.Lexeme`."""
 
 
 class PageReading:
@@ -80,7 +80,7 @@ class PageReading:
         """
         body = bytes(self._body)
         try:
-            content = json_text.parse_exactly(body)
+            content = json_values.parse_exactly(body)
         except BadJSON:
             unread = error_from(self._status, self._headers, body)
             raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details()) from None

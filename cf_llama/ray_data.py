@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from cf_llama.asking import Asking, asking
-from cf_llama.errors import (
+from cf_llama.protocol.errors import (
     AuthenticationError,
     InvalidRequestError,
     MissingCredentialsError,
@@ -26,8 +26,8 @@ from cf_llama.errors import (
     PermissionDeniedError,
     WorkersAIError,
 )
+from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.rate import Rate
-from cf_llama.reply import Reply, Usage
 from cf_llama.retry import Backoff
 from cf_llama.settings import Settings
 

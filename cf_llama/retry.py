@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cf_llama.errors import LONGEST_RETRY_AFTER, JSONModeError, WorkersAIError
+from cf_llama.protocol.errors import LONGEST_RETRY_AFTER, JSONModeError, WorkersAIError
 
 ONCE = (JSONModeError,)
 """Failures of the model rather than of the service: asking once more helps, asking often does not."""

@@ -24,7 +24,6 @@ from pydantic.fields import FieldInfo
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticUndefined
 
-from cf_llama import model as facts
 from cf_llama.connection import (
     Connection,
     Timeouts,
@@ -36,9 +35,10 @@ from cf_llama.connection import (
     check_token,
 )
 from cf_llama.credentials import account_from_environment, base_url_from_environment, revealed, token_from_environment
-from cf_llama.errors import InvalidRequestError
 from cf_llama.gateway import Gateway
-from cf_llama.request import OWN_FIELDS
+from cf_llama.protocol import model as facts
+from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.request import OWN_FIELDS
 from cf_llama.setting_names import unknown_setting
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from cf_llama import logs  # noqa: F401 - from here on lines about requests hold
 from cf_llama.attempts import Attempts
 from cf_llama.call import Call
 from cf_llama.connection import Connection
-from cf_llama.errors import InvalidRequestError
 from cf_llama.posting import Page, Posting, PostingCall
-from cf_llama.reply import Delta, Reply
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.reply import Delta, Reply
+from cf_llama.protocol.request import ChatRequest
 
 
 @dataclass(frozen=True, slots=True)

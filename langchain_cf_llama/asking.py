@@ -13,10 +13,10 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PydanticInvalidForJsonSchema
 
 from cf_llama import asking as core
-from cf_llama import schema
 from cf_llama.asking import Asking
-from cf_llama.errors import InvalidRequestError
-from cf_llama.references import titled
+from cf_llama.protocol import json_schema
+from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.references import titled
 from cf_llama.settings import Settings
 
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
@@ -39,7 +39,7 @@ def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 
 def _definition(tool: Tool, where: str) -> dict[str, Any]:
-    if isinstance(tool, schema.ToolDefinition):
+    if isinstance(tool, json_schema.ToolDefinition):
         return tool
     if isinstance(tool, Mapping) and tool.get("type", "function") not in _CLIENT_TOOLS:
         raise InvalidRequestError(
@@ -47,7 +47,7 @@ def _definition(tool: Tool, where: str) -> dict[str, Any]:
             "give a function that does it here"
         )
     try:
-        return schema.tool_definition(_function(tool) or convert_to_openai_tool(tool))
+        return json_schema.tool_definition(_function(tool) or convert_to_openai_tool(tool))
     except (ValueError, TypeError, PydanticInvalidForJsonSchema) as error:
         raise InvalidRequestError(f"{where} is no tool: {error}") from error
 

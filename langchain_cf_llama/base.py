@@ -9,9 +9,9 @@ from langchain_core.language_models.base import BaseLanguageModel, LangSmithPara
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, model_validator
 
-from cf_llama import model as facts
-from cf_llama import tokens
 from cf_llama.credentials import SECRETS, concealed
+from cf_llama.protocol import model as facts
+from cf_llama.protocol import tokens
 from cf_llama.settings import Settings
 from cf_llama.version import __version__
 
@@ -63,7 +63,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         return self.custom_get_token_ids(text) if self.custom_get_token_ids else tokens.encode(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Tokens of a text: exact with the extra `tokens`, an estimate without (`cf_llama.tokens.is_exact`)."""
+        """Tokens of a text: exact with the extra `tokens`, an estimate without it."""
         return len(self.get_token_ids(text)) if self.custom_get_token_ids else tokens.count_text(text)
 
     @property

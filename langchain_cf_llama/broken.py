@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from langchain_core.utils.json import parse_partial_json
 
-from cf_llama import json_text
-from cf_llama.arguments import INVALID, object_of
+from cf_llama.protocol import json_values
+from cf_llama.protocol.tool_arguments import INVALID, object_of
 
 MARK = "\ufeff"
 """A byte order mark: it is not seen, and no JSON that follows it is ever completed."""
@@ -28,4 +28,4 @@ def repeatable(text: str) -> str:
     """Arguments for the history, where the service takes nothing but JSON (it answers 400 otherwise)."""
     text = text.removeprefix(MARK)
     arguments = object_of(text)
-    return json_text.dumps(arguments) if INVALID in arguments else text
+    return json_values.dumps(arguments) if INVALID in arguments else text

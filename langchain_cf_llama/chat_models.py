@@ -16,12 +16,12 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
-from cf_llama import model as facts
-from cf_llama import tokens
 from cf_llama.asking import Asking
 from cf_llama.credentials import concealed
-from cf_llama.reply import Reply
-from cf_llama.request import ChatRequest
+from cf_llama.protocol import model as facts
+from cf_llama.protocol import tokens
+from cf_llama.protocol.reply import Reply
+from cf_llama.protocol.request import ChatRequest
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors

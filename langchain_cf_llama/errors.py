@@ -1,4 +1,4 @@
-"""The errors of a call as LangChain knows them: each class is one of `cf_llama.errors` and one of its `ModelError`s.
+"""The errors of a call as LangChain knows them: each class is one of ours and one of its `ModelError`s.
 
 LangChain's retries, fallbacks and summarization decide by the `ModelError` classes and their `is_retryable`; whoever
 uses `cf_llama` by itself catches the same errors by its own names.
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from langchain_core import exceptions
 
-from cf_llama import errors
+from cf_llama.protocol import errors
 
 
 class WorkersAIError(errors.WorkersAIError, exceptions.ModelError):
@@ -114,4 +114,4 @@ def _subclasses(kind: type[WorkersAIError]) -> Iterator[type[WorkersAIError]]:
 
 
 _KINDS: dict[type, type[WorkersAIError]] = {kind.__bases__[0]: kind for kind in _subclasses(WorkersAIError)}
-"""Ours to LangChain's. Each class above names the one of `cf_llama.errors` that it stands for first."""
+"""Ours to LangChain's. Each class above names the one of `cf_llama.protocol.errors` that it stands for first."""

@@ -16,10 +16,10 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
-from cf_llama import template
 from cf_llama.asking import Asking
 from cf_llama.credentials import concealed
-from cf_llama.reply import Delta, Reply
+from cf_llama.protocol import chat_template
+from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.settings import Settings
 from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
@@ -230,7 +230,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         if not isinstance(prompt, ChatPromptValue):
             return prompt
         with langchain_errors():
-            return StringPromptValue(text=template.render(to_wire(prompt.messages)))
+            return StringPromptValue(text=chat_template.render(to_wire(prompt.messages)))
 
     @property
     def _llm_type(self) -> str:

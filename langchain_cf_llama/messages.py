@@ -23,8 +23,8 @@ from langchain_core.messages import (
 )
 from langchain_core.prompt_values import PromptValue
 
-from cf_llama import json_text
-from cf_llama.errors import InvalidRequestError
+from cf_llama.protocol import json_values
+from cf_llama.protocol.errors import InvalidRequestError
 from langchain_cf_llama.broken import repeatable
 
 _PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
@@ -180,4 +180,4 @@ def _block_calls(content: Content) -> Iterator[tuple[str | None, str, str]]:
 
 
 def _json(arguments: Any) -> str:
-    return json_text.dumps(arguments)
+    return json_values.dumps(arguments)

@@ -13,8 +13,8 @@ from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from cf_llama import model as facts
-from cf_llama.reply import Delta, Reply, ToolCall, Usage
+from cf_llama.protocol import model as facts
+from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
 from langchain_cf_llama.broken import unmendable
 
 FIRST_CALL_INDEX = 100

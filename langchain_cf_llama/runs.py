@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
 
 from cf_llama.batch import Outcome
-from cf_llama.reply import Reply
+from cf_llama.protocol.reply import Reply
 from langchain_cf_llama.errors import translated
 from langchain_cf_llama.replies import to_message
 

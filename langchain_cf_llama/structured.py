@@ -26,9 +26,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from cf_llama import json_text
-from cf_llama.coercion import read
-from cf_llama.schema import tool_name
+from cf_llama.protocol import json_values
+from cf_llama.protocol.coercion import read
+from cf_llama.protocol.json_schema import tool_name
 from langchain_cf_llama.asking import schema_of
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
@@ -217,8 +217,8 @@ def _arguments(name: str, message: AIMessage) -> Any:
 
 def _json(form: Mapping[str, Any] | None, message: AIMessage) -> Any:
     try:
-        return read(json_text.undressed(str(message.text)), form)[0]
-    except json_text.BadJSON as error:
+        return read(json_values.undressed(str(message.text)), form)[0]
+    except json_values.BadJSON as error:
         cut = message.response_metadata.get("finish_reason") == "length"
         raise ValueError(f"the answer is not JSON{', it was cut off at max_tokens' if cut else ''}: {error}") from None
 

@@ -16,9 +16,9 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from cf_llama import json_text
-from cf_llama.arguments import object_of
-from cf_llama.errors import InvalidRequestError
+from cf_llama.protocol import json_values
+from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.tool_arguments import object_of
 
 _ROLES = {
     MessageRole.SYSTEM: "system",
@@ -103,7 +103,7 @@ def _named(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def _call(call_id: str | None, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:
     values = object_of(arguments) if isinstance(arguments, str) else arguments
-    function = {"name": name, "arguments": json_text.dumps(values, default=str)}
+    function = {"name": name, "arguments": json_values.dumps(values, default=str)}
     return {**({"id": call_id} if call_id else {}), "type": "function", "function": function}
 
 

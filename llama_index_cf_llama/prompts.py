@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from llama_index.core.base.llms.types import ChatMessage
 
-from cf_llama.template import render
+from cf_llama.protocol.chat_template import render
 from llama_index_cf_llama.messages import to_wire
 
 

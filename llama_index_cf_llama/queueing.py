@@ -13,7 +13,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, PrivateAttr
 
 from cf_llama.asking import Asking
-from cf_llama.reply import Delta, Reply
+from cf_llama.protocol.reply import Delta, Reply
 
 
 class Way(Protocol):

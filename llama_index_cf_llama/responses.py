@@ -16,9 +16,9 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.llm import ToolSelection
 
-from cf_llama import model as facts
-from cf_llama.arguments import object_of
-from cf_llama.reply import Delta, Reply, ToolCall, Usage
+from cf_llama.protocol import model as facts
+from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
+from cf_llama.protocol.tool_arguments import object_of
 
 
 def chat_response(reply: Reply) -> ChatResponse:

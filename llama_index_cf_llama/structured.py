@@ -21,9 +21,9 @@ from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 
-from cf_llama import json_text
-from cf_llama.coercion import read
-from cf_llama.schema import declared
+from cf_llama.protocol import json_values
+from cf_llama.protocol.coercion import read
+from cf_llama.protocol.json_schema import declared
 from llama_index_cf_llama.tools import form
 
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
@@ -153,8 +153,8 @@ def _json(output_cls: type[BaseModel], answer: ChatResponse) -> bytes | str:
     for block in answer.message.blocks:
         if isinstance(block, ToolCallBlock):
             return block.tool_kwargs if isinstance(block.tool_kwargs, str) else to_json(block.tool_kwargs)
-    text = json_text.undressed(answer.message.content or "")
-    with suppress(json_text.BadJSON):  # then pydantic says what is wrong with it
+    text = json_values.undressed(answer.message.content or "")
+    with suppress(json_values.BadJSON):  # then pydantic says what is wrong with it
         return read(text, declared(form(output_cls)))[1]
     return text
 

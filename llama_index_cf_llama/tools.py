@@ -8,8 +8,8 @@ from typing import Any
 from llama_index.core.tools import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
-from cf_llama.references import titled
-from cf_llama.schema import tool_definition, tool_name
+from cf_llama.protocol.json_schema import tool_definition, tool_name
+from cf_llama.protocol.references import titled
 
 
 def definition(tool: BaseTool) -> dict[str, Any]:

@@ -21,7 +21,7 @@ FORBIDDEN = {
     "llama_index_cf_llama": {"langchain_cf_llama", "langchain", "langchain_core", "cf_llama_emulator"},
     "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
 }
-LEAVES = {"json_text", "model", "text_filter", "version"}
+LEAVES = {"protocol.json_values", "protocol.model", "protocol.stop_sequences", "version"}
 SOCKET = re.compile(r"transport|http(\.\w+)?")
 ON_TOP = re.compile(r"asking|(batch|cli)(\.\w+)?")
 """What may stand on the transport."""

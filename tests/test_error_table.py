@@ -6,13 +6,13 @@ import pytest
 from langchain_core import exceptions
 from llama_index.core.llms import ChatMessage
 
-from cf_llama import errors
+from cf_llama.protocol import errors
 from cf_llama_emulator.faults.codes import AI_SERVICE, API_FRONT, GATEWAY
 from cf_llama_emulator.faults.forms import FORMS
 from cf_llama_emulator.server import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
-from tests.cf_llama.test_refusal import TABLE
+from tests.cf_llama.protocol.test_error_responses import TABLE
 from tests.langchain_cf_llama.test_errors import MODEL_ERRORS
 
 WHOLE, STREAMED = ["invoke", "ainvoke", "chat", "achat"], ["stream", "astream", "stream_chat", "astream_chat"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.chaos.calls import STREAMS, Outcome
 from cf_llama import WorkersAIError
-from cf_llama.errors import (
+from cf_llama.protocol.errors import (
     AuthenticationError,
     BadResponseError,
     ConnectionFailedError,

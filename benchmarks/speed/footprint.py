@@ -14,7 +14,7 @@ from benchmarks.speed.measure import Bench
 from benchmarks.speed.names import CLOUDFLARE, LC, LI, NULL_LC, NULL_LI, OPENAI, OPENAI_LIKE
 from benchmarks.speed.service import ACCOUNT_ID, TOKEN
 from benchmarks.speed.task import Task
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 
 
 @dataclass(frozen=True, slots=True)

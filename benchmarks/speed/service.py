@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.request import ProxyHandler, build_opener
 
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 
 ACCOUNT_ID = "a" * 32
 TOKEN = "t" * 40

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cf_llama.errors import JournalError
+from cf_llama.protocol.errors import JournalError
 
 _ADVICE = {
     "database is locked": "another process has it open: wait for that to end, or name another file",

@@ -16,9 +16,9 @@ from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.steps import Pause, Step, Ticket
 from cf_llama.batch.wire import Item, Outcome
 from cf_llama.batch.work import Work
-from cf_llama.errors import InvalidRequestError, WorkersAIError
-from cf_llama.reply import Usage
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
+from cf_llama.protocol.reply import Usage
+from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import Transport
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cf_llama import errors
 from cf_llama.batch.wire import Outcome
-from cf_llama.errors import NotFoundError, WorkersAIError
-from cf_llama.refusal import CODES
+from cf_llama.protocol import errors
+from cf_llama.protocol.error_responses import CODES
+from cf_llama.protocol.errors import NotFoundError, WorkersAIError
 
 _FATAL = (
     errors.AuthenticationError,

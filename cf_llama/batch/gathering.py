@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 
 from cf_llama.asking import Asking
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
-from cf_llama.reply import Delta, Reply
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.reply import Delta, Reply
+from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import Transport
 
 

@@ -17,8 +17,8 @@ from cf_llama.batch.packing import Submission
 from cf_llama.batch.steps import Pause, Poll, Step
 from cf_llama.batch.wire import Item, Outcome
 from cf_llama.batch.work import Work
-from cf_llama.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
 from cf_llama.posting import Page
+from cf_llama.protocol.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
 from cf_llama.transport import Transport
 
 __all__ = ["Item", "Job", "Progress"]

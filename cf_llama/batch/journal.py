@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, Self
 from cf_llama.batch.database import Database
 from cf_llama.batch.steps import Ticket
 from cf_llama.batch.wire import Item, Outcome
-from cf_llama.errors import InvalidRequestError, JournalError, WorkersAIError
-from cf_llama.reply import Reply, Usage
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.errors import InvalidRequestError, JournalError, WorkersAIError
+from cf_llama.protocol.reply import Reply, Usage
+from cf_llama.protocol.request import ChatRequest
 
 NEW, HELD, SENDING, QUEUED, ANSWERED, FAILED = range(6)
 

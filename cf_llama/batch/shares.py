@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 
-from cf_llama.reply import Usage
+from cf_llama.protocol.reply import Usage
 
 
 def shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> list[Usage]:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cf_llama import template, wire
-from cf_llama.assembly import Assembly
 from cf_llama.batch.shares import shares
-from cf_llama.errors import BadResponseError, InvalidRequestError, ServiceError, WorkersAIError
 from cf_llama.posting import Page
-from cf_llama.refusal import error_from, is_refusal
-from cf_llama.reply import Reply, Usage
-from cf_llama.request import ChatRequest
+from cf_llama.protocol import chat_template, payloads
+from cf_llama.protocol.accumulator import Assembly
+from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.errors import BadResponseError, InvalidRequestError, ServiceError, WorkersAIError
+from cf_llama.protocol.reply import Reply, Usage
+from cf_llama.protocol.request import ChatRequest
 
 PENDING = ("queued", "running", "processing", "pending")
 _LONGEST_PLACE = 10  # digits
@@ -85,7 +85,7 @@ def _question(request: ChatRequest, messages: bool) -> dict[str, Any]:
         return {"prompt": request.prompt}
     request = request.insisting() if request.forced_tools else request  # a prompt carries no tool_choice
     turns = request.messages or ({"role": "user", "content": request.prompt},)
-    return {"prompt": template.render(turns, () if request.tool_choice == "none" else request.tools)}
+    return {"prompt": chat_template.render(turns, () if request.tool_choice == "none" else request.tools)}
 
 
 def size(item: Mapping[str, Any]) -> int:
@@ -126,7 +126,7 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
     matched = list(_matched(items, found) if items else zip(_unknown(found), found, strict=True))
     outcomes = tuple(_outcome(item, given, page) for item, given in matched)
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
-    total = wire.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
+    total = payloads.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
     if parts or total is None or total.usage is None:
         return Results(outcomes, sum(parts, Usage()))
     return Results(_with_shares(outcomes, [item for item, _ in matched], total.usage), total.usage)
@@ -161,7 +161,7 @@ def _only(result: Any, items: Sequence[Item], page: Page) -> Any:
         raise _failure(page, result)
     if isinstance(result, Mapping) and (status := result.get("status")) is not None:
         raise ServiceError(f"the batch ended as {status!r}", status=page.status)
-    if len(items) > 1 or wire.read_event(result) is None:
+    if len(items) > 1 or payloads.read_event(result) is None:
         raise _unreadable(page, "the results of the batch cannot be read")
     return result
 
@@ -217,10 +217,10 @@ def _reply(request: ChatRequest, result: Any, page: Page) -> Reply:
     payload = result
     while isinstance(payload, Mapping) and "result" in payload:  # once as documented, twice in older answers
         payload = payload["result"]
-    event = wire.read_event(payload)
+    event = payloads.read_event(payload)
     if event is None:
         raise _unreadable(page, "the result of this item cannot be read", is_retryable=True)
-    assembly = Assembly(request, replace(wire.exchange(page.headers), neurons=None))  # they are those of all items
+    assembly = Assembly(request, replace(payloads.exchange(page.headers), neurons=None))  # they are those of all items
     deltas = chain(assembly.push(event), assembly.finish())
     return next(delta.reply for delta in deltas if delta.reply)
 
@@ -233,7 +233,7 @@ def _failure(page: Page, result: Any) -> WorkersAIError:
 
 
 def _unreadable(page: Page, message: str, *, is_retryable: bool = False) -> BadResponseError:
-    exchange = wire.exchange(page.headers)
+    exchange = payloads.exchange(page.headers)
     return BadResponseError(
         message,
         status=page.status,

@@ -15,7 +15,8 @@ from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.packing import Submission, packed
 from cf_llama.batch.steps import Pause, Poll, Step, Ticket
 from cf_llama.batch.wire import Item, Outcome, Results, read_request_id, read_results
-from cf_llama.errors import (
+from cf_llama.posting import Page, Posting
+from cf_llama.protocol.errors import (
     BadResponseError,
     CapacityError,
     InvalidRequestError,
@@ -24,8 +25,7 @@ from cf_llama.errors import (
     SubmissionInDoubtError,
     WorkersAIError,
 )
-from cf_llama.posting import Page, Posting
-from cf_llama.reply import Usage
+from cf_llama.protocol.reply import Usage
 
 _GROWTH = 1.5
 

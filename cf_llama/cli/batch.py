@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from cf_llama import model, tokens
 from cf_llama.batch import job
 from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.wire import Item
 from cf_llama.cli import rows as cli_rows
-from cf_llama.errors import InvalidRequestError, WorkersAIError
+from cf_llama.protocol import model, tokens
+from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
 from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 

@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from cf_llama import logs
-from cf_llama.errors import InvalidRequestError
 from cf_llama.http.pool import AsyncPool, Pool
+from cf_llama.protocol.errors import InvalidRequestError
 
 _log = logging.getLogger(__package__)  # the name that is documented
 

@@ -13,14 +13,14 @@ from benchmarks.chaos.judge import REFUSALS, complaints
 from benchmarks.chaos.meaning import KINDS, meaning
 from benchmarks.chaos.service import BROKEN, FATES, HANGING, HARMLESS, LEAKS, REFUSED, REFUSED_FOR_NOW, faults_of
 from benchmarks.chaos.traces import Traces
-from cf_llama.errors import (
+from cf_llama.protocol.errors import (
     AuthenticationError,
     CapacityError,
     NotFoundError,
     RequestTimeoutError,
     StreamInterruptedError,
 )
-from cf_llama.reply import Reply
+from cf_llama.protocol.reply import Reply
 from cf_llama_emulator.faults import read_plan
 
 CALL = ["look_up", {"key": 7}]

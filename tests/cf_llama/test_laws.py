@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama import ChatRequest, Reply, Usage
-from cf_llama.reading import Reading
+from cf_llama.protocol.response import Reading
 
 SHAPES = ("native", "hybrid", "openai")
 TOOL = {"name": "look", "description": "Look", "parameters": {"type": "object", "properties": {}}}

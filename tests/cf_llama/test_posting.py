@@ -15,8 +15,8 @@ from cf_llama import (
     SubmissionInDoubtError,
     Timeouts,
 )
-from cf_llama.model import MODEL
 from cf_llama.posting import Posting
+from cf_llama.protocol.model import MODEL
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
 
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 from cf_llama_emulator.engines.base import Call, End, Raw, Text
 from langchain_cf_llama import ChatCloudflareLlama, errors
 from langchain_cf_llama.broken import MARK

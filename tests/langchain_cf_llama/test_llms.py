@@ -7,7 +7,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
-from cf_llama import template
+from cf_llama.protocol import chat_template
 from cf_llama_emulator.engines.base import Raw
 from langchain_cf_llama import CloudflareLlamaLLM, errors
 from langchain_cf_llama.messages import to_wire
@@ -29,7 +29,7 @@ def test_a_prompt_goes_out_as_it_is(stage, llm, colour):
 def test_messages_are_rendered_as_the_model_reads_them(stage, llm, colour):
     colour.invoke(llm("fine"), MESSAGES)
 
-    assert stage.asked["prompt"] == template.render(to_wire(MESSAGES))
+    assert stage.asked["prompt"] == chat_template.render(to_wire(MESSAGES))
     assert stage.asked["raw"] is True
     assert "Human:" not in stage.asked["prompt"]
 

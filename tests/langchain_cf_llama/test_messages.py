@@ -14,7 +14,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from cf_llama.errors import InvalidRequestError
+from cf_llama.protocol.errors import InvalidRequestError
 from langchain_cf_llama.messages import to_wire
 
 

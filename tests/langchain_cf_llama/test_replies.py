@@ -4,8 +4,8 @@ import pytest
 from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 from langchain_core.outputs import ChatGenerationChunk
 
-from cf_llama import model as facts
-from cf_llama.reply import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama.protocol import model as facts
+from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
 from langchain_cf_llama.broken import MARK
 from langchain_cf_llama.replies import FIRST_CALL_INDEX, ChunkWriter, to_message
 

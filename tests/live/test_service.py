@@ -13,10 +13,10 @@ from cf_llama import (
     NotFoundError,
     Settings,
     Transport,
-    tokens,
 )
 from cf_llama.batch import Batch, BatchOptions
-from cf_llama.template import render
+from cf_llama.protocol import tokens
+from cf_llama.protocol.chat_template import render
 
 pytestmark = pytest.mark.live
 

@@ -16,7 +16,8 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.llms.utils import resolve_llm
 
-from cf_llama import AuthenticationError, MissingCredentialsError, tokens
+from cf_llama import AuthenticationError, MissingCredentialsError
+from cf_llama.protocol import tokens
 from llama_index_cf_llama import CloudflareLlama
 from llama_index_cf_llama import tokenizer as llama_tokenizer
 

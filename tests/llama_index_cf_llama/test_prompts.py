@@ -2,7 +2,7 @@
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 
-from cf_llama.template import render
+from cf_llama.protocol.chat_template import render
 from llama_index_cf_llama import completion_to_prompt, messages_to_prompt
 
 HEAD = "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"

@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 from benchmarks.speed.service import ACCOUNT_ID, TOKEN
 from benchmarks.speed.subjects.langchain import LangChainSubject
 from benchmarks.speed.task import Task
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 
 
 class Peer(LangChainSubject):

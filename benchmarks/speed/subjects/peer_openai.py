@@ -9,7 +9,7 @@ from openai import DefaultAsyncHttpxClient
 from benchmarks.speed.service import TOKEN, Service
 from benchmarks.speed.subjects.langchain import LangChainSubject
 from benchmarks.speed.task import Task
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 
 
 class Peer(LangChainSubject):

@@ -10,7 +10,7 @@ from benchmarks.speed.service import TOKEN, Service
 from benchmarks.speed.subjects.llama_index import LlamaIndexSubject
 from benchmarks.speed.task import Task
 from cf_llama import CONTEXT_WINDOW
-from cf_llama.model import MODEL
+from cf_llama.protocol.model import MODEL
 
 
 class Peer(LlamaIndexSubject):

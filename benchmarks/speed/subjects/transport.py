@@ -9,7 +9,7 @@ from benchmarks.speed.subjects.base import AAsk, Ask, AStream, Stream, Subject, 
 from benchmarks.speed.task import Task
 from cf_llama.connection import Connection
 from cf_llama.http import clients
-from cf_llama.request import ChatRequest
+from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import Transport
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama.batch.shares import shares
-from cf_llama.reply import Usage
+from cf_llama.protocol.reply import Usage
 
 COUNT = st.integers(0, 10_000)
 LENGTHS = st.lists(st.tuples(COUNT, COUNT), min_size=1, max_size=20)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cf_llama import BadResponseError, CapacityError, ChatRequest, InvalidRequestError, ServiceError, Usage, json_text
+from cf_llama import BadResponseError, CapacityError, ChatRequest, InvalidRequestError, ServiceError, Usage
 from cf_llama.batch.wire import Item, Outcome, read_request_id, read_results, size, written
-from cf_llama.errors import ToolChoiceError
 from cf_llama.posting import Page
-from cf_llama.template import render
+from cf_llama.protocol import json_values
+from cf_llama.protocol.chat_template import render
+from cf_llama.protocol.errors import ToolChoiceError
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {"name": "add", "description": "adds", "parameters": {"type": "object", "properties": {}}}
@@ -22,7 +23,7 @@ TOOL = {"name": "add", "description": "adds", "parameters": {"type": "object", "
 
 def page(result, **envelope):
     body = json.dumps({"result": result, "success": True, "errors": [], "messages": []} | envelope)
-    return Page(200, {"cf-ray": "ray"}, json_text.parse_exactly(body))
+    return Page(200, {"cf-ray": "ray"}, json_values.parse_exactly(body))
 
 
 def items(count, **fields):
@@ -262,7 +263,7 @@ def test_answers_are_read_as_any_others():
         '{"id": 2, "result": {"response": {"name": "add", "parameters": {}}}, "success": true},'
         '{"id": 3, "result": {"response": "no"}, "success": true}]}, "success": true}'
     )
-    number, stopped, called, forced = read_results(Page(200, {}, json_text.parse_exactly(body)), asked).outcomes
+    number, stopped, called, forced = read_results(Page(200, {}, json_values.parse_exactly(body)), asked).outcomes
     assert number.reply.text == "3e50"
     assert stopped.reply.text == "one "
     assert [call.name for call in called.reply.tool_calls] == ["add"]

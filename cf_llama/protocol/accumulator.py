@@ -1,0 +1,186 @@
+"""Events in, deltas out: text as soon as it is certain, calls when they are complete, and the reply at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from cf_llama.protocol import json_schema, json_values, text_tool_calls, tool_arguments
+from cf_llama.protocol.errors import BadResponseError, ToolChoiceError
+from cf_llama.protocol.payloads import Event, Fragment
+from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall
+from cf_llama.protocol.request import ChatRequest
+from cf_llama.protocol.stop_sequences import TextFilter
+from cf_llama.protocol.usage import UsageTally
+
+MAX_CALLS = 1000
+"""More do not fit into an answer of 24,000 tokens, and each piece of a call is held against those before it."""
+
+
+def new_call_id() -> str:
+    """An id for a call that came without one."""
+    return f"call_{uuid4().hex}"
+
+
+@dataclass(slots=True)
+class _Slot:
+    position: int | None
+    id: str
+    name: str
+    arguments: str
+
+    def is_continued_by(self, fragment: Fragment) -> bool:
+        """Whether a fragment belongs to this call; a new id, or a name after a finished call, begins another."""
+        if fragment.position not in {None, self.position or 0}:  # a missing index is 0
+            return False
+        if fragment.id and self.id:  # some calls of one answer share an id
+            return fragment.id == self.id and not (fragment.name and _is_json(self.arguments))
+        if not fragment.name:
+            return True
+        return fragment.position is not None and fragment.name == self.name and not _is_json(self.arguments)
+
+
+class Assembly:
+    """The answer to one request, as it grows."""
+
+    def __init__(self, request: ChatRequest, exchange: Exchange, new_id: Callable[[], str] = new_call_id) -> None:
+        self._request = request
+        self._exchange = exchange
+        self._new_id = new_id
+        self._filter = TextFilter(request.stop)
+        self._names = request.tool_names if request.tool_choice != "none" and request.streamable else ()
+        self._shown: list[str] = []
+        self._held: list[str] = []
+        # True: hold text to the end; False: show it; None: too short to tell
+        self._holding: bool | None = True if request.forced_tools else (None if self._names else False)
+        self._slots: list[_Slot] = []
+        self._finish_reason = ""
+        self._usage = UsageTally()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop sequence ended the answer; what the service still sends is of no use."""
+        return self._filter.stopped
+
+    @property
+    def empty(self) -> bool:
+        """Whether neither text nor a call has come."""
+        return not (self._shown or self._held or self._slots)
+
+    def push(self, event: Event) -> tuple[Delta, ...]:
+        """Take one event; give what it adds for certain.
+
+        Raises:
+            BadResponseError: there are more calls than an answer can hold.
+        """
+        if event.usage:
+            self._usage.add(event.usage)
+        if event.finish_reason:
+            self._finish_reason = event.finish_reason
+        for fragment in event.fragments:
+            self._collect(fragment)
+        if event.text and not self.stopped and (text := self._filter.feed(event.text)):
+            return self._show(text)
+        return ()
+
+    def finish(self) -> Iterator[Delta]:
+        """What was held back, the calls, and last the reply.
+
+        Raises:
+            ToolChoiceError: a call was forced and none of the kind came; `partial` is the reply all the same.
+        """
+        rest = "".join(self._held) + self._filter.flush()
+        calls = [self._call(slot.id, slot.name, slot.arguments) for slot in self._slots if slot.name]
+        if rest and not calls and self._names and (found := text_tool_calls.calls_in(rest, self._names)):
+            calls, rest = [self._call("", leak.name, leak.arguments) for leak in found], ""
+        if not self._request.parallel_tool_calls:
+            del calls[1:]
+        self._held = []
+        if rest:
+            self._shown.append(rest)
+        reply = self._reply(_with_unique_ids(calls, self._taken_ids(), self._new_id) if calls else ())
+        self._check_forced(reply)
+        if rest:
+            yield Delta(text=rest)
+        if reply.tool_calls:
+            yield Delta(tool_calls=reply.tool_calls)
+        yield Delta(reply=reply)
+
+    def partial(self) -> Reply:
+        """What there is so far of an answer that will not be finished; no finish reason is known."""
+        reply = self._reply(())
+        return replace(reply, text=reply.text + self._filter.held, finish_reason="")
+
+    def _show(self, text: str) -> tuple[Delta, ...]:
+        if self._holding is None:
+            self._holding = text_tool_calls.could_become_call("".join(self._held) + text, self._names)
+        if self._holding is not False:
+            self._held.append(text)
+            return ()
+        if self._held:
+            text = "".join(self._held) + text
+            self._held = []
+        self._shown.append(text)
+        return (Delta(text),)
+
+    def _collect(self, fragment: Fragment) -> None:
+        slot = next((slot for slot in reversed(self._slots) if slot.is_continued_by(fragment)), None)
+        if slot is None:
+            if len(self._slots) >= MAX_CALLS:
+                raise BadResponseError(f"the answer has more than {MAX_CALLS:,} calls of tools", partial=self.partial())
+            if fragment.name or fragment.id or fragment.arguments:
+                self._slots.append(_Slot(fragment.position, fragment.id, fragment.name, fragment.arguments))
+            return
+        slot.id = slot.id or fragment.id
+        slot.name = slot.name or fragment.name
+        slot.arguments += fragment.arguments
+
+    def _call(self, call_id: str, name: str, text: str) -> ToolCall:
+        offered = (tool for tool in self._request.tools if tool["function"]["name"] == name)
+        parameters = next(map(json_schema.declared, offered), None)
+        return tool_arguments.tool_call(call_id, name, text, parameters)
+
+    def _taken_ids(self) -> set[str]:
+        messages = self._request.messages or ()
+        return {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
+
+    def _reply(self, calls: tuple[ToolCall, ...]) -> Reply:
+        usage = self._usage.total()
+        hit_limit = bool(usage and usage.completion_tokens >= self._request.max_tokens) and not self.stopped
+        reason = self._finish_reason or ("length" if hit_limit else "stop")
+        if calls and reason == "stop":  # said now and then beside calls
+            reason = "tool_calls"
+        text = "".join(self._shown + self._held)
+        return Reply(text, calls, "stop" if self.stopped else reason, usage, self._request.model, self._exchange)
+
+    def _check_forced(self, reply: Reply) -> None:
+        forced = self._request.forced_tools
+        if not forced or any(call.name in forced for call in reply.tool_calls):
+            return
+        names = " or ".join(forced)
+        hint = "; max_tokens was too small for it" if reply.finish_reason == "length" else ""
+        raise ToolChoiceError(
+            f"tool_choice forced a call of {names}, and the model made none{hint}",
+            partial=reply,
+            ray_id=self._exchange.ray_id,
+            request_id=self._exchange.request_id,
+        )
+
+
+def _with_unique_ids(calls: list[ToolCall], taken: set[str], new_id: Callable[[], str]) -> tuple[ToolCall, ...]:
+    """The service's ids where it gave any; new ones for those that are missing or already used in the conversation."""
+    unique: list[ToolCall] = []
+    for call in calls:
+        call_id = call.id if call.id and call.id not in taken else new_id()
+        taken.add(call_id)
+        unique.append(ToolCall(call_id, call.name, call.arguments, call.text, call.error))
+    return tuple(unique)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json_values.parse(text)
+    except json_values.BadJSON:
+        return False
+    return True

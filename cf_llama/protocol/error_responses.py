@@ -1,0 +1,264 @@
+"""From a refused answer to its error: one pure function over one table.
+
+Codes and their meaning: Cloudflare's pages "Workers AI errors" and "AI Gateway: errors"; those the pages leave out
+are known from recorded answers. The same failure comes in seven bodies, and now and then under status 200.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from time import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cf_llama.protocol import errors
+from cf_llama.protocol.errors import LONGEST_RETRY_AFTER, WorkersAIError
+from cf_llama.protocol.json_values import BadJSON, parse
+from cf_llama.protocol.stop_sequences import whole
+
+if TYPE_CHECKING:
+    import httpx
+
+_ERROR_TEXT_LIMIT = 2000  # characters of a foreign page that are worth showing
+
+
+class Meaning(NamedTuple):
+    """What a code stands for; `retryable` is None where the class decides."""
+
+    kind: type[WorkersAIError]
+    retryable: bool | None = None
+
+
+CODES: Mapping[int, Meaning] = {
+    # Workers AI
+    3003: Meaning(errors.InvalidRequestError),  # incomplete request
+    3006: Meaning(errors.InvalidRequestError),  # request too large
+    3007: Meaning(errors.RequestTimeoutError),
+    3008: Meaning(errors.RequestTimeoutError),  # aborted
+    3010: Meaning(errors.CapacityError),
+    3021: Meaning(errors.RateLimitError),  # inference requests per minute
+    3023: Meaning(errors.PermissionDeniedError),
+    3036: Meaning(errors.QuotaExceededError),
+    3039: Meaning(errors.InvalidRequestError),  # fine-tune lacks files
+    3040: Meaning(errors.CapacityError),
+    3041: Meaning(errors.PermissionDeniedError),
+    3042: Meaning(errors.NotFoundError),
+    3043: Meaning(errors.ServiceError),
+    3046: Meaning(errors.RequestTimeoutError),
+    3050: Meaning(errors.ServiceError),
+    4006: Meaning(errors.QuotaExceededError),  # documented as 3036, seen as this
+    5001: Meaning(errors.ServiceError),
+    5004: Meaning(errors.InvalidRequestError),
+    5005: Meaning(errors.InvalidRequestError),  # no LoRA for this model
+    5006: Meaning(errors.InvalidRequestError),  # schema validation
+    5007: Meaning(errors.NotFoundError),  # no such model
+    5012: Meaning(errors.InvalidRequestError),
+    5016: Meaning(errors.PermissionDeniedError),
+    5018: Meaning(errors.PermissionDeniedError),
+    5019: Meaning(errors.InvalidRequestError),
+    5021: Meaning(errors.ContextOverflowError),
+    5023: Meaning(errors.InvalidRequestError),  # JSON schema together with stream
+    5024: Meaning(errors.JSONModeError),
+    5025: Meaning(errors.InvalidRequestError),
+    5028: Meaning(errors.NotFoundError),  # model retired
+    5034: Meaning(errors.PermissionDeniedError),
+    5035: Meaning(errors.PermissionDeniedError),
+    7009: Meaning(errors.ServiceError),
+    8001: Meaning(errors.InvalidRequestError),
+    8004: Meaning(errors.ServiceError),
+    8005: Meaning(errors.ServiceError),
+    8006: Meaning(errors.InvalidRequestError),  # forced call, too few max_tokens
+    8007: Meaning(errors.InvalidRequestError),
+    8008: Meaning(errors.ServiceError),
+    # the API in front of it
+    1000: Meaning(errors.AuthenticationError),
+    1010: Meaning(errors.PermissionDeniedError),
+    1015: Meaning(errors.RateLimitError),
+    1031: Meaning(errors.PermissionDeniedError),
+    7000: Meaning(errors.NotFoundError),
+    7001: Meaning(errors.InvalidRequestError),
+    7003: Meaning(errors.NotFoundError),
+    9106: Meaning(errors.AuthenticationError),
+    9109: Meaning(errors.PermissionDeniedError),
+    # AI Gateway
+    2001: Meaning(errors.NotFoundError),
+    2003: Meaning(errors.RateLimitError),
+    2005: Meaning(errors.ServiceError),  # "failed to get response from provider", although the status is 400
+    2009: Meaning(errors.AuthenticationError),
+    2014: Meaning(errors.RequestTimeoutError),
+    2016: Meaning(errors.InvalidRequestError),  # prompt blocked by guardrails
+    2017: Meaning(errors.InvalidRequestError),  # answer blocked by guardrails
+    2021: Meaning(errors.PermissionDeniedError),
+    2040: Meaning(errors.InvalidRequestError),
+    2041: Meaning(errors.QuotaExceededError),
+    2045: Meaning(errors.QuotaExceededError),
+}
+
+_AMBIGUOUS = {3030, 10000}
+"""Codes that mean several things: the text or the status decides."""
+
+_STATUSES: Mapping[int, type[WorkersAIError]] = {
+    401: errors.AuthenticationError,
+    402: errors.QuotaExceededError,
+    403: errors.PermissionDeniedError,
+    404: errors.NotFoundError,
+    408: errors.RequestTimeoutError,
+    409: errors.ServiceError,
+    410: errors.NotFoundError,
+    425: errors.ServiceError,
+    429: errors.RateLimitError,
+    504: errors.RequestTimeoutError,
+}
+
+_PREFIX = re.compile(r"^(?:AiError: |Ai: |Bad input: |Error: |InferenceUpstreamError: )+")
+_SUFFIX = re.compile(r" \([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\)$")
+_ACCOUNT = re.compile(r"(?<=/accounts/)[0-9a-fA-F]{32}")
+_CODE_IN_TEXT = re.compile(r"\b(\d{4,5}):")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+
+
+_SIGNS = {"success", "errors", "error", "name", "internalCode", "object", "state"}
+
+
+def is_refusal(payload: Any) -> bool:
+    """Whether a JSON body reports a failure. The status does not tell: failures come with 200 as well."""
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SIGNS):
+        return False
+    return (
+        payload.get("success") is False
+        or bool(payload.get("errors") or payload.get("error"))
+        or payload.get("name") == "AiError"
+        or "internalCode" in payload
+        or payload.get("object") == "error"
+        or payload.get("state") == "Failed"
+    )
+
+
+def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersAIError:
+    """The error that an answer reports, whatever its form; unknown codes and pages of HTML included."""
+    import httpx  # noqa: PLC0415 - takes longer to import than all of ours
+
+    try:
+        payload = parse(body)
+    except BadJSON:
+        payload = None
+    code, text = _code_and_text(payload)
+    message = _clean(text) or _page_text(body) or "the service gave no reason"
+    meaning, wait = _meaning(status, code, message), _wait(headers, payload)
+    return meaning.kind(
+        f"{message}; {_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
+        status=status,
+        code=code,
+        ray_id=headers.get("cf-ray", ""),
+        request_id=headers.get("cf-ai-req-id", ""),
+        is_retryable=meaning.retryable,
+        retry_after=wait,
+        response=httpx.Response(status, headers=_readable(headers), content=body),
+    )
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds asked for by `retry-after-ms` or `Retry-After` (a number or a date); None where there is no such wish."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        if (value := headers.get("retry-after", "").strip()).replace(".", "", 1).isdigit():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time()) if value else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _wait(headers: Mapping[str, str], payload: Any) -> float | None:
+    """What the headers ask for; the edge may say it in the body only, in whole seconds."""
+    told = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
+    asked = retry_after(headers)
+    return asked if asked is not None or told is None else float(told)
+
+
+def _until(seconds: float) -> str:
+    """A long wait in words; dates end with the year 9999."""
+    try:
+        moment = f", until {datetime.fromtimestamp(time() + seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        moment = ""
+    return f"the service asks to wait {seconds:,.0f} seconds{moment}"
+
+
+def _readable(headers: Mapping[str, str]) -> httpx.Headers:
+    """Headers that still fit the body, which is decoded by now."""
+    import httpx  # noqa: PLC0415 - as above
+
+    fitting = {name: value for name, value in headers.items() if name not in {"content-encoding", "transfer-encoding"}}
+    return httpx.Headers(fitting, encoding="utf-8")
+
+
+def _meaning(status: int, code: int | None, message: str) -> Meaning:
+    if "daily free allocation" in message:  # under 3036, 4006, and under no code at all
+        return Meaning(errors.QuotaExceededError)
+    if "request queuing" in message:  # 8007, which says many things
+        return Meaning(errors.NotFoundError)
+    if code == 10000:  # noqa: PLR2004 - Cloudflare's code for both; only the status tells them apart
+        return Meaning(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
+    if code == 3030:  # noqa: PLR2004 - a catch-all: a content filter, or an outage passed through
+        return (
+            Meaning(errors.ServiceError) if "Internal Server Error" in message else Meaning(errors.InvalidRequestError)
+        )
+    if code is not None and code in CODES:
+        return CODES[code]
+    if status in _STATUSES:
+        return Meaning(_STATUSES[status])
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Meaning(errors.InvalidRequestError)
+    return Meaning(errors.ServiceError, status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _code_and_text(payload: Any) -> tuple[int | None, str]:
+    reports = list(_reports(payload))
+    text = next((text for _, text in reports if text), "")
+    code = next((code for code, _ in reports if code is not None), None)
+    if code is None:
+        in_text = (int(number) for number in _CODE_IN_TEXT.findall(text))
+        code = next((number for number in in_text if number in CODES or number in _AMBIGUOUS), None)
+    return code, text
+
+
+def _reports(payload: Any) -> Iterator[tuple[int | None, str]]:
+    """Every (code, text) in a body, the most telling first."""
+    if isinstance(payload, str):
+        yield None, payload
+    if not isinstance(payload, dict):
+        return
+    for key in ("errors", "error"):
+        value = payload.get(key)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, str):
+                yield None, item
+            elif isinstance(item, dict):
+                yield _number(item.get("code")), str(item.get("message") or "")
+    code = _number(payload.get("internalCode"))
+    yield _number(payload.get("code")) if code is None else code, str(payload.get("message") or "")
+    yield None, str(payload.get("description") or "")
+    yield (
+        _number(payload.get("error_code")),
+        str(payload.get("detail") or payload.get("title") or ""),
+    )  # the edge's form
+
+
+def _number(value: Any) -> int | None:
+    text = str(value)  # a numeric string at times
+    return int(text) if text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - no code is longer
+
+
+def _clean(text: str) -> str:
+    """What the service says without its frame, and without the account: an error's text ends up in logs."""
+    return whole(_ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip())
+
+
+def _page_text(body: bytes) -> str:
+    text = body[: _ERROR_TEXT_LIMIT * 4].decode("utf-8", "replace").strip()
+    title = _TITLE.search(text)
+    return " ".join((title[1] if title else text).split())[:_ERROR_TEXT_LIMIT]

@@ -1,0 +1,173 @@
+"""JSON schemas without references, which the service does not resolve, admitting what they admitted.
+
+Two things cannot be said without them and admit more than they did: the second turn of a type that holds itself, and a
+reference that leads out of the document. `nullable` and lists of types, on which the service fails, become unions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.references import ANNOTATIONS, target_of
+
+_VALUES = {"default", "const", "enum", "examples", "dependentRequired"}  # hold values, which may look like schemas
+_SCHEMAS_BY_NAME = {"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"}
+_UNIONS = {"anyOf", "oneOf", "allOf"}
+_SCHEMAS = {
+    *_UNIONS, "not", "if", "then", "else", "items", "prefixItems", "additionalItems", "unevaluatedItems", "contains",
+    "additionalProperties", "unevaluatedProperties", "propertyNames",
+}  # fmt: skip
+_DROPPED = {"title", "$schema", "$id", "$comment", "$defs", "definitions", "discriminator"}
+_Form = type | tuple[type, ...]
+_KEYWORDS: Mapping[str, tuple[_Form, _Form]] = {  # what each must be, and what must be in it
+    "type": ((str, list), str),
+    "required": ((list, tuple), str),
+    "enum": ((list, tuple), object),
+    **dict.fromkeys(_UNIONS, (list, (Mapping, bool))),
+    **dict.fromkeys(_SCHEMAS_BY_NAME, (Mapping, (Mapping, bool))),
+}
+_MOST = 64
+"""Turns of types that hold each other; beyond that, only what they hold directly is told."""
+
+
+def inline(schema: Mapping[str, Any], where: str = "json_schema") -> dict[str, Any]:
+    """The same schema without references, titles, lists of types and `nullable`.
+
+    Of a type that holds itself, the value and one level of its children are told.
+
+    Args:
+        schema: Any JSON schema.
+        where: What an error calls it.
+
+    Raises:
+        InvalidRequestError: a keyword does not hold what it must.
+    """
+    _check(schema, where)
+    return _Inlining(schema).result()
+
+
+def _check(schema: Mapping[str, Any], where: str) -> None:
+    for part in _parts(schema):
+        for keyword in _KEYWORDS.keys() & part.keys():
+            value, (form, of_items) = part[keyword], _KEYWORDS[keyword]
+            items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+            if not isinstance(value, form) or not all(isinstance(item, of_items) for item in items):
+                raise InvalidRequestError(f"{where} must be a JSON schema; {keyword} cannot be {value!r}")
+
+
+def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+    """The schema and every schema in it."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _parts(item)
+    if isinstance(schema, Mapping):
+        yield schema
+        for key, value in schema.items():
+            if key in _SCHEMAS_BY_NAME and isinstance(value, Mapping):
+                yield from _parts(list(value.values()))
+            elif key not in _VALUES:
+                yield from _parts(value)
+
+
+class _Inlining:
+    """One schema on its way: level by level, so that what lies near the root is told first."""
+
+    def __init__(self, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._turns = 0
+        self._recursive: dict[str, bool] = {}
+        self._pending: deque[tuple[Mapping[str, Any], dict[str, Any], tuple[str, ...]]] = deque()
+
+    def result(self) -> dict[str, Any]:
+        """The schema; each one in it is written into the place that was kept for it."""
+        result: dict[str, Any] = self._place(self._root, ("#",))
+        while self._pending:
+            schema, place, within = self._pending.popleft()
+            place |= self._level(schema, within)
+        return result
+
+    def _place(self, schema: Any, within: tuple[str, ...]) -> Any:
+        if not isinstance(schema, Mapping):
+            return schema
+        place: dict[str, Any] = {}
+        self._pending.append((schema, place, within))
+        return place
+
+    def _level(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
+        schema = _plainer(schema)
+        while "$ref" in schema:
+            schema, within = self._followed(schema, within)
+            schema = _plainer(schema)
+        return {key: self._copy(key, value, within) for key, value in schema.items()}
+
+    def _copy(self, key: str, value: Any, within: tuple[str, ...]) -> Any:
+        if key in _SCHEMAS_BY_NAME or key == "dependencies":
+            return {name: self._place(item, within) for name, item in value.items()}
+        if key not in _SCHEMAS:
+            return value
+        return [self._place(item, within) for item in value] if isinstance(value, list) else self._place(value, within)
+
+    def _followed(
+        self, schema: Mapping[str, Any], within: tuple[str, ...]
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """What a reference stands for, with what is said beside it."""
+        reference = str(schema["$ref"])
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        if not beside.keys() <= ANNOTATIONS:
+            return {**beside, "allOf": [*beside.get("allOf", ()), {"$ref": reference}]}, within
+        target = target_of(reference, self._root)
+        if not isinstance(target, Mapping):
+            target = {} if target is not False else {"not": {}}
+        if self._is_told(reference, within):
+            kind = target.get("type")
+            return ({"type": kind} if isinstance(kind, str) else {}) | beside, within
+        return {**target, **beside}, (*within, reference)
+
+    def _is_told(self, reference: str, within: tuple[str, ...]) -> bool:
+        """Whether a type was told often enough on the way here: itself, and once more as its own child."""
+        if reference in within and len(set(within)) < len(within):
+            return True
+        if not self._holds_itself(reference):
+            return False
+        self._turns += 1
+        return self._turns > _MOST and len(within) > 1
+
+    def _holds_itself(self, reference: str) -> bool:
+        if reference not in self._recursive:
+            seen, found = set(), [reference]
+            while found and reference not in seen:
+                for part in _parts(target_of(found.pop(), self._root)):
+                    if isinstance(to := part.get("$ref"), str) and to not in seen:
+                        seen.add(to)
+                        found.append(to)
+            self._recursive[reference] = reference in seen
+        return self._recursive[reference]
+
+
+def _plainer(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One level without what the service does not take, meaning the same."""
+    flat = {key: value for key, value in schema.items() if key not in _DROPPED}
+    if flat.get("default", ...) is None:
+        del flat["default"]
+    if flat.pop("nullable", False) is True:
+        said = {key: flat.pop(key) for key in ANNOTATIONS & flat.keys()}
+        return {"anyOf": [flat, {"type": "null"}], **said}
+    if isinstance(types := flat.get("type"), list):
+        del flat["type"]
+        flat = _also(flat, "anyOf", [{"type": name} for name in types])
+    for key in _UNIONS & flat.keys():
+        branches = flat[key]
+        if len(branches) == 1 and isinstance(branches[0], Mapping) and flat.keys() <= {key, *ANNOTATIONS}:
+            del flat[key]
+            return _plainer({**branches[0], **flat})
+    return flat
+
+
+def _also(schema: dict[str, Any], key: str, branches: list[Any]) -> dict[str, Any]:
+    """A schema held to one union more."""
+    if key not in schema:
+        return {**schema, key: branches}
+    return {**schema, "allOf": [*schema.get("allOf", ()), {key: branches}]}

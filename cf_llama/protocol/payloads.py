@@ -1,0 +1,190 @@
+"""The one reader of what the service writes: every shape and every quirk of it ends here.
+
+Three shapes are live, and one account may meet them all: native `{response, tool_calls, usage}`, OpenAI's
+`{choices}`, and since July 2026 a hybrid that carries both copies of everything. A whole answer differs from an event
+of a stream only in saying `message` for `delta`, so the same function reads both.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cf_llama.protocol import json_values
+from cf_llama.protocol.json_values import BadJSON
+from cf_llama.protocol.reply import Exchange, Usage
+from cf_llama.protocol.stop_sequences import whole
+
+_log = logging.getLogger(__name__)
+
+
+_MOST = 10**12
+"""No count is larger."""
+_WRITTEN = (str, type(None))
+_PLAIN = {"response", "tool_calls", "p"}
+_SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
+
+
+class Fragment(NamedTuple):
+    """A piece of a tool call, or a whole one; `position` is None where the shape has no index."""
+
+    position: int | None
+    id: str
+    name: str
+    arguments: str
+
+
+class Event(NamedTuple):
+    """What one payload says, in one copy."""
+
+    text: str = ""
+    fragments: tuple[Fragment, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    closes: bool = False
+    """Whether such an event comes only at the end of a stream, so that `[DONE]` may be missing after it."""
+
+
+def parse_payloads(data: bytes) -> list[Any]:
+    """The JSON values in one event, or in one whole body, with numbers as written wherever they are text.
+
+    Raises:
+        BadJSON: there is none.
+    """
+    try:
+        payload = json_values.parse(data)
+    except BadJSON:
+        lines = data.split(b"\n")
+        if len(lines) == 1:
+            raise
+        # events without a blank line between them look like one event of many lines
+        return [payload for line in lines for payload in parse_payloads(line)]
+    if not _is_plain(payload) and _has_parsed_text(_unwrapped(payload)):
+        payload = json_values.parse_exactly(data)
+        recorded = _unwrapped(payload).get("streamed_data")
+        if isinstance(recorded, list):
+            return list(recorded)  # a gateway's recording of a stream is one whole body
+    return [payload]
+
+
+def _is_plain(payload: Any) -> bool:
+    """Whether an event is text and padding, as nearly all of a native stream are: nothing else need be looked for."""
+    if type(payload) is not dict or not payload.keys() <= _PLAIN:
+        return False
+    return type(payload.get("response")) is str and not payload.get("tool_calls")
+
+
+def read_event(payload: Any) -> Event | None:
+    """What a payload says; None where it says nothing that an answer could consist of."""
+    if _is_plain(payload):
+        return Event(payload["response"])
+    payload = _unwrapped(payload)
+    if isinstance(payload, str):  # the page's second output form: the answer is the bare text
+        return Event(text=payload)
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SAID):
+        return None
+    choice, message = _choice(payload)
+    text = _text(message, payload)
+    fragments = _fragments(message.get("tool_calls")) or _fragments(payload.get("tool_calls"))
+    reasons = (choice.get("finish_reason"), payload.get("finish_reason"))
+    finish_reason = next((whole(reason) for reason in reasons if reason and isinstance(reason, str)), None)
+    usage = _usage(payload.get("usage"))
+    # Usage on every event is an increment; only the sum at the end comes alone, with both counts filled.
+    sums_up = bool(usage and usage.prompt_tokens and usage.completion_tokens) and not (choice or text or fragments)
+    return Event(text, fragments, finish_reason, usage, closes=bool(finish_reason) or sums_up)
+
+
+def exchange(headers: Mapping[str, str]) -> Exchange:
+    """What the headers of an answer tell."""
+    neurons = headers.get("cf-ai-neurons", "")
+    return Exchange(
+        ray_id=headers.get("cf-ray", ""),
+        request_id=headers.get("cf-ai-req-id", ""),
+        neurons=float(neurons) if neurons.replace(".", "", 1).isdecimal() else None,
+        cache_status=headers.get("cf-aig-cache-status", ""),
+        gateway_log_id=headers.get("cf-aig-log-id", ""),
+        headers=headers,
+    )
+
+
+def _unwrapped(payload: Any) -> Any:
+    """The answer out of the API's envelope, which some routes leave away."""
+    return payload["result"] if isinstance(payload, dict) and {"result", "success"} <= payload.keys() else payload
+
+
+def _choice(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    choices = payload.get("choices")  # may be [] on an event that brings only usage
+    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    message = choice.get("delta") or choice.get("message")
+    return choice, message if isinstance(message, dict) else {}
+
+
+def _text(message: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if content is None or content == "":  # the first event may pair an empty content with a filled response
+        content = payload.get("response")
+    return json_values.text_of(content)  # 0 and false are text as well
+
+
+def _has_parsed_text(payload: Any) -> bool:
+    """Whether the service has parsed what it should have passed on: text that reads as JSON arrives as its value."""
+    if not isinstance(payload, dict):
+        return False
+    _, message = _choice(payload)
+    texts = [message.get("content"), payload.get("response")]
+    for calls in (message.get("tool_calls"), payload.get("tool_calls")):
+        if calls and isinstance(calls, list):
+            texts += [_function(call).get("arguments") for call in calls if isinstance(call, dict)]
+    return "streamed_data" in payload or not all(isinstance(text, _WRITTEN) for text in texts)
+
+
+def _fragments(calls: Any) -> tuple[Fragment, ...]:
+    if not calls or not isinstance(calls, list):  # null and [] are as good as absent
+        return ()
+    return tuple(_fragment(call) for call in calls if call and isinstance(call, dict))  # {} has been seen
+
+
+def _fragment(call: Mapping[str, Any]) -> Fragment:
+    function = _function(call)
+    index = _number(call.get("index"))
+    return Fragment(
+        position=None if index is None else int(index),
+        id=whole(str(call.get("id") or "")),  # native calls have none; a closing fragment has null
+        name=whole(str(function.get("name") or "")),
+        arguments=json_values.text_of(function.get("arguments")),  # an object natively, a string in OpenAI's form
+    )
+
+
+def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = call.get("function")
+    return function if isinstance(function, dict) else call
+
+
+def _usage(usage: Any) -> Usage | None:
+    if not usage or not isinstance(usage, dict):
+        return None
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    details = usage.get("prompt_tokens_details")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=_count(usage.get("total_tokens")) or prompt + completion,
+        cached_tokens=_count(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+        neurons=_number(usage.get("neurons")),
+    )
+
+
+def _count(value: Any) -> int:
+    """A count; the page's schema calls it a number, so 12.0 would be one too."""
+    number = _number(value) or 0
+    return int(number) if 0 <= number <= _MOST else 0
+
+
+def _number(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,120 @@
+"""The values an answer is made of. They hold data, know nothing of the wire, and compare by value.
+
+A stream is a sequence of `Delta`; its last one carries the whole `Reply`. Folding the texts and calls of the deltas
+gives exactly what that reply holds, whether the service answered whole or in pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cf_llama.protocol import model
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the service billed them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    """How many of the prompt tokens came from the prefix cache."""
+    neurons: float | None = None
+    """Cloudflare's unit of billing; None where the service did not say."""
+
+    @property
+    def cost(self) -> float:
+        """US dollars at the published price of the model."""
+        return model.cost(self.prompt_tokens, self.completion_tokens)
+
+    def __add__(self, other: Usage) -> Usage:
+        """What two answers cost together."""
+        neurons = [usage.neurons for usage in (self, other) if usage.neurons is not None]
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.total_tokens + other.total_tokens,
+            self.cached_tokens + other.cached_tokens,
+            sum(neurons) if neurons else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call the model asks for.
+
+    `id` is never empty and unique within the conversation. `arguments` is the parsed object; where the model wrote
+    something else it is empty, `text` is what it wrote and `error` says what is wrong with it.
+    """
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    text: str = "{}"
+    """The arguments as JSON text, ready to be sent back in the history; as written where `error` is set."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the HTTP exchange itself told; empty strings and None where it said nothing."""
+
+    ray_id: str = ""
+    """The `cf-ray` header: name it when asking Cloudflare's support."""
+    request_id: str = ""
+    """The `cf-ai-req-id` header."""
+    neurons: float | None = None
+    """The `cf-ai-neurons` header, rounded to two places by the service."""
+    cache_status: str = ""
+    """AI Gateway's `cf-aig-cache-status`: HIT, MISS or nothing."""
+    gateway_log_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The answer's headers, by lower-case name, without cookies and without what a server repeats of our secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "stop"
+    """`stop`, `length` (the answer hit `max_tokens`) or `tool_calls`; the service's own word where it has another, and
+    nothing on a partial reply."""
+    usage: Usage | None = None
+    """None where the service sent no counts."""
+    model: str = ""
+    """The model that was asked for. The service may echo another name for the same one."""
+    exchange: Exchange = field(default_factory=Exchange)
+    usage_is_share: bool = False
+    """The counts are a share, by length, of what the service told of a whole batch."""
+
+    def metadata(self) -> dict[str, Any]:
+        """What is told beside text, calls and counts; what the service did not say is left out.
+
+        `neurons` are the exact ones of the body where it has them; `cost_usd` is known for this model only.
+        """
+        usage, exchange = self.usage, self.exchange
+        known = {
+            "finish_reason": self.finish_reason,
+            "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
+            "cost_usd": usage.cost if usage and self.model == model.MODEL else None,
+            "usage_is_share": self.usage_is_share or None,
+            "request_id": exchange.request_id,
+            "ray_id": exchange.ray_id,
+            "cache_status": exchange.cache_status,
+            "gateway_log_id": exchange.gateway_log_id,
+        }
+        return {name: value for name, value in known.items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new: a piece of text, or calls that are now complete, or, at the very end, the whole reply."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    reply: Reply | None = None

@@ -1,0 +1,246 @@
+"""An answer while it is read: bytes in, deltas out, whether it comes whole or as a stream.
+
+Which of the two it is shows in its first bytes. What was asked for does not tell: some answers to a request for a
+stream come whole.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from cf_llama.protocol import payloads
+from cf_llama.protocol.accumulator import Assembly
+from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.errors import BadResponseError, StreamInterruptedError, WorkersAIError
+from cf_llama.protocol.json_values import BadJSON
+from cf_llama.protocol.reply import Delta
+from cf_llama.protocol.request import ChatRequest
+from cf_llama.protocol.sse import EventDecoder
+
+MAX_REFUSAL_BYTES = 1024 * 1024
+"""What is read of an error page."""
+MAX_BODY_BYTES = 64 * 1024 * 1024
+"""No answer of 24,000 tokens comes near, whole or as a stream."""
+_BOM = b"\xef\xbb\xbf"
+_STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
+
+_log = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """What an answer is fed to, from its first byte to its last."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the caller has been given anything, after which nothing may be sent again."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body is of no use."""
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the answer is missing, should the body end here."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the service said that nothing more comes."""
+        ...
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come."""
+        ...
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended."""
+        ...
+
+
+class Reading:
+    """One answer of status 200, from its first byte to its reply."""
+
+    def __init__(self, request: ChatRequest, status: int, headers: Mapping[str, str]) -> None:
+        self._status, self._headers = status, headers
+        self._assembly = Assembly(request, payloads.exchange(headers))
+        self._whole: list[bytes] = []  # the body, as long as it is none of a stream
+        self._size = 0
+        self._decoder: EventDecoder | None = None
+        self._sniffed = False
+        self._ended = False  # the answer is complete
+        self.closed = False
+        """Whether the service said that nothing more comes: [DONE]."""
+        self.delivered = False
+        """Whether the caller has been given anything, after which nothing may be sent again."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the rest of the body is of no use."""
+        return self._assembly.stopped
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing of the answer is missing, should the body end here."""
+        return self._ended or self.done
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come.
+
+        Raises:
+            WorkersAIError: the service reports a failure.
+        """
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            raise self._unreadable(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
+        if self._decoder is None:
+            chunk = self._keep(chunk)
+        if self._decoder is not None:
+            for data in self._events(self._decoder, chunk):
+                yield from self._event(data)
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            StreamInterruptedError: it ended before the answer did.
+            WorkersAIError: the body reports a failure, is no answer, or lacks a call that was forced.
+        """
+        if self._decoder is None:
+            yield from self._whole_body(b"".join(self._whole))
+        else:
+            if not self.done and (data := self._decoder.flush()) is not None:
+                yield from self._event(data)
+            if not self.complete:
+                raise self.interrupted("the stream ended before the answer did")
+        for delta in self._assembly.finish():
+            self.delivered = True
+            yield delta
+
+    def interrupted(self, message: str) -> StreamInterruptedError:
+        """The error for an answer that broke off, with what there is of it."""
+        exchange = self._assembly.partial().exchange
+        return StreamInterruptedError(
+            message,
+            status=self._status,
+            ray_id=exchange.ray_id,
+            request_id=exchange.request_id,
+            partial=self._assembly.partial(),
+        )
+
+    def _keep(self, chunk: bytes) -> bytes:
+        """Keep bytes until the first that are no white space tell what they are; give those of a stream back."""
+        self._whole.append(chunk)
+        if self._sniffed:
+            return b""
+        body = b"".join(self._whole).removeprefix(_BOM).lstrip()
+        self._whole = [body]
+        start = body[: len("retry:")]
+        is_stream = start.startswith(_STREAM_STARTS)
+        self._sniffed = is_stream or not any(known.startswith(start) for known in (_BOM, *_STREAM_STARTS))
+        if not is_stream:
+            return b""
+        self._decoder, self._whole = EventDecoder(), []
+        return body
+
+    def _events(self, decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+        try:
+            return decoder.feed(chunk)
+        except BadResponseError as error:
+            raise self._unreadable(error.message) from None
+
+    def _unreadable(self, message: str) -> WorkersAIError:
+        return BadResponseError(message, status=self._status) if self._assembly.empty else self.interrupted(message)
+
+    def _event(self, data: bytes) -> Iterator[Delta]:
+        for payload in self._payloads(data):
+            if not self.done:  # what comes after a stop sequence counts neither in this read nor in the next
+                yield from self._deltas(payload, data)
+
+    def _payloads(self, data: bytes) -> list[Any]:
+        if self.closed:
+            return []
+        data = data.strip()
+        if data.endswith(b"[DONE]"):  # alone, or at the end of events that no blank lines part
+            rest = data.removesuffix(b"[DONE]").strip()
+            if not rest or data.endswith(b"\n[DONE]"):
+                self._ended = self.closed = True
+                data = rest
+        try:
+            return payloads.parse_payloads(data) if data else []
+        except BadJSON:
+            _log.warning("skipped an event of %d bytes that is no JSON", len(data))
+            return []
+
+    def _deltas(self, payload: object, data: bytes) -> Sequence[Delta]:
+        if is_refusal(payload):
+            raise self._failure(data)
+        event = payloads.read_event(payload)
+        if event is None:
+            return ()
+        if event.finish_reason or (event.closes and not self._assembly.empty):
+            self._ended = True
+        return self._pushed(event)
+
+    def _pushed(self, event: payloads.Event) -> Sequence[Delta]:
+        deltas = self._assembly.push(event)
+        self.delivered = self.delivered or bool(deltas)
+        return deltas
+
+    def _whole_body(self, body: bytes) -> Iterator[Delta]:
+        try:
+            bodies = payloads.parse_payloads(body)
+        except BadJSON:
+            bodies = []
+        for payload in bodies:
+            if is_refusal(payload):
+                raise error_from(self._status, self._headers, body)
+            if (event := payloads.read_event(payload)) is not None:
+                yield from self._pushed(event)
+            elif len(bodies) == 1:
+                bodies = []
+        if not bodies:
+            unread = error_from(self._status, self._headers, body)
+            raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
+
+    def _failure(self, data: bytes) -> Exception:
+        error = error_from(self._status, self._headers, data)
+        if self._assembly.empty:
+            return error
+        details = {**error.details(), "partial": self._assembly.partial(), "is_retryable": False}
+        return StreamInterruptedError(f"the stream broke off: {error.message}", **details)
+
+
+class Refusal:
+    """An answer of another status: there will be no delta, only an error."""
+
+    delivered = complete = closed = False
+
+    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+        self._status, self._headers = status, headers
+        self._body = bytearray()
+
+    @property
+    def done(self) -> bool:
+        """Whether enough of the page has been read to show it."""
+        return len(self._body) > MAX_REFUSAL_BYTES
+
+    def feed(self, chunk: bytes) -> Iterator[Delta]:
+        """Take bytes as they come."""
+        self._body += chunk
+        return iter(())
+
+    def finish(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            WorkersAIError: always.
+        """
+        raise self.error()
+
+    def error(self) -> WorkersAIError:
+        """What the page reports, as far as it has come."""
+        return error_from(self._status, self._headers, bytes(self._body))
