@@ -7,8 +7,9 @@
 connections under it, in `http`. On the transport stand `batch`, the service's queue, and `cli`, the command.
 """
 
-from cf_llama.connection import Connection, Timeouts
-from cf_llama.gateway import Gateway
+from cf_llama.config.connection import Connection, Timeouts
+from cf_llama.config.gateway import Gateway
+from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
     BadResponseError,
@@ -33,7 +34,6 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
 from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 from cf_llama.version import __version__
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cf_llama.config.settings import Settings
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 
 QUESTION_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions", "raw")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pydantic_core
 
-from cf_llama.connection import Connection
+from cf_llama.config.connection import Connection
 from cf_llama.connection_errors import connection_error, kinds
 from cf_llama.protocol.errors import BadResponseError, RequestTimeoutError, WorkersAIError
 from cf_llama.protocol.reply import Delta

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from cf_llama.attempts import Attempts
-from cf_llama.connection import Connection
+from cf_llama.config.connection import Connection
 from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import ToolChoiceError, WorkersAIError
 from cf_llama.protocol.reply import Delta, Usage

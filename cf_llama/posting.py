@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cf_llama.attempts import Attempts
-from cf_llama.connection import Connection
+from cf_llama.config.connection import Connection
 from cf_llama.protocol import json_values
 from cf_llama.protocol.error_responses import error_from, is_refusal
 from cf_llama.protocol.errors import (

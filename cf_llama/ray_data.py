@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any
 
 from cf_llama.asking import Asking, asking
+from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -29,7 +30,6 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.rate import Rate
 from cf_llama.retry import Backoff
-from cf_llama.settings import Settings
 
 COLUMNS = ("answer", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "error")
 """What is added to each row: `error` where there is no answer, and the others where there is one."""

@@ -17,7 +17,7 @@ from typing import Any
 from cf_llama import logs  # noqa: F401 - from here on lines about requests hold no account id
 from cf_llama.attempts import Attempts
 from cf_llama.call import Call
-from cf_llama.connection import Connection
+from cf_llama.config.connection import Connection
 from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.reply import Delta, Reply

@@ -14,10 +14,10 @@ from pydantic import PydanticInvalidForJsonSchema
 
 from cf_llama import asking as core
 from cf_llama.asking import Asking
+from cf_llama.config.settings import Settings
 from cf_llama.protocol import json_schema
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.references import titled
-from cf_llama.settings import Settings
 
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
 """Options by which LangChain talks to itself."""

@@ -9,10 +9,10 @@ from langchain_core.language_models.base import BaseLanguageModel, LangSmithPara
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, model_validator
 
-from cf_llama.credentials import SECRETS, concealed
+from cf_llama.config.credentials import SECRETS, concealed
+from cf_llama.config.settings import Settings
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
-from cf_llama.settings import Settings
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"

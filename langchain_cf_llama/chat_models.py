@@ -17,7 +17,7 @@ from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
 from cf_llama.asking import Asking
-from cf_llama.credentials import concealed
+from cf_llama.config.credentials import concealed
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
 from cf_llama.protocol.reply import Reply

@@ -17,10 +17,10 @@ from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
 from cf_llama.asking import Asking
-from cf_llama.credentials import concealed
+from cf_llama.config.credentials import concealed
+from cf_llama.config.settings import Settings
 from cf_llama.protocol import chat_template
 from cf_llama.protocol.reply import Delta, Reply
-from cf_llama.settings import Settings
 from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors

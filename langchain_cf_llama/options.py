@@ -10,7 +10,7 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.language_models import ModelProfile
 from langchain_core.rate_limiters import BaseRateLimiter
 
-from cf_llama.setting_options import SettingsOptions
+from cf_llama.config.setting_options import SettingsOptions
 
 
 class ModelOptions(SettingsOptions, total=False):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from llama_index_instrumentation.dispatcher import DISPATCHER_SPAN_DECORATED_ATTR
 
-from cf_llama.credentials import SECRETS, concealed
+from cf_llama.config.credentials import SECRETS, concealed
 
 _Class = TypeVar("_Class", bound=type)
 _FOR_THE_MODEL = "llm_kwargs"

@@ -9,7 +9,7 @@ from llama_index.core.llms.llm import CompletionToPromptCallable, MessagesToProm
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 
-from cf_llama.setting_options import SettingsOptions
+from cf_llama.config.setting_options import SettingsOptions
 
 
 class ModelOptions(SettingsOptions, total=False):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cf_llama.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
+from cf_llama.config.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 
 try:
     import uvloop

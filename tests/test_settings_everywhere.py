@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from cf_llama import InvalidRequestError, Settings
-from cf_llama.setting_names import ELSEWHERE, unknown_setting
+from cf_llama.config.setting_names import ELSEWHERE, unknown_setting
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from llama_index_cf_llama import CloudflareLlama
 

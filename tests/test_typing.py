@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cf_llama import Settings
-from cf_llama.setting_options import SettingsOptions
+from cf_llama.config.setting_options import SettingsOptions
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from langchain_cf_llama.options import ChatModelOptions, LLMOptions
 from llama_index_cf_llama import CloudflareLlama

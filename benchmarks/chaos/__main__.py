@@ -26,7 +26,7 @@ from benchmarks.chaos import traces
 from benchmarks.chaos.calls import WAYS, Caller, Outcome
 from benchmarks.chaos.judge import Entry, complaints
 from benchmarks.chaos.meaning import KINDS
-from cf_llama.connection import Timeouts
+from cf_llama.config.connection import Timeouts
 from cf_llama.http import clients
 
 MARK = 1000

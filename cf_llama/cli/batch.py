@@ -21,9 +21,9 @@ from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.wire import Item
 from cf_llama.cli import rows as cli_rows
+from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
 from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
-from cf_llama.settings import Settings
 from cf_llama.transport import Transport
 
 _TIME = len("0:00:00")

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from cf_llama.batch.wire import Item
+from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.settings import Settings
 
 _LONGEST_FIELD = 10_000_000  # characters; no batch takes more
 

@@ -21,7 +21,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from cf_llama.connection import is_loopback
+from cf_llama.config.connection import is_loopback
 from cf_llama.http.direct import AsyncDirect, Direct, Origin
 from cf_llama.http.turns import Turns
 from cf_llama.protocol.errors import InvalidRequestError

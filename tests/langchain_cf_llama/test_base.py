@@ -16,7 +16,7 @@ from langchain_core.rate_limiters import InMemoryRateLimiter
 from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
-from cf_llama.connection import Timeouts
+from cf_llama.config.connection import Timeouts
 from cf_llama.protocol import tokens
 from cf_llama.version import __version__
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM

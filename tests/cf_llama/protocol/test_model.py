@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import CONTEXT_WINDOW, MODEL
-from cf_llama.connection import check_base_url, check_model
+from cf_llama.config.connection import check_base_url, check_model
 from cf_llama.protocol.model import DEFAULT_BASE_URL, DEFAULT_MAX_TOKENS, RANGES, cost
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
-from cf_llama.gateway import LEGACY_HOST, Gateway
-from cf_llama.hiding import Hiding
+from cf_llama.config.gateway import LEGACY_HOST, Gateway
+from cf_llama.config.redaction import Hiding
 from cf_llama.protocol.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.version import __version__
 

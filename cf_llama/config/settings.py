@@ -24,7 +24,7 @@ from pydantic.fields import FieldInfo
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticUndefined
 
-from cf_llama.connection import (
+from cf_llama.config.connection import (
     Connection,
     Timeouts,
     check_account_id,
@@ -34,15 +34,20 @@ from cf_llama.connection import (
     check_model,
     check_token,
 )
-from cf_llama.credentials import account_from_environment, base_url_from_environment, revealed, token_from_environment
-from cf_llama.gateway import Gateway
+from cf_llama.config.credentials import (
+    account_from_environment,
+    base_url_from_environment,
+    revealed,
+    token_from_environment,
+)
+from cf_llama.config.gateway import Gateway
+from cf_llama.config.setting_names import unknown_setting
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.request import OWN_FIELDS
-from cf_llama.setting_names import unknown_setting
 
 if TYPE_CHECKING:
-    from cf_llama.setting_options import SettingsOptions
+    from cf_llama.config.setting_options import SettingsOptions
 
 
 def _ranged(name: str, text: str, default: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""The settings as keyword arguments, for type checkers and editors; `cf_llama.settings` says what each one means.
+"""The settings as keyword arguments, for type checkers and editors; `settings`, beside it, says what each one means.
 
 A test holds these names against the fields of the classes. Each type is what may be given, which is more than what
 the field then holds: a number for `timeout`, a string for `stop`, an id for `gateway`, None for every default.
@@ -11,8 +11,8 @@ from typing import Any, TypedDict
 
 from pydantic import SecretStr
 
-from cf_llama.connection import Timeouts
-from cf_llama.gateway import Gateway
+from cf_llama.config.connection import Timeouts
+from cf_llama.config.gateway import Gateway
 
 
 class SettingsOptions(TypedDict, total=False):

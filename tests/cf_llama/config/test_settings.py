@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from cf_llama import InvalidRequestError, MissingCredentialsError, Settings, Timeouts
-from cf_llama.settings import REQUEST_FIELDS
+from cf_llama.config.settings import REQUEST_FIELDS
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32

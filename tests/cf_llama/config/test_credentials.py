@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import Settings
-from cf_llama.credentials import SECRETS, concealed, revealed
+from cf_llama.config.credentials import SECRETS, concealed, revealed
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from cf_llama import Connection, InvalidRequestError, MissingCredentialsError
-from cf_llama.connection import check_base_url, is_loopback
+from cf_llama.config.connection import check_base_url, is_loopback
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 
