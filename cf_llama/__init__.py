@@ -34,7 +34,7 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
 from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport import Transport
+from cf_llama.transport.transport import Transport
 from cf_llama.version import __version__
 
 __all__ = [

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from cf_llama.asking import Asking, asking
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
@@ -28,8 +27,9 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.reply import Reply, Usage
-from cf_llama.rate import Rate
-from cf_llama.retry import Backoff
+from cf_llama.transport.prepare import Asking, asking
+from cf_llama.transport.rate_limit import Rate
+from cf_llama.transport.retry import Backoff
 
 COLUMNS = ("answer", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "error")
 """What is added to each row: `error` where there is no answer, and the others where there is one."""

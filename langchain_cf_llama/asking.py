@@ -12,12 +12,12 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import PydanticInvalidForJsonSchema
 
-from cf_llama import asking as core
-from cf_llama.asking import Asking
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import json_schema
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.references import titled
+from cf_llama.transport import prepare as core
+from cf_llama.transport.prepare import Asking
 
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
 """Options by which LangChain talks to itself."""

@@ -16,12 +16,12 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
-from cf_llama.asking import Asking
 from cf_llama.config.credentials import concealed
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
 from cf_llama.protocol.reply import Reply
 from cf_llama.protocol.request import ChatRequest
+from cf_llama.transport.prepare import Asking
 from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
 from langchain_cf_llama.errors import langchain_errors
@@ -366,7 +366,7 @@ _NO_QUESTION = ({"role": "user", "content": ""},)
 def _profile(max_tokens: int) -> ModelProfile:
     """What works, and works in one request: the longest answer is taken off the window that it shares with the input.
 
-    JSON mode does not go together with tools (`cf_llama.call`), and calls come whole (`tool_call_streaming`).
+    JSON mode does not go together with tools (code 5023), and calls come whole (`tool_call_streaming`).
     """
     return ModelProfile(
         max_input_tokens=facts.CONTEXT_WINDOW - max_tokens,

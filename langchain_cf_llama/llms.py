@@ -16,11 +16,11 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
-from cf_llama.asking import Asking
 from cf_llama.config.credentials import concealed
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import chat_template
 from cf_llama.protocol.reply import Delta, Reply
+from cf_llama.transport.prepare import Asking
 from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors

@@ -12,10 +12,10 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 
-from cf_llama.asking import Asking
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.protocol.errors import WorkersAIError
-from cf_llama.transport import Transport
+from cf_llama.transport.prepare import Asking
+from cf_llama.transport.transport import Transport
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.queueing import Configs
 

@@ -11,8 +11,8 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from cf_llama.asking import Asking
 from cf_llama.batch import BatchOptions
+from cf_llama.transport.prepare import Asking
 from langchain_cf_llama.asking import Tool
 from langchain_cf_llama.questions import Queue, questions_of
 from langchain_cf_llama.queued_forms import QueuedForm

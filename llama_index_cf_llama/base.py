@@ -33,8 +33,8 @@ from llama_index.core.tools import BaseTool
 from pydantic import ConfigDict, Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
-from cf_llama.asking import Asking, asking
 from cf_llama.config.credentials import SECRETS, concealed
+from cf_llama.transport.prepare import Asking, asking
 from llama_index_cf_llama.discreet import discreet
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt

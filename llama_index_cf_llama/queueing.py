@@ -12,8 +12,8 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, PrivateAttr
 
-from cf_llama.asking import Asking
 from cf_llama.protocol.reply import Delta, Reply
+from cf_llama.transport.prepare import Asking
 
 
 class Way(Protocol):

@@ -22,8 +22,8 @@ FORBIDDEN = {
     "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
 }
 LEAVES = {"protocol.json_values", "protocol.model", "protocol.stop_sequences", "version"}
-SOCKET = re.compile(r"transport|http(\.\w+)?")
-ON_TOP = re.compile(r"asking|(batch|cli)(\.\w+)?")
+SOCKET = re.compile(r"transport\.(transport|http(\.\w+)?)")
+ON_TOP = re.compile(r"transport\.prepare|(batch|cli)(\.\w+)?")
 """What may stand on the transport."""
 COMMAND_LINE = re.compile(r"cli(\.\w+)?")
 DATA = {"Headers", "HTTPError", "InvalidURL", "Response", "Timeout", "URL", "codes"}
@@ -81,8 +81,25 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
     graph = {name: set(own_modules(tree, CORE.keys())) for name, tree in CORE.items() if name != "__init__"}
     assert list(TopologicalSorter(graph).static_order())
     assert {name: graph[name] for name in LEAVES} == {name: set() for name in LEAVES}
-    above = {name for name, below in graph.items() if below & {"transport"}}
+    above = {name for name, below in graph.items() if below & {"transport.transport"}}
     assert all(map(ON_TOP.fullmatch, above)), above
+
+
+ROOMS = ("protocol", "config", "transport", "batch", "cli")
+"""Of the core, from the ground up."""
+
+
+def test_each_room_of_the_core_imports_what_is_below_it():
+    for name, tree in CORE.items():
+        room = name.split(".")[0]
+        if room in ROOMS:
+            allowed = {*ROOMS[: ROOMS.index(room) + 1], "version"}
+            assert {below.split(".")[0] for below in own_modules(tree, CORE.keys())} <= allowed, name
+
+
+def test_each_room_says_what_belongs_in_it():
+    for room in ROOMS[:3]:
+        assert "belongs in" in ast.get_docstring(CORE[room])
 
 
 def test_only_the_modules_of_the_socket_touch_one():
@@ -165,9 +182,9 @@ def twins(tree):
 
 
 UNLIKE = {
-    "cf_llama/http/connecting.py:async_addresses_of": "an event loop looks names up in a thread of its own",
-    "cf_llama/http/connecting.py:async_connected_to": "tasks try addresses side by side; a thread, one after the other",
-    "cf_llama/http/clients.py:shared_async_client": "one for each event loop; all threads of a process share one",
+    "cf_llama/transport/http/connecting.py:async_addresses_of": "an event loop looks names up in its own thread",
+    "cf_llama/transport/http/connecting.py:async_connected_to": "tasks race addresses; a thread takes them in turn",
+    "cf_llama/transport/http/clients.py:shared_async_client": "one for each loop; all threads share one",
     "cf_llama/batch/gathering.py:arun": "only tasks of one event loop can be gathered; what blocks is asked by itself",
     "langchain_cf_llama/llms.py:_agenerate": "LangChain's completions wait for many answers: in tasks, not threads",
     "llama_index_cf_llama/queueing.py:abatch_queue": "the other runs this one",

@@ -14,8 +14,8 @@ import trustme
 from llama_index.core.llms import ChatMessage
 
 from cf_llama import ChatRequest, Settings, Transport
-from cf_llama.http import clients, sockets
 from cf_llama.protocol import errors
+from cf_llama.transport.http import clients, sockets
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from langchain_cf_llama import errors as langchain_errors
 from llama_index_cf_llama import CloudflareLlama

@@ -114,4 +114,6 @@ print(*sys.modules.keys() - before)
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     loaded = done.stdout.split()
     assert face in loaded
-    assert not {"httpx", "sqlite3", "cf_llama.batch", "cf_llama.http.clients", "ray", "starlette"} & set(loaded)
+    assert not {"httpx", "sqlite3", "cf_llama.batch", "cf_llama.transport.http.clients", "ray", "starlette"} & set(
+        loaded
+    )

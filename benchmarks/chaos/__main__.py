@@ -27,7 +27,7 @@ from benchmarks.chaos.calls import WAYS, Caller, Outcome
 from benchmarks.chaos.judge import Entry, complaints
 from benchmarks.chaos.meaning import KINDS
 from cf_llama.config.connection import Timeouts
-from cf_llama.http import clients
+from cf_llama.transport.http import clients
 
 MARK = 1000
 """Calls between two lines of progress."""

@@ -19,7 +19,7 @@ from cf_llama.batch.work import Work
 from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
 from cf_llama.protocol.reply import Usage
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport import Transport
+from cf_llama.transport.transport import Transport
 
 
 @dataclass(slots=True)

@@ -14,11 +14,11 @@ from functools import partial
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from cf_llama.asking import Asking
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport import Transport
+from cf_llama.transport.prepare import Asking
+from cf_llama.transport.transport import Transport
 
 
 class _Asked(NamedTuple):

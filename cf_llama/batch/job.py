@@ -17,9 +17,9 @@ from cf_llama.batch.packing import Submission
 from cf_llama.batch.steps import Pause, Poll, Step
 from cf_llama.batch.wire import Item, Outcome
 from cf_llama.batch.work import Work
-from cf_llama.posting import Page
 from cf_llama.protocol.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
-from cf_llama.transport import Transport
+from cf_llama.transport.json_call import Page
+from cf_llama.transport.transport import Transport
 
 __all__ = ["Item", "Job", "Progress"]
 

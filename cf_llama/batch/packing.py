@@ -8,8 +8,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from cf_llama.batch.wire import Item, Outcome, size, written
-from cf_llama.posting import Posting
 from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.transport.json_call import Posting
 
 _AROUND = len('{"requests":[]}')
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cf_llama.batch.packing import Submission
 from cf_llama.batch.wire import Item
-from cf_llama.posting import Posting
+from cf_llama.transport.json_call import Posting
 
 
 @dataclass(frozen=True, slots=True)

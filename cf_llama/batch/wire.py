@@ -13,13 +13,13 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from cf_llama.batch.shares import shares
-from cf_llama.posting import Page
 from cf_llama.protocol import chat_template, payloads
 from cf_llama.protocol.accumulator import Assembly
 from cf_llama.protocol.error_responses import error_from, is_refusal
 from cf_llama.protocol.errors import BadResponseError, InvalidRequestError, ServiceError, WorkersAIError
 from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.protocol.request import ChatRequest
+from cf_llama.transport.json_call import Page
 
 PENDING = ("queued", "running", "processing", "pending")
 _LONGEST_PLACE = 10  # digits

@@ -15,7 +15,6 @@ from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.packing import Submission, packed
 from cf_llama.batch.steps import Pause, Poll, Step, Ticket
 from cf_llama.batch.wire import Item, Outcome, Results, read_request_id, read_results
-from cf_llama.posting import Page, Posting
 from cf_llama.protocol.errors import (
     BadResponseError,
     CapacityError,
@@ -26,6 +25,7 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.reply import Usage
+from cf_llama.transport.json_call import Page, Posting
 
 _GROWTH = 1.5
 

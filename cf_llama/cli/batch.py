@@ -24,7 +24,7 @@ from cf_llama.cli import rows as cli_rows
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
 from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
-from cf_llama.transport import Transport
+from cf_llama.transport.transport import Transport
 
 _TIME = len("0:00:00")
 FILE = click.Path(dir_okay=False, path_type=Path)

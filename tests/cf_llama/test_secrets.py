@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cf_llama import ChatRequest, Transport, WorkersAIError
-from cf_llama.call import Call
+from cf_llama.transport.chat_call import Call
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 TOKEN = "made-up-token-of-no-account"
@@ -143,7 +143,7 @@ def test_nor_do_those_of_an_interrupted_one(service, transport, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cf_llama.http.sockets.Socket.receive", interrupted)
+    monkeypatch.setattr("cf_llama.transport.http.sockets.Socket.receive", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         transport().run(HI)
     for shown in shown_of(caught.value):

@@ -13,7 +13,7 @@ from langchain_core.tools import StructuredTool
 from benchmarks.speed.service import ACCOUNT_ID, TOKEN, Service
 from benchmarks.speed.subjects.base import AAsk, Ask, AStream, Person, Stream, Subject, weather
 from benchmarks.speed.task import Task
-from cf_llama.http import clients
+from cf_llama.transport.http import clients
 from langchain_cf_llama import ChatCloudflareLlama
 
 _TEXT = "Hello there, how are you?"

@@ -16,7 +16,7 @@ from pydantic import Field
 from benchmarks.speed.service import ACCOUNT_ID, TOKEN
 from benchmarks.speed.subjects.base import AAsk, Ask, AStream, Person, Stream, Subject, weather
 from benchmarks.speed.task import Task
-from cf_llama.http import clients
+from cf_llama.transport.http import clients
 from llama_index_cf_llama import CloudflareLlama
 
 _SAID = ChatMessage(role="assistant", content="Hello there, how are you?")

@@ -8,9 +8,9 @@ from benchmarks.speed.service import ACCOUNT_ID, TOKEN, Service
 from benchmarks.speed.subjects.base import AAsk, Ask, AStream, Stream, Subject, definitions
 from benchmarks.speed.task import Task
 from cf_llama.config.connection import Connection
-from cf_llama.http import clients
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport import Transport
+from cf_llama.transport.http import clients
+from cf_llama.transport.transport import Transport
 
 
 class OurTransport(Subject):

@@ -25,7 +25,7 @@ from cf_llama import (
 from cf_llama.batch import BatchOptions
 from cf_llama.batch.job import Job
 from cf_llama.batch.wire import Item
-from cf_llama.posting import Page
+from cf_llama.transport.json_call import Page
 from cf_llama_emulator.server import serve
 from tests.cf_llama.batch.test_driver import QUICK
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from cf_llama import BadResponseError, CapacityError, ChatRequest, InvalidRequestError, ServiceError, Usage
 from cf_llama.batch.wire import Item, Outcome, read_request_id, read_results, size, written
-from cf_llama.posting import Page
 from cf_llama.protocol import json_values
 from cf_llama.protocol.chat_template import render
 from cf_llama.protocol.errors import ToolChoiceError
+from cf_llama.transport.json_call import Page
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {"name": "add", "description": "adds", "parameters": {"type": "object", "properties": {}}}

@@ -26,7 +26,7 @@ from cf_llama.batch.packing import Submission
 from cf_llama.batch.steps import Pause, Poll, Ticket
 from cf_llama.batch.wire import Item
 from cf_llama.batch.work import Work
-from cf_llama.posting import Page
+from cf_llama.transport.json_call import Page
 
 
 def work(count, text="Hi", **options):

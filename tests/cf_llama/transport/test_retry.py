@@ -12,7 +12,7 @@ from cf_llama import (
     ServiceError,
     ToolChoiceError,
 )
-from cf_llama.retry import Backoff
+from cf_llama.transport.retry import Backoff
 
 
 def longest(low, high):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport import Transport
+from cf_llama.transport.transport import Transport
 
 QUESTION_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions", "raw")
 """Fields of a `ChatRequest` that belong to one question and are no settings."""

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cf_llama.http import clients
-from cf_llama.http.clients import close, shared_async_client, shared_client
+from cf_llama.transport.http import clients
+from cf_llama.transport.http.clients import close, shared_async_client, shared_client
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
@@ -97,7 +97,8 @@ def test_connections_of_our_own_name_what_they_need(ask):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_child_has_clients_of_its_own():
     run(
-        "import os; from cf_llama.http.clients import shared_client; parent = shared_client(9); child = os.fork()\n"
+        "import os; from cf_llama.transport.http.clients import shared_client\n"
+        "parent = shared_client(9); child = os.fork()\n"
         "if not child: os._exit(shared_client(9) is parent)\n"
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from cf_llama.unpacking import PIECE, Unpacking
+from cf_llama.transport.decompression import PIECE, Unpacking
 
 DATA = b"".join(b"%d " % number for number in range(5000))
 

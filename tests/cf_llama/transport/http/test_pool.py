@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from cf_llama import ChatRequest, InvalidRequestError, RequestTimeoutError, Timeouts, Transport
-from cf_llama.http import pool
-from cf_llama.http.clients import _tls
-from cf_llama.http.direct import Origin
-from cf_llama.http.pool import AsyncPool, Pool, Shelf, proxy_to
+from cf_llama.transport.http import pool
+from cf_llama.transport.http.clients import _tls
+from cf_llama.transport.http.direct import Origin
+from cf_llama.transport.http.pool import AsyncPool, Pool, Shelf, proxy_to
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 

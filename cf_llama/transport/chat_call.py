@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from cf_llama.attempts import Attempts
 from cf_llama.config.connection import Connection
 from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import ToolChoiceError, WorkersAIError
 from cf_llama.protocol.reply import Delta, Usage
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.protocol.response import Reader, Reading
+from cf_llama.transport.call import Attempts
 
 
 class _FormStillDueError(WorkersAIError):

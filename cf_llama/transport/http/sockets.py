@@ -15,7 +15,7 @@ from typing import Self, cast
 
 import httpx
 
-from cf_llama.http.connecting import addresses_of, async_addresses_of, async_connected_to, clock, connected_to
+from cf_llama.transport.http.connecting import addresses_of, async_addresses_of, async_connected_to, clock, connected_to
 
 _PIECE = 64 * 1024
 _MOST_UNREAD = 4 * _PIECE

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cf_llama import ChatRequest, Settings, ToolChoiceError, Usage
-from cf_llama.call import Call
+from cf_llama.transport.chat_call import Call
 
 HI = [{"role": "user", "content": "Hi"}]
 FORCED = ChatRequest(messages=HI, tools=[{"name": "add"}], tool_choice="add")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cf_llama.rate import Rate
+from cf_llama.transport.rate_limit import Rate
 
 ROUNDED = 1e-9
 

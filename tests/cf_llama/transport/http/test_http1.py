@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cf_llama.http.http1 import MAX_HEAD_BYTES, ResponseParser, request_bytes
+from cf_llama.transport.http.http1 import MAX_HEAD_BYTES, ResponseParser, request_bytes
 
 NAMES = st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,8}\Z").filter(
     lambda name: name.lower() not in {"connection", "transfer-encoding", "content-length"}

@@ -12,8 +12,8 @@ from contextlib import closing, suppress
 import httpx
 import pytest
 
-from cf_llama.http import sockets
-from cf_llama.http.sockets import AsyncSocket, Socket
+from cf_llama.transport.http import sockets
+from cf_llama.transport.http.sockets import AsyncSocket, Socket
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import pydantic_core
 
 from cf_llama.config.connection import Connection
-from cf_llama.connection_errors import connection_error, kinds
 from cf_llama.protocol.errors import BadResponseError, RequestTimeoutError, WorkersAIError
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.response import Reader, Reading, Refusal
-from cf_llama.retry import Backoff
-from cf_llama.unpacking import CODINGS, Unpacking
+from cf_llama.transport.connection_errors import connection_error, kinds
+from cf_llama.transport.decompression import CODINGS, Unpacking
+from cf_llama.transport.retry import Backoff
 
 _SHORTEST_WAIT = 0.001  # seconds; some are always left, so that the wait itself says what is over
 _FOR_EVER = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
@@ -204,8 +204,8 @@ def _proxy_variable(url: str) -> str:
     """What names a proxy for it; empty where nothing does. Asked only when a connection has failed."""
     import httpx  # noqa: PLC0415 - takes longer to import than all of ours
 
-    from cf_llama.http.direct import Origin  # noqa: PLC0415 - brings httpx as well
-    from cf_llama.http.pool import named, proxy_to  # noqa: PLC0415 - the same
+    from cf_llama.transport.http.direct import Origin  # noqa: PLC0415 - brings httpx as well
+    from cf_llama.transport.http.pool import named, proxy_to  # noqa: PLC0415 - the same
 
     parsed = httpx.URL(url)
     origin = Origin(parsed.scheme, parsed.host, parsed.port)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cf_llama import logs  # noqa: F401 - from here on lines about requests hold no account id
-from cf_llama.attempts import Attempts
-from cf_llama.call import Call
 from cf_llama.config.connection import Connection
-from cf_llama.posting import Page, Posting, PostingCall
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
+from cf_llama.transport import logs  # noqa: F401 - from here on lines about requests hold no account id
+from cf_llama.transport.call import Attempts
+from cf_llama.transport.chat_call import Call
+from cf_llama.transport.json_call import Page, Posting, PostingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,6 @@ def _abytes(response: Any) -> AsyncIterator[bytes]:
 @cache
 def _clients() -> Any:
     """The shared clients; their module brings httpx, which takes longer to import than all of ours."""
-    from cf_llama.http import clients  # noqa: PLC0415 - as said above
+    from cf_llama.transport.http import clients  # noqa: PLC0415 - as said above
 
     return clients

@@ -20,7 +20,7 @@ from cf_llama import (
     StreamInterruptedError,
     Timeouts,
 )
-from cf_llama.call import Call
+from cf_llama.transport.chat_call import Call
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 

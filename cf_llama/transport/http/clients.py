@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from cf_llama import logs
-from cf_llama.http.pool import AsyncPool, Pool
 from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.transport import logs
+from cf_llama.transport.http.pool import AsyncPool, Pool
 
-_log = logging.getLogger(__package__)  # the name that is documented
+_log = logging.getLogger("cf_llama.http")
 
 _ACCEPTED = {"accept": "*/*"}
 _WAITS = ("connect", "read", "write", "pool")

@@ -25,8 +25,8 @@ from cf_llama import (
     Timeouts,
     Transport,
 )
-from cf_llama.http.clients import AsyncClient, Client, _tls
-from cf_llama.http.pool import AsyncPool, Pool
+from cf_llama.transport.http.clients import AsyncClient, Client, _tls
+from cf_llama.transport.http.pool import AsyncPool, Pool
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 

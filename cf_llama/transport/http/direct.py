@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from cf_llama.http.http1 import ResponseParser, request_bytes
-from cf_llama.http.sockets import AsyncSocket, Socket
+from cf_llama.transport.http.http1 import ResponseParser, request_bytes
+from cf_llama.transport.http.sockets import AsyncSocket, Socket
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from cf_llama.attempts import Attempts
 from cf_llama.config.connection import Connection
 from cf_llama.protocol import json_values
 from cf_llama.protocol.error_responses import error_from, is_refusal
@@ -21,6 +20,7 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.json_values import BadJSON
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.response import MAX_BODY_BYTES
+from cf_llama.transport.call import Attempts
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
 """Kinds of failure of the HTTP library after which the service has seen nothing."""

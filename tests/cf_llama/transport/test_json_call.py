@@ -15,8 +15,8 @@ from cf_llama import (
     SubmissionInDoubtError,
     Timeouts,
 )
-from cf_llama.posting import Posting
 from cf_llama.protocol.model import MODEL
+from cf_llama.transport.json_call import Posting
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
@@ -90,7 +90,7 @@ def test_what_was_never_sent_is_in_no_doubt(post):
 
 
 def test_an_answer_without_end_is_given_up(service, post, monkeypatch):
-    monkeypatch.setattr("cf_llama.posting.MAX_BODY_BYTES", 10)
+    monkeypatch.setattr("cf_llama.transport.json_call.MAX_BODY_BYTES", 10)
     service.says(b"[1, 2, 3, 4, 5, 6]")
     with pytest.raises(BadResponseError, match="larger than 10 bytes"):
         post({}, repeatable=True)

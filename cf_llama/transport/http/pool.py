@@ -22,9 +22,9 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from cf_llama.config.connection import is_loopback
-from cf_llama.http.direct import AsyncDirect, Direct, Origin
-from cf_llama.http.turns import Turns
 from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.transport.http.direct import AsyncDirect, Direct, Origin
+from cf_llama.transport.http.turns import Turns
 
 KEPT_SECONDS = 30.0
 """How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""

@@ -15,7 +15,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from cf_llama import ChatRequest, Transport
-from cf_llama.http import clients
+from cf_llama.transport.http import clients
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
