@@ -22,18 +22,18 @@ from cf_llama.protocol import tokens
 from cf_llama.protocol.reply import Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.asking import Tool, asking, definitions
 from langchain_cf_llama.base import CloudflareModel, hidden
+from langchain_cf_llama.batch.mixin import Queueing
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.queueing import Queueing
-from langchain_cf_llama.replies import ChunkWriter, combined, llm_output, to_message
+from langchain_cf_llama.prepare import Tool, asking, definitions
+from langchain_cf_llama.responses import ChunkWriter, combined, llm_output, to_message
 
 if TYPE_CHECKING:
-    from langchain_cf_llama.bound import BoundModel
+    from langchain_cf_llama.batch.bound import BoundModel
+    from langchain_cf_llama.batch.queued_model import QueuedChat
     from langchain_cf_llama.options import ChatModelOptions
-    from langchain_cf_llama.queued import QueuedChat
-    from langchain_cf_llama.structured import Method
+    from langchain_cf_llama.structured_output import Method
 
 
 class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
@@ -243,7 +243,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
             >>> chain.batch(rows, return_exceptions=True)
         """
         from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
-        from langchain_cf_llama.queued import QueuedChat  # noqa: PLC0415 - as above
+        from langchain_cf_llama.batch.queued_model import QueuedChat  # noqa: PLC0415 - as above
 
         return QueuedChat(self, self._asking, BatchOptions(**options))
 
@@ -252,7 +252,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 
     def bind(self, **kwargs: Any) -> BoundModel:  # type: ignore[override] # LangChain's own is private to it
         """This model with options for every call, through the queue as well."""
-        from langchain_cf_llama.bound import BoundModel  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.batch.bound import BoundModel  # noqa: PLC0415 - not every program asks for it
 
         return BoundModel(bound=self, kwargs=concealed(kwargs))
 
@@ -329,8 +329,8 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
             >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")
             Review(stars=4)
         """
-        from langchain_cf_llama.forms import Form  # noqa: PLC0415 - not every program asks for it
-        from langchain_cf_llama.structured import structure  # noqa: PLC0415 - as above
+        from langchain_cf_llama.structured_output import structure  # noqa: PLC0415 - as above
+        from langchain_cf_llama.structured_runnable import Form  # noqa: PLC0415 - not every program asks for it
 
         options = {"include_raw": include_raw, "output_retries": output_retries, **kwargs}
         return Form(structure(self, schema, method, **options))

@@ -21,11 +21,11 @@ from cf_llama.config.settings import Settings
 from cf_llama.protocol import chat_template
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.asking import asking
 from langchain_cf_llama.base import CloudflareModel, Concealing
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.replies import combined, llm_output, metadata
+from langchain_cf_llama.prepare import asking
+from langchain_cf_llama.responses import combined, llm_output, metadata
 
 if TYPE_CHECKING:
     from langchain_cf_llama.options import LLMOptions

@@ -25,7 +25,7 @@ from langchain_core.prompt_values import PromptValue
 
 from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import InvalidRequestError
-from langchain_cf_llama.broken import repeatable
+from langchain_cf_llama.invalid_tool_calls import repeatable
 
 _PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}

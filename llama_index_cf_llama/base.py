@@ -35,12 +35,12 @@ from pydantic import ConfigDict, Field, field_serializer, field_validator
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
 from cf_llama.config.credentials import SECRETS, concealed
 from cf_llama.transport.prepare import Asking, asking
-from llama_index_cf_llama.discreet import discreet
+from llama_index_cf_llama.batch import Queueing
 from llama_index_cf_llama.messages import to_wire
+from llama_index_cf_llama.privacy import discreet
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
-from llama_index_cf_llama.queueing import Queueing
 from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
-from llama_index_cf_llama.structured import StructuredOutput
+from llama_index_cf_llama.structured_output import StructuredOutput
 from llama_index_cf_llama.tools import definition
 
 if TYPE_CHECKING:

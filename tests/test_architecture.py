@@ -187,7 +187,7 @@ UNLIKE = {
     "cf_llama/transport/http/clients.py:shared_async_client": "one for each loop; all threads share one",
     "cf_llama/batch/gathering.py:arun": "only tasks of one event loop can be gathered; what blocks is asked by itself",
     "langchain_cf_llama/llms.py:_agenerate": "LangChain's completions wait for many answers: in tasks, not threads",
-    "llama_index_cf_llama/queueing.py:abatch_queue": "the other runs this one",
+    "llama_index_cf_llama/batch.py:abatch_queue": "the other runs this one",
 }
 """Pairs that are no twins, and why."""
 

@@ -10,7 +10,7 @@ from langchain_core.tools import tool
 
 from cf_llama_emulator.engines.base import Raw
 from langchain_cf_llama import errors
-from langchain_cf_llama.broken import MARK
+from langchain_cf_llama.invalid_tool_calls import MARK
 from tests.langchain_cf_llama.support import folded
 
 

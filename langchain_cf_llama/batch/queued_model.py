@@ -13,12 +13,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from cf_llama.batch import BatchOptions
 from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.asking import Tool
-from langchain_cf_llama.questions import Queue, questions_of
-from langchain_cf_llama.queued_forms import QueuedForm
-from langchain_cf_llama.queueing import Configs
-from langchain_cf_llama.runs import Runs, aended, afailed, ended, failed
-from langchain_cf_llama.structured import Method, Model, structure
+from langchain_cf_llama.batch.callbacks import Runs, aended, afailed, ended, failed
+from langchain_cf_llama.batch.mixin import Configs
+from langchain_cf_llama.batch.requests import Queue, questions_of
+from langchain_cf_llama.batch.structured_output import QueuedForm
+from langchain_cf_llama.prepare import Tool
+from langchain_cf_llama.structured_output import Method, Model, structure
 
 Ask = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]], Asking]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import InvalidRequestError
-from langchain_cf_llama.asking import definitions
+from langchain_cf_llama.prepare import definitions
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,10 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from cf_llama.protocol import json_values
 from cf_llama.protocol.coercion import read
 from cf_llama.protocol.json_schema import tool_name
-from langchain_cf_llama.asking import schema_of
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.replies import to_message
+from langchain_cf_llama.prepare import schema_of
+from langchain_cf_llama.responses import to_message
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
 NAME = "structured_output"

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableBinding
 
 from langchain_cf_llama.base import Concealing
-from langchain_cf_llama.queueing import Answering, Queueing
+from langchain_cf_llama.batch.mixin import Answering, Queueing
 
 
 class BoundModel(Concealing, Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too

@@ -6,8 +6,8 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
-from langchain_cf_llama.broken import MARK
-from langchain_cf_llama.replies import FIRST_CALL_INDEX, ChunkWriter, to_message
+from langchain_cf_llama.invalid_tool_calls import MARK
+from langchain_cf_llama.responses import FIRST_CALL_INDEX, ChunkWriter, to_message
 
 CALLS = (
     ToolCall("a", "add", {"x": 1}, '{"x": 1}'),

@@ -19,7 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from cf_llama.batch import Outcome
 from cf_llama.protocol.reply import Reply
 from langchain_cf_llama.errors import translated
-from langchain_cf_llama.replies import to_message
+from langchain_cf_llama.responses import to_message
 
 _STRUCTURE = "ls_structured_output_format"
 """What LangChain's traces are told of a schema that is asked for; it is not sent."""

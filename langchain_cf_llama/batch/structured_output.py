@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.structured import NAME, Answer, Structure, complaint, uncalled
+from langchain_cf_llama.structured_output import NAME, Answer, Structure, complaint, uncalled
 
 
 class QueuedForm(Runnable[LanguageModelInput, Any]):

@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
-from langchain_cf_llama.broken import unmendable
+from langchain_cf_llama.invalid_tool_calls import unmendable
 
 FIRST_CALL_INDEX = 100
 """LangChain numbers blocks of text from 0 and merges blocks of one number: calls must keep clear of them."""

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from langchain_cf_llama.structured import NAME, Structure
+from langchain_cf_llama.structured_output import NAME, Structure
 
 
 class Form(Runnable[LanguageModelInput, Any]):

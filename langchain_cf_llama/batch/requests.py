@@ -16,8 +16,8 @@ from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.prepare import Asking
 from cf_llama.transport.transport import Transport
+from langchain_cf_llama.batch.mixin import Configs
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.queueing import Configs
 
 
 class Question(NamedTuple):
