@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cf_llama_emulator.access_log import AccessLogEntry
-from cf_llama_emulator.auth import LOOPBACK_HOSTS
-from cf_llama_emulator.models import MODELS
-from cf_llama_emulator.seen import Seen
-from cf_llama_emulator.wire import WRITERS, Writer
+from cf_llama_emulator.server.access_log import AccessLogEntry
+from cf_llama_emulator.server.auth import LOOPBACK_HOSTS
+from cf_llama_emulator.server.request_log import Seen
+from cf_llama_emulator.wire.models import MODELS
+from cf_llama_emulator.wire.writers import WRITERS, Writer
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""

@@ -15,7 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from llama_index.core import Document, VectorStoreIndex
 from word_counts import WordCounts
 
-from cf_llama_emulator.stand_in import emulator_unless_account
+from cf_llama_emulator.testing.fallback import emulator_unless_account
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
 

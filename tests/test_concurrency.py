@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
-from cf_llama_emulator.server import serve
+from cf_llama_emulator.server.threaded import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
 

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from cf_llama_emulator.server import serve
+from cf_llama_emulator.server.threaded import serve
 
 pytest_plugins = ["pytester"]
 

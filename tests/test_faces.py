@@ -7,9 +7,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
-from cf_llama_emulator.engines.base import Raw
 from cf_llama_emulator.engines.script import ScriptEngine
-from cf_llama_emulator.server import serve
+from cf_llama_emulator.server.threaded import serve
+from cf_llama_emulator.wire.engine_protocol import Raw
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
 from llama_index_cf_llama.responses import tool_selections

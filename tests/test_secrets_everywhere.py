@@ -21,7 +21,7 @@ from llama_index.core.instrumentation.span_handlers import NullSpanHandler
 from pydantic import BaseModel, ValidationError
 
 from cf_llama import Settings, WorkersAIError
-from cf_llama_emulator.server import serve
+from cf_llama_emulator.server.threaded import serve
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from llama_index_cf_llama import CloudflareLlama
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text
 from cf_llama_emulator.engines.script import ScriptEngine
-from cf_llama_emulator.pieces import split
-from cf_llama_emulator.tokens import estimate, estimate_call
-from cf_llama_emulator.wire import encode
+from cf_llama_emulator.wire.chunks import split
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text
+from cf_llama_emulator.wire.tokens import estimate, estimate_call
+from cf_llama_emulator.wire.writers import encode
 
 KINDS = {"text": 10, "call": 4, "parallel": 3, "json": 2, "forced": 2, "empty": 1}
 """How often each kind of question is asked, relative to the others."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from benchmarks.chaos.meaning import QUESTION, KeyedEngine, meaning, tokens
-from cf_llama_emulator.asking import read_ask
-from cf_llama_emulator.seen import Seen
 from cf_llama_emulator.server import serve
-from cf_llama_emulator.tokens import estimate_input
+from cf_llama_emulator.server.request_log import Seen
+from cf_llama_emulator.wire.parse_request import read_ask
+from cf_llama_emulator.wire.tokens import estimate_input
 
 MEMORY = 5000
 """How many questions are remembered."""

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from cf_llama_emulator.access_log import AccessLogEntry
+from cf_llama_emulator.server.access_log import AccessLogEntry
 
 _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 """Of a status, by its first digit."""

@@ -17,15 +17,15 @@ from cf_llama.cli.access_log import Lines, printing
 from cf_llama.cli.batch import batch
 from cf_llama.cli.progress import Bar
 from cf_llama.version import __version__
-from cf_llama_emulator.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.engines.choose import FORMS, Choice, File, Pulled, Rules, Server, choose_here, start
+from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullError
+from cf_llama_emulator.engines.local.weights import pull as pull_weights
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.catalogue import listing
-from cf_llama_emulator.server import RunningEmulator
-from cf_llama_emulator.server import serve as serve_emulator
-from cf_llama_emulator.weights import CATALOGUE, DEFAULT, PullError
-from cf_llama_emulator.weights import pull as pull_weights
-from cf_llama_emulator.wire import WRITERS
+from cf_llama_emulator.server.auth import LOOPBACK_HOSTS
+from cf_llama_emulator.server.threaded import RunningEmulator
+from cf_llama_emulator.server.threaded import serve as serve_emulator
+from cf_llama_emulator.wire.writers import WRITERS
 
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
 """Where to listen without letting other machines in."""

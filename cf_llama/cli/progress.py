@@ -8,7 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from cf_llama_emulator.weights.sources import Source
+from cf_llama_emulator.engines.local.weights.sources import Source
 
 
 class Bar:

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from cf_llama_emulator.engines.base import Engine
 from cf_llama_emulator.engines.http import HttpEngine
-from cf_llama_emulator.engines.rule import RuleEngine
-from cf_llama_emulator.weights import CATALOGUE, DEFAULT, lookup
+from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, lookup
+from cf_llama_emulator.engines.rules.engine import RuleEngine
+from cf_llama_emulator.wire.engine_protocol import Engine
 
 FORMS = "auto, rule, local, local:NAME, gguf:/path/to/file.gguf or http://host:port/v1"
 
@@ -119,6 +119,6 @@ def _largest(pulled: Collection[str]) -> str:
 
 def _local(path: Path, name: str, threads: int | None) -> Engine:
     # Imported late: only who thinks with a local model needs what it imports.
-    from cf_llama_emulator.engines.local import LocalEngine  # noqa: PLC0415 - see above
+    from cf_llama_emulator.engines.local.engine import LocalEngine  # noqa: PLC0415 - see above
 
     return LocalEngine(path, name=name, threads=threads)

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Piece, Text
-from cf_llama_emulator.errors import ServiceError, complaint
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text
+from cf_llama_emulator.wire.errors import ServiceError, complaint
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0

@@ -6,10 +6,10 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Piece, Raw, Text
-from cf_llama_emulator.errors import ServiceError, complaint
 from cf_llama_emulator.faults import read_brought
-from cf_llama_emulator.pieces import bounded, split
+from cf_llama_emulator.wire.chunks import bounded, split
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.errors import ServiceError, complaint
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.forms import binding_error
 from cf_llama_emulator.faults.kinds import Chunks, Fault, OnBytes
 from cf_llama_emulator.faults.values import Place, Places
-from cf_llama_emulator.wire import DONE, encode_event
+from cf_llama_emulator.wire.errors import ServiceError
+from cf_llama_emulator.wire.writers import DONE, encode_event
 
 EVENT_END = b"\n\n"
 _AFTER_EVENT = re.compile(rb"(?<=\n\n)")

@@ -11,7 +11,7 @@ from cf_llama_emulator.faults.speech import RIDING, SPEECH, STOP
 from cf_llama_emulator.faults.taking import TAKING
 from cf_llama_emulator.faults.transfer import TRANSFER
 from cf_llama_emulator.faults.values import Number
-from cf_llama_emulator.tokens import CONTEXT_WINDOW
+from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW
 
 JSON_ANSWER, BARE, TIMES, BUSY, WINDOW = "json-answer", "bare", "times", "busy", "window"
 """The plain switches, which the app asks for."""

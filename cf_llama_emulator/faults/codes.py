@@ -6,7 +6,7 @@ recorded answers.
 
 from __future__ import annotations
 
-from cf_llama_emulator.errors import FrontError, ServiceError
+from cf_llama_emulator.wire.errors import FrontError, ServiceError
 
 AI_SERVICE: dict[int, tuple[int, str]] = {
     3003: (400, "Incomplete request: no body or headers"),

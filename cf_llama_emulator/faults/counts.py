@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cf_llama_emulator.faults.kinds import Fault, OnEvents
 from cf_llama_emulator.faults.values import Number, OneOf
-from cf_llama_emulator.tokens import neurons
-from cf_llama_emulator.wire import Event
+from cf_llama_emulator.wire.tokens import neurons
+from cf_llama_emulator.wire.writers import Event
 
 RECORDED, REPORTED = "recorded streams", "reports of users"
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.wire.errors import ServiceError
 
 Body = tuple[bytes, str]
 """A refusal's bytes and their content type."""

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cf_llama_emulator.engines.base import Piece
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.values import NOTHING, Value
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire import Event
+from cf_llama_emulator.wire.engine_protocol import Piece
+from cf_llama_emulator.wire.errors import ServiceError
+from cf_llama_emulator.wire.writers import Event
 
 Chunks = AsyncGenerator[bytes]
 

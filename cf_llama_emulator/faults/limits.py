@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.codes import error_of
+from cf_llama_emulator.wire.errors import ServiceError
 
 MINUTE, DAY = 60.0, 86_400.0
 

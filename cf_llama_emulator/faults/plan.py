@@ -10,8 +10,6 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from cf_llama_emulator.engines.base import Piece
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.catalogue import CATALOGUE, RIDING, TIMES
 from cf_llama_emulator.faults.kinds import (
     BeforeAnswer,
@@ -31,7 +29,9 @@ from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.values import written
 from cf_llama_emulator.faults.writers import Change, DisturbedWriter, riding
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire import Writer
+from cf_llama_emulator.wire.engine_protocol import Piece
+from cf_llama_emulator.wire.errors import ServiceError
+from cf_llama_emulator.wire.writers import Writer
 
 HEADER = "x-emulator-faults"
 NONE = "none"

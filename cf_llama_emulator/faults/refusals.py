@@ -10,12 +10,12 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.faults.forms import FORMS
 from cf_llama_emulator.faults.kinds import Fault, OnError, OnHeaders, Refusing
 from cf_llama_emulator.faults.limits import over_quota, over_rate
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
+from cf_llama_emulator.wire.errors import ServiceError
 
 
 def _page(status: float) -> ServiceError:

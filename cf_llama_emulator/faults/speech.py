@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from cf_llama_emulator.engines.base import Call, End, Piece, Text
 from cf_llama_emulator.faults.counts import COUNTS, RECORDED, REPORTED
 from cf_llama_emulator.faults.kinds import Fault, OnEvents, OnPieces, OnSettings
 from cf_llama_emulator.faults.values import Number, OneOf
-from cf_llama_emulator.tokens import arguments_text
-from cf_llama_emulator.wire import Event
+from cf_llama_emulator.wire.engine_protocol import Call, End, Piece, Text
+from cf_llama_emulator.wire.tokens import arguments_text
+from cf_llama_emulator.wire.writers import Event
 
 KILOBYTE = 1024
 

@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cf_llama_emulator.errors import ServiceError, bad_input, invalid_input
 from cf_llama_emulator.faults.kinds import Fault, OnBody
 from cf_llama_emulator.faults.values import OneOf
-from cf_llama_emulator.validation import check_schema
+from cf_llama_emulator.wire.errors import ServiceError, bad_input, invalid_input
+from cf_llama_emulator.wire.validation import check_schema
 
 Body = dict[str, Any]
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from cf_llama_emulator.faults.breaks import BREAKS, EVENT_END, NETWORK, PROVIDER, TOLD, in_parts, parts
 from cf_llama_emulator.faults.kinds import BeforeAnswer, Chunks, Fault, Line, OnBytes, OnHeaders
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
-from cf_llama_emulator.wire import DONE, encode
+from cf_llama_emulator.wire.writers import DONE, encode
 
 _GZIP = 16 + zlib.MAX_WBITS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 
-from cf_llama_emulator.engines.base import Call, End
-from cf_llama_emulator.wire import Event, Writer
+from cf_llama_emulator.wire.engine_protocol import Call, End
+from cf_llama_emulator.wire.writers import Event, Writer
 
 Change = Callable[[str, list[Event]], list[Event]]
 

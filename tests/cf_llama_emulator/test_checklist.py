@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from cf_llama_emulator.faults import CATALOGUE, read_plan
-from cf_llama_emulator.pieces import split
 from cf_llama_emulator.testing import Call, Faults, ScriptedEmulator
+from cf_llama_emulator.wire.chunks import split
 from tests.cf_llama_emulator.client import MODEL, ORDINARY_TOOLS, ask_user, tool
 
 ADD = Call("add", {"a": 1})

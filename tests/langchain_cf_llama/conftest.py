@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cf_llama_emulator.server import RunningEmulator, serve
+from cf_llama_emulator.server.threaded import RunningEmulator, serve
 from langchain_cf_llama import ChatCloudflareLlama
 from tests.langchain_cf_llama.support import Async, Stage, Sync, settings_for
 

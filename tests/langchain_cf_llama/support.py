@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
-from cf_llama_emulator.engines.base import Ask, Piece
 from cf_llama_emulator.engines.script import ScriptEngine
-from cf_llama_emulator.server import RunningEmulator, serve
+from cf_llama_emulator.server.threaded import RunningEmulator, serve
+from cf_llama_emulator.wire.engine_protocol import Ask, Piece
 from langchain_cf_llama import ChatCloudflareLlama
 
 

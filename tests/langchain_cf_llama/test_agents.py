@@ -19,7 +19,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from cf_llama_emulator.engines.base import Call, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, Raw, Text
 from langchain_cf_llama import errors
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")

@@ -16,7 +16,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
 
 from cf_llama.protocol.model import MODEL
-from cf_llama_emulator.engines.base import Call, End, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, Raw, Text
 from langchain_cf_llama import ChatCloudflareLlama, errors
 from langchain_cf_llama.invalid_tool_calls import MARK
 from tests.langchain_cf_llama.support import Async, Sync, folded

@@ -8,7 +8,7 @@ from langchain_core import exceptions
 from langchain_core.callbacks import BaseCallbackHandler
 
 from cf_llama.protocol import errors as ours
-from cf_llama_emulator.engines.base import Raw
+from cf_llama_emulator.wire.engine_protocol import Raw
 from langchain_cf_llama import errors
 
 MODEL_ERRORS = {

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import InjectedToolArg, StructuredTool, tool
 from pydantic import BaseModel
 
-from cf_llama_emulator.engines.base import Call
+from cf_llama_emulator.wire.engine_protocol import Call
 from langchain_cf_llama import ChatCloudflareLlama
 from tests.answers import SHAPES, Answering
 from tests.langchain_cf_llama.support import folded

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
 from cf_llama.protocol import chat_template
-from cf_llama_emulator.engines.base import Raw
+from cf_llama_emulator.wire.engine_protocol import Raw
 from langchain_cf_llama import CloudflareLlamaLLM, errors
 from langchain_cf_llama.messages import to_wire
 from tests.langchain_cf_llama.support import settings_for

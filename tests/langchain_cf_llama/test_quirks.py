@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.tools import tool
 
-from cf_llama_emulator.engines.base import Raw
+from cf_llama_emulator.wire.engine_protocol import Raw
 from langchain_cf_llama import errors
 from langchain_cf_llama.invalid_tool_calls import MARK
 from tests.langchain_cf_llama.support import folded

@@ -11,7 +11,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
-from cf_llama_emulator.engines.base import Call, End
+from cf_llama_emulator.wire.engine_protocol import Call, End
 from langchain_cf_llama import ChatCloudflareLlama, errors
 from tests.langchain_cf_llama.support import settings_for
 

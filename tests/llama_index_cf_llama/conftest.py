@@ -10,10 +10,10 @@ import pytest
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
-from cf_llama_emulator.engines.base import Ask, Piece
-from cf_llama_emulator.engines.rule import RuleEngine
+from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.engines.script import ScriptEngine
-from cf_llama_emulator.server import RunningEmulator, serve
+from cf_llama_emulator.server.threaded import RunningEmulator, serve
+from cf_llama_emulator.wire.engine_protocol import Ask, Piece
 from llama_index_cf_llama import CloudflareLlama
 
 

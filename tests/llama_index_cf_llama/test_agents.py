@@ -13,7 +13,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
-from cf_llama_emulator.engines.base import Call, Text
+from cf_llama_emulator.wire.engine_protocol import Call, Text
 
 pytestmark = [
     pytest.mark.usefixtures(

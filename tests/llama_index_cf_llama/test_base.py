@@ -16,9 +16,9 @@ from llama_index.core.instrumentation.events.llm import (
 )
 
 from cf_llama import MODEL, InvalidRequestError, StreamInterruptedError
-from cf_llama_emulator.engines.base import End, Raw, Text
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.server import serve
+from cf_llama_emulator.wire.engine_protocol import End, Raw, Text
+from cf_llama_emulator.wire.errors import ServiceError
 from llama_index_cf_llama.responses import tool_selections
 from tests.llama_index_cf_llama.conftest import model
 

@@ -10,7 +10,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel
 
-from cf_llama_emulator.engines.base import Call
+from cf_llama_emulator.wire.engine_protocol import Call
 from llama_index_cf_llama import CloudflareLlama
 from tests.answers import SHAPES, Answering
 from tests.schemas import OBJECTS, PARAMETERS, identical, valid

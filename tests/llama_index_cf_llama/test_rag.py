@@ -22,7 +22,7 @@ from llama_index.core.selectors import LLMSingleSelector, PydanticMultiSelector,
 from llama_index.core.tools import QueryEngineTool
 from pydantic import BaseModel
 
-from cf_llama_emulator.engines.base import Call
+from cf_llama_emulator.wire.engine_protocol import Call
 
 FACTS = [
     "The harbour master of Oosterend is Jelle Visser.",

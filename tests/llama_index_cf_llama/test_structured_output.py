@@ -13,7 +13,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ConfigDict, Field
 
 from cf_llama import ToolChoiceError
-from cf_llama_emulator.engines.base import Call, End, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, Text
 
 
 class Track(BaseModel):

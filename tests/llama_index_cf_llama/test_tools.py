@@ -6,7 +6,7 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel, Field
 
 from cf_llama import InvalidRequestError, ToolChoiceError
-from cf_llama_emulator.engines.base import Call, Text
+from cf_llama_emulator.wire.engine_protocol import Call, Text
 
 
 class Point(BaseModel):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cf_llama.cli.access_log import Lines, json_of, line_of, printing
-from cf_llama_emulator.access_log import AccessLogEntry
+from cf_llama_emulator.server.access_log import AccessLogEntry
 
 ENTRY = AccessLogEntry(
     time=datetime(2026, 11, 26, 15, 4, 5, 678_901, UTC),

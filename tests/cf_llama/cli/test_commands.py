@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from cf_llama.cli.commands import describe, root
 from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server
+from cf_llama_emulator.engines.local.weights import CATALOGUE
 from cf_llama_emulator.faults.catalogue import listing
-from cf_llama_emulator.weights import CATALOGUE
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 SMALL = "qwen2.5-coder-0.5b"

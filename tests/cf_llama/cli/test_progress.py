@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from cf_llama.cli.progress import Bar
-from cf_llama_emulator.weights.sources import Hub
+from cf_llama_emulator.engines.local.weights.sources import Hub
 
 
 def shown(act):

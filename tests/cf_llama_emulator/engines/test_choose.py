@@ -6,8 +6,8 @@ import pytest
 
 from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server, choose, choose_here, start
 from cf_llama_emulator.engines.http import HttpEngine
-from cf_llama_emulator.engines.rule import RuleEngine
-from cf_llama_emulator.local.runtime import LocalModelError
+from cf_llama_emulator.engines.local.runtime import LocalModelError
+from cf_llama_emulator.engines.rules.engine import RuleEngine
 
 SMALL, LARGE = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 V1 = "http://127.0.0.1:11434/v1"

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Raw, Text, Tool
 from cf_llama_emulator.engines.http import HttpEngine, request_body
-from cf_llama_emulator.engines.rule import RuleEngine
-from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.server import serve
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Raw, Text, Tool
+from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import MODEL, Client, ask_user, tool
 
 ASK = Ask(model="m", messages=[{"role": "user", "content": "Hi"}], max_tokens=9)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cf_llama_emulator.engines.base import Ask, Call, End, Faults, Raw, Text
 from cf_llama_emulator.engines.script import MEMORY, ScriptEngine
-from cf_llama_emulator.errors import ServiceError
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Raw, Text
+from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
 
 ASK = Ask(model="m", prompt="Hi")

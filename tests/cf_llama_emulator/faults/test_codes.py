@@ -2,8 +2,8 @@
 
 import pytest
 
-from cf_llama_emulator.errors import FrontError, ServiceError
 from cf_llama_emulator.faults.codes import AI_SERVICE, API_FRONT, GATEWAY, error_of
+from cf_llama_emulator.wire.errors import FrontError, ServiceError
 
 
 @pytest.mark.parametrize("code", [*AI_SERVICE, *GATEWAY])

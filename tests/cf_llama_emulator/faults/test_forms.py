@@ -2,8 +2,8 @@
 
 import pytest
 
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults.forms import FORMS, written
+from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
 
 ASK = ask_user("Hello")

@@ -1,7 +1,7 @@
 """What an account has used up, and when it may go on."""
 
-from cf_llama_emulator.engines.base import Faults
 from cf_llama_emulator.faults.limits import DAY, Spending, over_quota, over_rate
+from cf_llama_emulator.wire.engine_protocol import Faults
 
 
 class Clock:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cf_llama_emulator.engines.base import Faults
 from cf_llama_emulator.faults import CATALOGUE, NO_FAULTS, Fate, combined, read_plan
 from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.faults.values import Place
 from cf_llama_emulator.server import serve
+from cf_llama_emulator.wire.engine_protocol import Faults
 from tests.cf_llama_emulator.client import ask_user
 
 ASK = ask_user("Hello")

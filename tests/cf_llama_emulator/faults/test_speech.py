@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cf_llama_emulator.engines.base import Call, End
 from cf_llama_emulator.faults.speech import LEAKS
-from cf_llama_emulator.wire import coerce
+from cf_llama_emulator.wire.engine_protocol import Call, End
+from cf_llama_emulator.wire.writers import coerce
 from tests.cf_llama_emulator.client import ask_user
 
 CALL = Call("add", {"a": 1, "b": "zwölf"}, id="chatcmpl-tool-1")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cf_llama_emulator.errors import ServiceError
 from cf_llama_emulator.faults import read_plan
+from cf_llama_emulator.wire.errors import ServiceError
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from cf_llama_emulator.engines.base import Call, End
 from cf_llama_emulator.faults.writers import DisturbedWriter, riding
-from cf_llama_emulator.wire import WRITERS
+from cf_llama_emulator.wire.engine_protocol import Call, End
+from cf_llama_emulator.wire.writers import WRITERS
 
 END = End("stop", 1, 2)
 

@@ -1,0 +1,62 @@
+"""The rule engine: answers honestly from the request alone, at once and the same every time.
+
+It is no model. It calls the tool that the last user turn names and fills arguments and schemas from the words of the
+conversation, quotes tool results, finds the sentence of a context that shares most words with a question, and
+otherwise repeats what was said.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
+
+from cf_llama_emulator.engines.rules.conversation import Conversation, read_conversation
+from cf_llama_emulator.engines.rules.filling import fill
+from cf_llama_emulator.engines.rules.react import react_step
+from cf_llama_emulator.engines.rules.retrieval import best_sentence, read_question, standalone_question
+from cf_llama_emulator.engines.rules.schemas import requested_schema
+from cf_llama_emulator.engines.rules.tools import choose_calls
+from cf_llama_emulator.wire.chunks import bounded, split
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, Piece, Text
+from cf_llama_emulator.wire.errors import ServiceError
+
+
+class RuleEngine:
+    """Rules in place of a model."""
+
+    name = "rule"
+
+    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+        """Yield the answer in pieces as a tokenizer would cut it."""
+        for piece in bounded(decide(ask), ask):
+            yield piece
+
+
+def decide(ask: Ask) -> Iterable[Text | Call]:
+    """Return the pieces of the answer to `ask`: calls, or a text."""
+    talk = read_conversation(ask)
+    calls = choose_calls(ask, talk)
+    return calls or map(Text, split(_text(ask, talk)))
+
+
+def _text(ask: Ask, talk: Conversation) -> str:
+    step = react_step(ask, talk)
+    if step is not None:
+        return step
+    wanted = requested_schema(ask, talk)
+    if wanted is not None:
+        return _filled(*wanted)
+    if talk.results:
+        return "\n".join(f"The result of {name} is: {content}" for name, content in talk.results)
+    question = read_question(talk)
+    if question is not None:
+        return best_sentence(*question)
+    return standalone_question(talk) or f"You said: {talk.last_user}"
+
+
+def _filled(schema: Mapping[str, Any], words: str) -> str:
+    try:
+        return json.dumps(fill(schema, words), ensure_ascii=False)
+    except ValueError as error:
+        raise ServiceError(400, 5024, "JSON Mode couldn't be met") from error

@@ -1,6 +1,0 @@
-"""The asynchronous batch: jobs that are submitted, kept, answered and asked for (Cloudflare docs: Batch API)."""
-
-from cf_llama_emulator.queueing.jobs import Job, Jobs
-from cf_llama_emulator.queueing.queue import Queue
-
-__all__ = ["Job", "Jobs", "Queue"]

@@ -1,0 +1,112 @@
+"""What is told of each request once its answer has ended: enough to follow a program, and nothing of what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cf_llama_emulator.faults.connection import line_of
+
+_ACCOUNT = re.compile(r"^/client/v4/accounts/[^/]*|^/v1/[^/]*/[^/]*(?=/workers-ai)")
+_MODEL = re.compile(r"(?<=/ai/run)/.*|(?<=/workers-ai/run)/.*|(?<=/workers-ai)/(?!run/|v1/).*", re.DOTALL)
+_ROUTE = re.compile("(/[a-z0-9-]{1,12})+")
+_ACCOUNT_ID = re.compile("[0-9a-f]{32}", re.IGNORECASE)
+_LONGEST = 60
+"""Characters of a model's name that are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLogEntry:
+    """One request and what became of it, without account, token and content."""
+
+    time: datetime
+    """When it came, in local time with its offset."""
+    method: str
+    route: str
+    """The path without account, gateway and model, e.g. `/ai/run`; `*` where it is not known."""
+    model: str | None
+    """None where the request was refused before its model was read."""
+    stream: bool
+    """Whether a stream was asked for."""
+    status: int | None
+    """None where nothing reached the client: it had left, or a fault ended the connection."""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    """None where there are no counts: a refusal, a batch, a stream that did not come to its end."""
+    milliseconds: float
+    """From the request's head to the last byte of the answer."""
+    faults: str
+    """`name[=value], ...`, all that went wrong on purpose; empty without any."""
+    hung_up: bool
+    """Whether the client left before the answer ended."""
+
+
+class AccessLog:
+    """Middleware that tells `log` of each request; what handlers know of it they leave in `request.state`."""
+
+    def __init__(self, app: ASGIApp, log: Callable[[AccessLogEntry], None]) -> None:
+        """Serve `app`."""
+        self._app, self._log = app, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        came, begun, line = datetime.now().astimezone(), perf_counter(), line_of(scope)
+        state = scope.setdefault("state", {})
+        status: int | None = None
+        ended = gone = False
+
+        async def noting_receive() -> Message:
+            nonlocal gone
+            message = await receive()
+            gone = gone or (message["type"] == "http.disconnect" and not ended)
+            return message
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status, ended
+            if message["type"] == "http.response.start" and not line.ended:
+                status = message["status"]
+            ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        try:
+            await self._app(scope, noting_receive, noting_send)
+        finally:
+            milliseconds = round((perf_counter() - begun) * 1000, 1)
+            cut = "line" in state and state["line"].cut
+            told = _told(state) | {"status": status, "milliseconds": milliseconds, "hung_up": gone and not cut}
+            route = route_of(scope["path"])
+            self._log(AccessLogEntry(time=came, method=scope["method"], route=route, **told))
+
+
+def _told(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what handlers left of a request."""
+    prompt_tokens, completion_tokens = state.get("tokens", (None, None))
+    return {
+        "model": _model(state["model"]) if "model" in state else None,
+        "stream": state.get("stream", False),
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "faults": str(state.get("plan", "")),
+    }
+
+
+def route_of(path: str) -> str:
+    """Return a path without account, gateway and model; a path of another form is `*`, for it may hold anything."""
+    known, found = _ACCOUNT.subn("", path)
+    route = _MODEL.sub("", known)
+    return route if found and _ROUTE.fullmatch(route) else "*"
+
+
+def _model(name: str) -> str:
+    """Return a model's name, which the client chose, as it may stand in a terminal and in a log."""
+    printable = "".join(character if character.isprintable() else "?" for character in _ACCOUNT_ID.sub("*", name))
+    return printable if len(printable) <= _LONGEST else f"{printable[:_LONGEST]}…"

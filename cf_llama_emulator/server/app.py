@@ -1,0 +1,41 @@
+"""The application: its routes, and who may speak to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from cf_llama_emulator.server.access_log import AccessLog
+from cf_llama_emulator.server.handlers import Emulator
+from cf_llama_emulator.server.host_guard import LocalOnly
+from cf_llama_emulator.wire.errors import ServiceError
+
+
+def create_app(emulator: Emulator) -> ASGIApp:
+    """Return the ASGI application that serves `emulator`."""
+    account, gateway = "/client/v4/accounts/{account_id}", "/v1/{account_id}/{gateway}/workers-ai"
+    routes = [
+        Route(f"{account}/ai/run", emulator.run_any, methods=["POST"]),
+        Route(f"{account}/ai/run/{{model:path}}", emulator.run, methods=["POST"]),
+        Route(f"{account}/ai/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
+        Route(f"{account}/ai/v1/responses", emulator.responses, methods=["POST"]),
+        Route(f"{account}/ai/v1/{{rest:path}}", emulator.refuse_method),
+        Route(f"{account}/ai/models/search", emulator.search, methods=["GET"]),
+        Route(f"{gateway}/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
+        Route(f"{gateway}/run/{{model:path}}", emulator.run, methods=["POST"]),
+        Route(f"{gateway}/{{model:path}}", emulator.run, methods=["POST"]),
+    ]
+    refused = (HTTPException, ServiceError, RecursionError, ClientDisconnect)
+    handlers: Any = dict.fromkeys(refused, emulator.refuse)
+    service = Starlette(routes=routes, exception_handlers=handlers)
+    service.router.redirect_slashes = False
+    origins = sorted(emulator.settings.origins)
+    app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
+    local = LocalOnly(app, emulator.settings)
+    return AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local

@@ -1,0 +1,98 @@
+"""An emulator that a test tells what to say, and what it can be told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Self
+
+from cf_llama_emulator.engines.rules.engine import RuleEngine
+from cf_llama_emulator.engines.script import ScriptEngine, Turn
+from cf_llama_emulator.faults import combined
+from cf_llama_emulator.server.handlers import Emulator
+from cf_llama_emulator.server.threaded import LOOPBACK, RunningEmulator
+from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.errors import ServiceError
+
+__all__ = ["Call", "End", "Faults", "Raw", "ScriptedEmulator", "ServiceError", "Text"]
+
+
+class ScriptedEngine:
+    """Follows the script of the test that runs; fixed rules where there is none."""
+
+    name = "script"
+
+    def __init__(self) -> None:
+        """Begin without a script."""
+        self.script: ScriptEngine | None = None
+
+    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+        """Yield the next turn of the script, or what the rules say."""
+        return (self.script or RuleEngine()).answer(ask)
+
+
+class ScriptedEmulator(RunningEmulator):
+    """A running emulator, with a script and faults that can be written anew for each test."""
+
+    def __init__(self) -> None:
+        """Serve on a free port of this machine."""
+        self._engine, self._always = ScriptedEngine(), ""
+        settings = Settings(faults=lambda _: self._always)
+        super().__init__(Emulator(self._engine, settings), LOOPBACK, 0)
+
+    def cleared(self) -> Self:
+        """Return it as it was in the beginning."""
+        self._engine.script, self._always = None, ""
+        self._emulator.clear()
+        return self
+
+    def say(self, *turns: Turn) -> None:
+        """Script the next answers, one for each request that is not refused.
+
+        A turn is a text, a `call`, a list of both, a `Raw` response, an exception or a function of the request;
+        `Faults` at the head of a list make that answer go wrong. Once anything is scripted, a request too many is
+        refused.
+
+        A function is called in the emulator's own thread, one at a time, whichever thread or task asks. What it
+        raises, an `AssertionError` as much as `pytest.fail`, is answered with an error that no client retries, and
+        raised again where the script belongs: by the fixture once the test has run, by `raise_failure` and by `close`,
+        with which a `with` statement ends. A `ServiceError` is no failure; it is what the service answers.
+
+        Raises:
+            TypeError: a turn is made of something else.
+            ValueError: its faults are not known, not allowed in a script or not at its head.
+        """
+        self._engine.script = self._engine.script or ScriptEngine()
+        self._engine.script.say(*turns)
+
+    @staticmethod
+    def call(name: str, /, **arguments: Any) -> Call:
+        """Return a tool call, to be said."""
+        return Call(name, arguments)
+
+    def always(self, text: str) -> None:
+        """Let every request go wrong, `name[=value], ...`; see `cf-llama serve --list-faults`.
+
+        Raises:
+            ValueError: when a name is not known or a value is not allowed.
+        """
+        combined([text])
+        self._always = text
+
+    def raise_failure(self) -> None:
+        """Raise what a function of the script raised, in its own traceback, and forget it; of several the first.
+
+        Without a failure it does nothing.
+        """
+        if self._engine.script:
+            self._engine.script.raise_failure()
+
+    def close(self) -> None:
+        """Stop serving, then do as `raise_failure` does."""
+        super().close()
+        self.raise_failure()
+
+    @property
+    def remaining(self) -> int:
+        """How many scripted answers nobody has asked for yet."""
+        return self._engine.script.remaining if self._engine.script else 0

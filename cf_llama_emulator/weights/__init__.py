@@ -1,6 +1,0 @@
-"""Weights of the local models: which there are, where they lie on this machine, and how they get there."""
-
-from cf_llama_emulator.weights.catalogue import CATALOGUE, DEFAULT, Carrier, Weights, lookup
-from cf_llama_emulator.weights.pull import PullError, Silent, Watcher, pull
-
-__all__ = ["CATALOGUE", "DEFAULT", "Carrier", "PullError", "Silent", "Watcher", "Weights", "lookup", "pull"]
