@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cf_llama_emulator.server.access_log import AccessLogEntry
 from cf_llama_emulator.server.auth import LOOPBACK_HOSTS
-from cf_llama_emulator.server.request_log import Seen
 from cf_llama_emulator.wire.models import MODELS
 from cf_llama_emulator.wire.writers import WRITERS, Writer
+
+if TYPE_CHECKING:
+    from cf_llama_emulator.server.access_log import AccessLogEntry
+    from cf_llama_emulator.server.request_log import Seen
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""
