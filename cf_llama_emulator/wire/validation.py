@@ -115,9 +115,12 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
+_PAGE = files(__package__).joinpath("model_schema.json").read_text("utf-8")  # now, as no request may wait for a file
+
+
 @cache
 def _validator(form: str, *, strict_tools: bool) -> Draft202012Validator:
-    page = json.loads(files(__package__).joinpath("model_schema.json").read_text("utf-8"))
+    page = json.loads(_PAGE)
     schema = page["oneOf"][_BRANCHES.index(form)]
     if "tools" in schema["properties"] and not strict_tools:
         schema["properties"]["tools"]["items"] = _TOOL

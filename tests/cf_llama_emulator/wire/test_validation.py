@@ -2,9 +2,11 @@
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from cf_llama_emulator.wire import validation
 from cf_llama_emulator.wire.errors import ServiceError
 from cf_llama_emulator.wire.validation import check_schema
 from tests.cf_llama_emulator.client import ORDINARY_TOOLS, ask_user, tool
@@ -150,3 +152,11 @@ def test_the_schema_is_the_pages_own():
     assert limits["temperature"] == (0, 5)
     assert limits["seed"] == (1, 9_999_999_999)
     assert sampling["max_tokens"]["default"] == 256
+
+
+def test_no_request_waits_for_a_file(monkeypatch):
+    """A file that is read on the loop is an error where a test holds loops to it, as with blockbuster."""
+    validation._validator.cache_clear()
+    monkeypatch.setattr(Path, "open", None)
+
+    assert check_schema(ask_user("Hello")) == "messages"
