@@ -22,8 +22,11 @@ from cf_llama.transport.prepare import Asking
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
 """Options by which LangChain talks to itself."""
 
-_CLIENT_TOOLS = {"function", "custom", "object"}
+_CLIENT_TOOLS = ("function", "custom", "object")
 """Types of definitions whose calls are run by whoever asked: OpenAI's, Anthropic's, and a JSON schema."""
+
+_CLIENT_KEYS = ("function", "toolSpec")
+"""Keys that alone hold such a definition: OpenAI's and Amazon Bedrock's."""
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 """Whatever LangChain can make a definition of."""
@@ -41,15 +44,32 @@ def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 def _definition(tool: Tool, where: str) -> dict[str, Any]:
     if isinstance(tool, json_schema.ToolDefinition):
         return tool
-    if isinstance(tool, Mapping) and tool.get("type", "function") not in _CLIENT_TOOLS:
-        raise InvalidRequestError(
-            f"{where} is a tool of type {tool['type']!r}, which another provider runs on its own servers; "
-            "give a function that does it here"
-        )
+    if isinstance(tool, Mapping):
+        _check_runs_here(tool, where)
     try:
         return json_schema.tool_definition(_function(tool) or convert_to_openai_tool(tool))
     except (ValueError, TypeError, PydanticInvalidForJsonSchema) as error:
         raise InvalidRequestError(f"{where} is no tool: {error}") from error
+
+
+def _check_runs_here(tool: Mapping[str, Any], where: str) -> None:
+    """Refuse what only another provider's service can run, or only another provider's model can call."""
+    match tool:
+        case {"type": "custom", "name": name} if "input_schema" not in tool:
+            raise InvalidRequestError(
+                f"{where} is the custom tool {name!r}, which takes text in place of arguments; "
+                "give a function with one argument of type str"
+            )
+        case {"type": kind}:
+            foreign = kind not in _CLIENT_TOOLS
+        case _:  # Google's have one key, which names them
+            kind = next(iter(tool), "")
+            foreign = len(tool) == 1 and kind not in _CLIENT_KEYS and isinstance(tool[kind], Mapping)
+    if foreign:
+        raise InvalidRequestError(
+            f"{where} is a tool of type {kind!r}, which another provider runs on its own servers; "
+            "give a function that does it here"
+        )
 
 
 def _function(tool: Tool) -> dict[str, Any] | None:
