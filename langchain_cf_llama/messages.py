@@ -29,10 +29,11 @@ from langchain_cf_llama.invalid_tool_calls import repeatable
 
 _PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
+_OF_A_MODEL = ("ai", "assistant")
 _MEDIA = ("image", "audio", "video", "file", "document")
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use"})
 _NO_TEXT = _CALL_BLOCKS | {
-    "tool_call_chunk", "invalid_tool_call", "function_call", "non_standard",
+    "tool_call_chunk", "invalid_tool_call", "function_call", "custom_tool_call", "non_standard",
     "reasoning", "reasoning_content", "thinking", "redacted_thinking",
 }  # fmt: skip
 """Blocks of the model's own turns that are not repeated as text: calls go their own way, thoughts are not said."""
@@ -75,7 +76,9 @@ def _plain(message: BaseMessage) -> dict[str, Any] | None:
     role = _PLAIN_ROLES.get(type(message))
     if role is None or message.name or not isinstance(message.content, str):
         return None
-    if isinstance(message, AIMessage) and (message.tool_calls or message.invalid_tool_calls):
+    if isinstance(message, AIMessage) and (
+        message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
+    ):
         return None
     return {"role": role, "content": message.content}
 
@@ -93,12 +96,14 @@ def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
                 yield {"role": "user", "content": _text(rest, within), **named}
         case AIMessage():
             calls = _calls(message)
-            said = {"role": "assistant", "content": _said(content, within), **named}
+            text = _said(content, within) or message.additional_kwargs.get("refusal") or ""
+            said = {"role": "assistant", "content": text, **named}
             yield said | {"tool_calls": calls} if calls else said
         case ToolMessage():
             yield _tool_result(message.tool_call_id, content, within) | named
         case ChatMessage():
-            yield {"role": _ROLES.get(message.role, message.role), "content": _text(content, within), **named}
+            text = (_said if message.role in _OF_A_MODEL else _text)(content, within)
+            yield {"role": _ROLES.get(message.role, message.role), "content": text, **named}
         case _:
             kind = type(message).__name__
             raise InvalidRequestError(f"{where} is a {kind}; allowed are system, human, AI, tool and chat messages")

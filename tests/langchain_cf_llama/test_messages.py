@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 
 import pytest
 from langchain_core.messages import (
@@ -165,6 +166,26 @@ def test_a_turn_of_another_providers_model_is_told_by_its_text(content):
     [turn] = to_wire([AIMessage(content, tool_calls=[call])])
     assert turn["content"] == "I will look. Red."
     assert [each["id"] for each in turn["tool_calls"]] == ["c1"]
+
+
+def test_a_chat_message_of_an_assistant_is_a_turn_of_a_model_too():
+    [turn] = to_wire([ChatMessage(OF_OTHER_MODELS[3], role="assistant")])
+    assert turn == {"role": "assistant", "content": "I will look. Red."}
+
+
+def test_what_is_left_out_is_logged(caplog):
+    with caplog.at_level(logging.DEBUG, "langchain_cf_llama"):
+        to_wire([HumanMessage("Hi"), AIMessage(OF_OTHER_MODELS[0])])
+    assert caplog.messages == ["messages[1].content: left out what is no text: server_tool_use, web_search_tool_result"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [AIMessage([{"type": "refusal", "refusal": "No."}]), AIMessage("", additional_kwargs={"refusal": "No."})],
+    ids=["block", "beside the content"],
+)
+def test_a_refusal_of_openais_is_what_was_said(refusal):
+    assert to_wire([refusal]) == [{"role": "assistant", "content": "No."}]
 
 
 @pytest.mark.parametrize(("message", "words"), REFUSED)
