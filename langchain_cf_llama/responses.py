@@ -107,7 +107,7 @@ def metadata(reply: Reply) -> dict[str, Any]:
 
 def llm_output(reply: Reply) -> dict[str, Any]:
     """What callbacks that are older than `usage_metadata` read of a result."""
-    return {"token_usage": token_usage(reply.usage) if reply.usage else {}, "model_name": reply.model}
+    return {"model_name": reply.model} | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
 
 
 def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     known = [output for output in outputs if output]
     if not known:
         return {}
-    names = {name for output in known for name in output["token_usage"]}
-    total = {name: sum(output["token_usage"].get(name, 0) for output in known) for name in sorted(names)}
-    return {"token_usage": total, "model_name": known[0]["model_name"]}
+    used = [output["token_usage"] for output in known if "token_usage" in output]
+    total = {"token_usage": {name: sum(each[name] for each in used) for name in used[0]}} if used else {}
+    return {"model_name": known[0]["model_name"]} | total
 
 
 def _told(reply: Reply) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 from pydantic.v1 import Field as FieldV1
 
 from cf_llama.protocol.model import MODEL
-from cf_llama_emulator.wire.engine_protocol import Call, End, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, Faults, Raw, Text
 from langchain_cf_llama import ChatCloudflareLlama, errors
 from langchain_cf_llama.invalid_tool_calls import MARK
 from tests.langchain_cf_llama.support import Async, Sync, folded
@@ -548,6 +548,15 @@ def test_generate_tells_older_callbacks_what_was_used(stage, colour):
     used = [generations[0].message.usage_metadata for generations in result.generations]
     assert result.llm_output["model_name"] == llm.model
     assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in used)
+
+
+def test_an_answer_without_usage_tells_the_same_whole_and_streamed(native_stage, colour):
+    llm = native_stage.model(*[[Faults("no-usage"), "One."]] * 2)
+
+    result = colour.call(llm, "generate", [[HumanMessage("a")]])
+    told = [result.generations[0][0].message, folded(colour.stream(llm, "a"))]
+    assert result.llm_output == {"model_name": llm.model}
+    assert all("token_usage" not in message.response_metadata for message in told)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
