@@ -300,7 +300,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         method: Method = "function_calling",
         include_raw: bool = False,
         strict: bool | None = None,  # noqa: ARG002 - every answer is checked against the schema
-        output_retries: int = 1,
+        output_retries: int | None = 1,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
         """This model answering in the form of a schema.

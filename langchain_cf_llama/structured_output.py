@@ -61,7 +61,7 @@ def structure(
     method: Method,
     *,
     include_raw: bool = False,
-    output_retries: int = 1,
+    output_retries: int | None = 1,
     **unknown: Any,
 ) -> Structure:
     """How a model answers in the form of a schema.
@@ -77,13 +77,14 @@ def structure(
             usage of the message is that of all its attempts.
         output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An answer
             does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict checks no
-            more than that.
+            more than that. None stands for 1.
         unknown: There is nothing else.
 
     Raises:
-        ValueError: the method is unknown, the schema is missing, or there are other arguments.
+        ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
+            arguments.
     """
-    if "tools" in unknown:
+    if unknown.pop("tools", None):
         raise ValueError(
             "with_structured_output takes no tools: write create_agent(llm, tools, response_format=schema)"
         )
@@ -93,9 +94,12 @@ def structure(
         raise ValueError(f"method must be one of {', '.join(get_args(Method))}, not {method!r}")
     if schema is None and method != "json_mode":
         raise ValueError(f"schema must be given with method={method!r}")
+    retries = 1 if output_retries is None else output_retries
+    if retries < 0:
+        raise ValueError(f"output_retries must be 0 or more, not {retries}")
     form = _titled(schema)
     asked, found = _way(llm, form, method)
-    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw, output_retries)
+    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw, retries)
 
 
 def _way(llm: Model, form: dict[str, Any] | None, method: Method) -> tuple[_Asked, Callable[[AIMessage], Any]]:

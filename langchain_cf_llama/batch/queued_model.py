@@ -157,7 +157,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         *,
         method: Method = "function_calling",
         include_raw: bool = False,
-        output_retries: int = 1,
+        output_retries: int | None = 1,
     ) -> Runnable[LanguageModelInput, Any]:
         """The same answering in the form of a schema; answers that do not fit are asked for again, in a batch.
 

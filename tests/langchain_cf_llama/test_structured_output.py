@@ -215,6 +215,14 @@ def test_how_often_an_answer_that_does_not_fit_is_asked_for_again(native_stage, 
     assert len(native_stage.bodies) == asked
 
 
+def test_none_stands_for_one_retry(native_stage, colour):
+    chain = native_stage.model("{}", json.dumps(CAT)).with_structured_output(
+        Cat, method="json_schema", output_retries=None, tools=None
+    )
+
+    assert colour.invoke(chain, "a cat") == Cat(**CAT)
+
+
 def test_the_usage_of_all_attempts_is_told(native_stage, colour):
     llm = native_stage.model('{"name": "Tom"}', json.dumps(CAT), json.dumps(CAT))
     chain = llm.with_structured_output(Cat, method="json_schema", include_raw=True)
@@ -273,6 +281,7 @@ WRONG = [
     ({"schema": Cat, "method": "xml"}, "method must be one of"),
     ({"schema": None}, "schema must be given"),
     ({"schema": Cat, "shema": Cat}, "does not know shema"),
+    ({"schema": Cat, "output_retries": -1}, "output_retries must be 0 or more, not -1"),
 ]
 
 
