@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from llama_index.core.base.llms.types import (
 from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.tool_arguments import object_of
+
+_log = logging.getLogger(__name__)
 
 _ROLES = {
     MessageRole.SYSTEM: "system",
@@ -81,6 +84,8 @@ def _texts(blocks: Iterable[Any], where: str, *, of_a_model: bool) -> Iterator[s
                 raise InvalidRequestError(
                     f"{where} holds a block of type {block.block_type!r}; the model takes text only"
                 )
+            case _:
+                _log.debug("%s: left out what is no text: %s", where, block.block_type)
 
 
 def _calls(message: ChatMessage) -> list[dict[str, Any]]:

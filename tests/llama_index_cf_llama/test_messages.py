@@ -1,6 +1,7 @@
 """Every role and block of LlamaIndex on its way to the wire."""
 
 import json
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -81,6 +82,14 @@ def test_text_to_cite_is_text_and_hints_are_not():
 def test_media_are_refused_by_position_and_type(block):
     with pytest.raises(InvalidRequestError, match=r"messages\[1\] holds a block of type '\w+'; the model takes text"):
         to_wire([ChatMessage(role="system", content="See"), asked(TextBlock(text="What is this?"), block, role="user")])
+
+
+def test_media_of_another_models_turn_are_left_out_and_logged(caplog):
+    turn = asked(TextBlock(text="Here it is."), ImageBlock(url="https://example.com/cat.png"))
+
+    with caplog.at_level(logging.DEBUG, "llama_index_cf_llama"):
+        assert to_wire([turn]) == [{"role": "assistant", "content": "Here it is."}]
+    assert caplog.messages == ["messages[0]: left out what is no text: image"]
 
 
 @pytest.mark.parametrize(
