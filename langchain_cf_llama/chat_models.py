@@ -73,6 +73,20 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         print(chunk.text, end="")
     ```
 
+    In tasks, many at once:
+
+    ```python
+    import asyncio
+
+    async def main():
+        answers = await asyncio.gather(*(llm.ainvoke(f"Translate to French: {word}") for word in ("rain", "sun")))
+        print([answer.text for answer in answers])
+        async for chunk in llm.astream("Tell me a story."):
+            print(chunk.text, end="")
+
+    asyncio.run(main())
+    ```
+
     Tools and agents; a forced call that does not come is asked for once more and then a `ToolChoiceError`:
 
     ```python
@@ -125,15 +139,34 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
     print([answer.text for answer in llm.batch_queue(["Hi", "Hello"], queue={"first_poll": 0.1})])
     ```
 
-    Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.
-
-    `init_chat_model` reaches no provider outside of its own list. Instead of it, let this model be configured:
+    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can say
+    what the model answers:
 
     ```python
+    from cf_llama_emulator.testing import ScriptedEmulator
+
+    with ScriptedEmulator() as emulator:
+        emulator.say("Hello from a script")
+        scripted = ChatCloudflareLlama(
+            base_url=emulator.base_url, account_id=emulator.account_id, api_token=emulator.api_token
+        )
+        assert scripted.invoke("Hi").text == "Hello from a script"
+        assert emulator.requests[0].body["messages"] == [{"role": "user", "content": "Hi"}]
+    ```
+
+    `init_chat_model` reaches no provider outside of its own list. Instead of it, let the settings, or which model
+    answers, be chosen for each call:
+
+    ```python
+    from langchain_core.language_models import FakeListChatModel
     from langchain_core.runnables import ConfigurableField
 
-    choice = llm.configurable_fields(temperature=ConfigurableField(id="temperature"))
-    print(choice.invoke("Hi", config={"configurable": {"temperature": 1.5}}).text)
+    warmth = llm.configurable_fields(temperature=ConfigurableField(id="temperature"))
+    print(warmth.invoke("Hi", config={"configurable": {"temperature": 1.5}}).text)
+
+    other = FakeListChatModel(responses=["Hello"])  # of any provider
+    choice = llm.configurable_alternatives(ConfigurableField(id="llm"), default_key="llama", other=other)
+    print(choice.invoke("Hi", config={"configurable": {"llm": "other"}}).text)
     ```
     """
 
@@ -277,8 +310,16 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
             parallel_tool_calls: False keeps only the first call of an answer.
             kwargs: Anything else to bind, e.g. `response_format` or a setting.
 
+        Returns:
+            A step of a chain that gives an `AIMessage`. Its `tool_calls` have arguments of the declared types; calls
+            that cannot be read are in `invalid_tool_calls`.
+
         Raises:
             InvalidRequestError: a definition is malformed, or the choice names no tool that is offered.
+
+        Example:
+            >>> llm.bind_tools([order_status], tool_choice="any").invoke("Where is order 1042?").tool_calls
+            [{'name': 'order_status', 'args': {'order_id': '1042'}, 'id': '...', 'type': 'tool_call'}]
         """
         with langchain_errors():
             offer = ChatRequest(

@@ -74,6 +74,17 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         print(text, end="")
     ```
 
+    In a task:
+
+    ```python
+    import asyncio
+
+    async def main():
+        print(await llm.ainvoke("Once upon a time"))
+
+    asyncio.run(main())
+    ```
+
     Several at once; with `return_exceptions`, each is answered or fails by itself:
 
     ```python
@@ -89,6 +100,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     Failures are the classes of `langchain_cf_llama.errors`, as of `ChatCloudflareLlama`. Tools, structured output and
     the batch queue are the chat model's.
+
+    Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.
     """
 
     model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base

@@ -100,6 +100,20 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
         print(response.delta, end="")
     ```
 
+    In tasks, many at once:
+
+    ```python
+    import asyncio
+
+    async def main():
+        questions = [[ChatMessage(content=f"Translate to French: {word}")] for word in ("rain", "sun")]
+        print(await asyncio.gather(*(llm.achat(question) for question in questions)))
+        async for response in await llm.astream_chat(questions[0]):
+            print(response.delta, end="")
+
+    asyncio.run(main())
+    ```
+
     Tools and agents:
 
     ```python
@@ -163,7 +177,19 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     print(llm.batch_queue(questions, queue={"first_poll": 0.1}))
     ```
 
-    Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.
+    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can say
+    what the model answers:
+
+    ```python
+    from cf_llama_emulator.testing import ScriptedEmulator
+
+    with ScriptedEmulator() as emulator:
+        emulator.say("Hello from a script")
+        scripted = CloudflareLlama(
+            base_url=emulator.base_url, account_id=emulator.account_id, api_token=emulator.api_token
+        )
+        assert str(scripted.complete("Hi")) == "Hello from a script"
+    ```
     """
 
     model_config = ConfigDict(defer_build=False)

@@ -16,7 +16,7 @@ class ModelOptions(SettingsOptions, total=False):
     """Keyword arguments of `CloudflareLlama`."""
 
     complete_as: Literal["chat", "prompt"] | None
-    additional_kwargs: dict[str, Any]
+    additional_kwargs: dict[str, Any] | None
     callback_manager: CallbackManager | None
     rate_limiter: Any
     should_use_structured_outputs: bool

@@ -15,9 +15,11 @@ from llama_index_cf_llama import CloudflareLlama
 
 MODELS = [ChatCloudflareLlama, CloudflareLlamaLLM, CloudflareLlama]
 TOPICS = {
-    ChatCloudflareLlama: "invoke stream ainvoke bind_tools with_structured_output usage_metadata errors batch_queue",
+    ChatCloudflareLlama: "invoke stream ainvoke astream bind_tools with_structured_output usage_metadata errors "
+    "batch_queue ScriptedEmulator configurable_fields configurable_alternatives",
     CloudflareLlamaLLM: "invoke stream ainvoke batch generation_info errors",
-    CloudflareLlama: "complete stream_chat achat chat_with_tools structured_predict raw WorkersAIError batch_queue",
+    CloudflareLlama: "complete stream_chat achat chat_with_tools structured_predict raw WorkersAIError batch_queue "
+    "astream_chat ScriptedEmulator",
 }
 
 
@@ -45,4 +47,4 @@ def test_the_methods_that_change_a_model_say_how():
         page = inspect.getdoc(method)
         for name in inspect.signature(method).parameters.keys() - {"self"}:
             assert f"{name}:" in page
-        assert "Raises:" in page
+        assert {"Args:", "Returns:", "Raises:", "Example:"} <= set(page.split())

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from cf_llama import InvalidRequestError, Settings
+from cf_llama.config.credentials import concealed
 from cf_llama.config.setting_names import ELSEWHERE, unknown_setting
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from llama_index_cf_llama import CloudflareLlama
@@ -13,7 +14,7 @@ MODELS = [Settings, ChatCloudflareLlama, CloudflareLlamaLLM, CloudflareLlama]
 
 @pytest.mark.parametrize("model", MODELS)
 def test_none_stands_for_the_default(model):
-    given, default = model(**dict.fromkeys(Settings.model_fields)), model()
+    given, default = model(**dict.fromkeys(model.model_fields)), model()
     for name in Settings.model_fields:
         assert getattr(given, name) == getattr(default, name)
 
@@ -26,6 +27,14 @@ def test_none_in_a_call_leaves_what_is_never_none():
     settings = Settings(max_retries=7, max_tokens=100, temperature=1.5)
     call = settings.for_call({"max_retries": None, "base_url": None, "model": None, "temperature": None})
     assert (call.max_retries, call.max_tokens, call.temperature) == (7, 100, None)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_copy_takes_none_and_slips_as_a_call_does(model):
+    copied = model(max_retries=7, temperature=1.5).model_copy(update={"max_retries": None, "temperature": None})
+    assert (copied.max_retries, copied.temperature) == (7, None)
+    with pytest.raises(ValueError, match=r"temperatur: no such setting; did you mean temperature\?"):
+        copied.model_copy(update={"temperatur": 0})
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -65,6 +74,26 @@ def test_a_function_gives_the_token_for_each_call_and_is_never_shown(model):
     sent = [llm.connection().http_headers()["authorization"] for _ in range(2)]
     assert sent == ["Bearer a-first-token", "Bearer another-token"]
     assert "api_token" not in repr(llm)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_function_can_give_the_token_of_one_call(model):
+    call = model(account_id="0" * 32).for_call(concealed({"api_key": lambda: "a-token"}))
+    assert call.connection().http_headers()["authorization"] == "Bearer a-token"
+
+
+async def give_token():
+    return "a-token"
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("given", [give_token, 5])
+def test_what_gives_no_token_is_refused_when_it_is_given(model, given):
+    message = "must be a text, or a function that gives one and is not async"
+    with pytest.raises(ValidationError, match=message):
+        model(api_token=given)
+    with pytest.raises(InvalidRequestError, match=f"^api_token: {message}$"):
+        model().for_call({"api_key": given})
 
 
 def test_a_function_that_gives_no_text_is_told():

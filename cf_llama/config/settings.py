@@ -7,6 +7,7 @@ one call needs of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic.functional_validators import ModelWrapValidatorHandler
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError, PydanticUndefined
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from cf_llama.config.connection import (
     Connection,
@@ -149,6 +150,14 @@ class Settings(BaseModel):
     def _check_account(cls, value: str | None) -> str | None:
         return value if value is None else check_account_id(value)
 
+    @field_validator("api_token", mode="before")
+    @classmethod
+    def _text_or_function(cls, value: Any) -> Any:
+        given = revealed(value)
+        if not (given is None or isinstance(given, str | bytes) or callable(given)) or iscoroutinefunction(given):
+            raise ValueError("must be a text, or a function that gives one and is not async")
+        return given
+
     @field_validator("api_token")
     @classmethod
     def _check_token(cls, value: SecretStr | Callable[[], str] | None) -> SecretStr | Callable[[], str] | None:
@@ -232,9 +241,11 @@ class Settings(BaseModel):
         Raises:
             ValueError: a name is unknown or a value is not allowed; pydantic's ValidationError is one.
         """
-        if unknown := sorted((update or {}).keys() - type(self).model_fields.keys()):
-            raise ValueError(f"{', '.join(unknown)}: no such setting")
-        checked = {name: _checked(name, value) for name, value in (update or {}).items()}
+        fields = type(self).model_fields
+        if unknown := sorted((update or {}).keys() - fields.keys()):
+            raise ValueError("; ".join(unknown_setting(name, fields) for name in unknown))
+        changes = {name: value for name, value in (update or {}).items() if not _is_unset(name, value)}
+        checked = {name: _checked(name, value) for name, value in changes.items()}
         return super().model_copy(update=checked, deep=deep)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -252,7 +263,7 @@ class Settings(BaseModel):
             raise InvalidRequestError("; ".join(unknown_setting(name, Settings.model_fields) for name in unknown))
         call = Settings.model_construct(**{name: getattr(self, name) for name in Settings.model_fields})
         for name, value in names.items():
-            if value is None and name in _NEVER_NONE:
+            if _is_unset(name, value):
                 continue
             try:
                 setattr(call, name, value)
@@ -300,6 +311,10 @@ _NEVER_NONE = frozenset(
 """Settings that always have a value: None leaves them as they are."""
 
 
+def _is_unset(name: str, value: Any) -> bool:
+    return value is None and name in _NEVER_NONE
+
+
 def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
     """What is given, where None stands for the default: of settings, and of a framework's fields that have one.
 
@@ -307,7 +322,7 @@ def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> 
         ValueError: the token is given under both of its names.
     """
     names = {*Settings.model_fields, *_ALIASES}
-    names |= {name for name, field in fields.items() if field.default not in (None, PydanticUndefined)}
+    names |= {name for name, field in fields.items() if not field.is_required() and field.default is not None}
     chosen = {name: value for name, value in given.items() if value is not None or name not in names}
     for alias, name in _ALIASES.items():
         if alias in chosen and name in chosen:

@@ -8,6 +8,7 @@ from typing import Any, assert_type
 
 import httpx
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import Runnable
 from langchain_core.tools import tool
 from llama_index.core import Settings as LlamaIndexSettings
 from llama_index.core.llms import ChatMessage, ChatResponse
@@ -42,9 +43,11 @@ ChatCloudflareLlama(timeout=Timeouts(connect=5, stall=None), stop="x", gateway=G
 ChatCloudflareLlama(timeout=2.5, http_client=httpx.Client(), http_async_client=httpx.AsyncClient(), streaming=True)
 ChatCloudflareLlama(max_tokens=100, top_p=0.9, top_k=5, lora="a", session_id="s", reject_if_busy=True, tags=["t"])
 ChatCloudflareLlama(callbacks=None, metadata={"a": 1}, cache=False, disable_streaming="tool_calling", verbose=True)
+ChatCloudflareLlama(api_key=lambda: "...", extra_body={"a": 1}, stream_usage=False, include_response_headers=True)
 CloudflareLlamaLLM(account_id="...", api_key="...", timeout=30, stop="x", raw=True, cache=True)
 CloudflareLlama(account_id="...", api_token="...", timeout=30, stop=["x"], gateway="id", complete_as="prompt")
 CloudflareLlama(api_key="...", system_prompt="Be good.", additional_kwargs={"seed": 7}, temperature=None)
+CloudflareLlama(api_token=lambda: "...", additional_kwargs=None, extra_body={"a": 1})
 Settings(account_id="...", api_key="...", timeout=30, stop="x", gateway="id")
 
 llm = ChatCloudflareLlama()
@@ -53,6 +56,7 @@ assert_type(llm.invoke([("human", "Hi")], temperature=0, seed=7, stop=["x"]), AI
 for chunk in llm.stream("Hi", max_tokens=5):
     assert_type(chunk, AIMessageChunk)
 answered: AIMessage = llm.bind_tools([weather, Review, {"name": "now"}], tool_choice="any").invoke("Hi")
+bound: Runnable[Any, Any] = llm.bind(api_key=lambda: "...", temperature=0)
 review: Any = llm.with_structured_output(Review, method="json_schema", include_raw=True, output_retries=2).invoke("Hi")
 queued: AIMessage = llm.queued(max_items=100).invoke("Hi")
 many: list[Any] = llm.batch_queue(["a", "b"], return_exceptions=True, queue={"max_items": 5})
@@ -100,3 +104,9 @@ with ScriptedEmulator() as emulator:
         base_url=emulator.base_url, account_id=emulator.account_id, api_token=emulator.api_token
     ).invoke("Hi")
     print(emulator.requests[0].body)
+
+
+def test_mine(cf_llama_emulator: ScriptedEmulator) -> None:
+    """Use the fixture of pytest."""
+    cf_llama_emulator.say("Hello")
+    assert ChatCloudflareLlama().invoke("Hi").text == "Hello"

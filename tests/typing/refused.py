@@ -13,4 +13,6 @@ CloudflareLlamaLLM(streaming=True)  # wrong
 CloudflareLlama(timeout="soon")  # wrong
 CloudflareLlama(complete_as="answer")  # wrong
 Settings(account=1)  # wrong
+ChatCloudflareLlama(api_key=lambda: 5)  # wrong
+ChatCloudflareLlama(extra_body=[1])  # wrong
 ChatCloudflareLlama("a-model")  # wrong
