@@ -32,7 +32,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -61,25 +61,25 @@ local: $(VENV)/ready
 # The oldest versions that pyproject.toml declares, with the newest test tools that go with them; pip cannot resolve that.
 # The core alone comes first, as the frameworks ask for a newer pydantic. Only langchain-tests asks for a newer httpx.
 LOWEST := .venv-lowest/bin/uv pip
-TOOLS := 'pytest>=9' pytest-asyncio pytest-benchmark hypothesis httpx2 hypercorn trustme uvloop
+TOOLS := 'pytest>=9' pytest-asyncio pytest-benchmark pytest-xdist hypothesis httpx2 hypercorn trustme uvloop
 lowest:
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
 	$(LOWEST) compile --quiet pyproject.toml --extra emulator --resolution lowest-direct --output-file .venv-lowest/core.txt
 	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/core.txt --editable '.[emulator]' $(TOOLS)
-	.venv-lowest/bin/python -m pytest tests/cf_llama tests/cf_llama_emulator --ignore tests/cf_llama/cli
+	.venv-lowest/bin/python -m pytest -n auto tests/cf_llama tests/cf_llama_emulator --ignore tests/cf_llama/cli
 	$(LOWEST) compile --quiet pyproject.toml --extra langchain --extra llama-index --extra emulator --extra tokens \
 		--extra cli --resolution lowest-direct --output-file .venv-lowest/all.txt
 	grep '^httpx==' .venv-lowest/all.txt > .venv-lowest/override.txt
 	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/all.txt --override .venv-lowest/override.txt \
 		--link-mode copy --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest -n auto
 
 newest:
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --upgrade pip
 	.venv-newest/bin/python -m pip install --quiet --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
-	.venv-newest/bin/python -m pytest
+	.venv-newest/bin/python -m pytest -n auto
 
 live: $(VENV)/ready
 	$(BIN)/python -m pytest -m live tests/live

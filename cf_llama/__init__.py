@@ -32,7 +32,7 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
-from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama.protocol.reply import Delta, Reply, ResponseMetadata, ToolCall, Usage
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport.transport import Transport
 from cf_llama.version import __version__
@@ -48,7 +48,6 @@ __all__ = [
     "ConnectionFailedError",
     "ContextOverflowError",
     "Delta",
-    "Exchange",
     "Gateway",
     "InvalidRequestError",
     "JSONModeError",
@@ -60,6 +59,7 @@ __all__ = [
     "RateLimitError",
     "Reply",
     "RequestTimeoutError",
+    "ResponseMetadata",
     "ServiceError",
     "Settings",
     "StreamInterruptedError",

@@ -27,7 +27,7 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.reply import Reply, Usage
-from cf_llama.transport.prepare import Asking, asking
+from cf_llama.transport.prepare import PreparedCall, prepare
 from cf_llama.transport.rate_limit import Rate
 from cf_llama.transport.retry import Backoff
 
@@ -159,7 +159,7 @@ class Ask:
 
     def _row(self, row: Mapping[str, Any]) -> Reply | WorkersAIError:
         try:
-            asked = asking(self._settings, {"max_retries": 0}, "cf_llama_ray", messages=self._question(row))
+            asked = prepare(self._settings, {"max_retries": 0}, "cf_llama_ray", messages=self._question(row))
         except InvalidRequestError as error:
             return error
         for attempt in count(1):
@@ -170,7 +170,7 @@ class Ask:
             time.sleep(pause)
         return answer
 
-    def _answer(self, asked: Asking) -> Reply | WorkersAIError:
+    def _answer(self, asked: PreparedCall) -> Reply | WorkersAIError:
         """The answer to one request; one that is repeated counts in the account's limit as every other."""
         if self._account:
             self._account.wait()

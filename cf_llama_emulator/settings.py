@@ -13,7 +13,7 @@ from cf_llama_emulator.wire.writers import WRITERS, Writer
 
 if TYPE_CHECKING:
     from cf_llama_emulator.server.access_log import AccessLogEntry
-    from cf_llama_emulator.server.request_log import Seen
+    from cf_llama_emulator.server.request_log import LoggedRequest
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""
@@ -44,7 +44,7 @@ class Settings:
     """Whether events of the native shape count their tokens too."""
     json_streams: bool = False
     """Whether a JSON schema may be streamed; the service refuses it."""
-    faults: str | Callable[[Seen], str] = ""
+    faults: str | Callable[[LoggedRequest], str] = ""
     """What goes wrong with every request, `name[=value], ...`; or a function that says so for each request seen."""
     models: tuple[str, ...] = MODELS
     """The models that exist."""

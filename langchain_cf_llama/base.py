@@ -9,7 +9,7 @@ from langchain_core.language_models.base import BaseLanguageModel, LangSmithPara
 from langchain_core.runnables import Runnable, RunnableBinding
 from pydantic import ConfigDict, model_validator
 
-from cf_llama.config.credentials import SECRETS, concealed
+from cf_llama.config.credentials import SECRETS, wrap_secrets
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
@@ -20,17 +20,17 @@ _DUMP = "_serialized"
 copied with a change, would be given the answers of the old one."""
 
 
-def hidden(options: Mapping[str, Any]) -> dict[str, Any]:
+def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
     """What was given for one call, as traces and cache keys may see it."""
     return {name: "**********" if name in SECRETS else value for name, value in options.items()}
 
 
-class Concealing:
+class RedactedBinding:
     """The part of a binding that lets nobody see the secrets bound to a model."""
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
         """The model with more options bound to it."""
-        bound: Runnable[Any, Any] = super().bind(**concealed(kwargs))  # type: ignore[misc] # of the binding beside it
+        bound: Runnable[Any, Any] = super().bind(**wrap_secrets(kwargs))  # type: ignore[misc] # of the binding beside it
         return bound
 
     @classmethod

@@ -16,27 +16,27 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
-from cf_llama.config.credentials import concealed
+from cf_llama.config.credentials import wrap_secrets
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
 from cf_llama.protocol.reply import Reply
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.base import CloudflareModel, hidden
-from langchain_cf_llama.batch.mixin import Queueing
+from cf_llama.transport.prepare import PreparedCall
+from langchain_cf_llama.base import CloudflareModel, redacted
+from langchain_cf_llama.batch.mixin import QueueMethods
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.prepare import Tool, asking, definitions
-from langchain_cf_llama.responses import ChunkWriter, combined, llm_output, to_message
+from langchain_cf_llama.prepare import Tool, definitions, prepare
+from langchain_cf_llama.responses import ChunkWriter, llm_output, sum_llm_outputs, to_message
 
 if TYPE_CHECKING:
-    from langchain_cf_llama.batch.bound import BoundModel
+    from langchain_cf_llama.batch.bound import BoundChatModel
     from langchain_cf_llama.batch.queued_model import QueuedChat
     from langchain_cf_llama.options import ChatModelOptions
     from langchain_cf_llama.structured_output import Method
 
 
-class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
+class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI as a chat model.
 
     Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
@@ -191,7 +191,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            transport, request = self._asking(messages, stop, kwargs)
+            transport, request = self._prepare(messages, stop, kwargs)
             reply = transport.run(request)
         return ChatResult(
             generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
@@ -206,7 +206,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with langchain_errors():
-            transport, request = self._asking(messages, stop, kwargs)
+            transport, request = self._prepare(messages, stop, kwargs)
             reply = await transport.arun(request)
         return ChatResult(
             generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
@@ -224,7 +224,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
-        return combined(llm_outputs)
+        return sum_llm_outputs(llm_outputs)
 
     def _stream(
         self,
@@ -234,7 +234,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         with langchain_errors():
-            transport, request = self._asking(messages, stop, kwargs)
+            transport, request = self._prepare(messages, stop, kwargs)
             writer = self._chunk_writer(request.model, kwargs)
             with closing(transport.stream(request)) as deltas:
                 for delta in deltas:
@@ -252,7 +252,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         with langchain_errors():
-            transport, request = self._asking(messages, stop, kwargs)
+            transport, request = self._prepare(messages, stop, kwargs)
             writer = self._chunk_writer(request.model, kwargs)
             async with aclosing(transport.astream(request)) as deltas:
                 async for delta in deltas:
@@ -278,16 +278,16 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
         from langchain_cf_llama.batch.queued_model import QueuedChat  # noqa: PLC0415 - as above
 
-        return QueuedChat(self, self._asking, BatchOptions(**options))
+        return QueuedChat(self, self._prepare, BatchOptions(**options))
 
-    def _asking(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> Asking:
-        return asking(self, stop, options, messages=to_wire(messages))
+    def _prepare(self, messages: list[BaseMessage], stop: list[str] | None, options: Mapping[str, Any]) -> PreparedCall:
+        return prepare(self, stop, options, messages=to_wire(messages))
 
-    def bind(self, **kwargs: Any) -> BoundModel:  # type: ignore[override] # LangChain's own is private to it
+    def bind(self, **kwargs: Any) -> BoundChatModel:  # type: ignore[override] # LangChain's own is private to it
         """This model with options for every call, through the queue as well."""
-        from langchain_cf_llama.batch.bound import BoundModel  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.batch.bound import BoundChatModel  # noqa: PLC0415 - not every program asks for it
 
-        return BoundModel(bound=self, kwargs=concealed(kwargs))
+        return BoundChatModel(bound=self, kwargs=wrap_secrets(kwargs))
 
     def bind_tools(
         self,
@@ -323,7 +323,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         """
         with langchain_errors():
             offer = ChatRequest(
-                messages=_NO_QUESTION,
+                messages=_NOT_REQUEST_OPTIONS,
                 tools=definitions(tools),
                 tool_choice=tool_choice,
             )
@@ -371,10 +371,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
             Review(stars=4)
         """
         from langchain_cf_llama.structured_output import structure  # noqa: PLC0415 - as above
-        from langchain_cf_llama.structured_runnable import Form  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.structured_runnable import StructuredRunnable  # noqa: PLC0415 - not every program asks for it
 
         options = {"include_raw": include_raw, "output_retries": output_retries, **kwargs}
-        return Form(structure(self, schema, method, **options))
+        return StructuredRunnable(structure(self, schema, method, **options))
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""
@@ -389,10 +389,10 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
         return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        return super()._get_invocation_params(stop=stop, **hidden(kwargs))
+        return super()._get_invocation_params(stop=stop, **redacted(kwargs))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        return super()._get_llm_string(stop=stop, **hidden(kwargs))
+        return super()._get_llm_string(stop=stop, **redacted(kwargs))
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return _profile(self.max_tokens) if self.model == facts.MODEL else None
@@ -401,7 +401,7 @@ class ChatCloudflareLlama(Queueing, CloudflareModel, BaseChatModel):
 for _method in (ChatCloudflareLlama._generate, ChatCloudflareLlama._agenerate):  # noqa: SLF001 - of the class above
     _method.__signature__ = signature(_method)  # type: ignore[union-attr] # LangChain works it out for each call
 
-_NO_QUESTION = ({"role": "user", "content": ""},)
+_NOT_REQUEST_OPTIONS = ({"role": "user", "content": ""},)
 
 
 def _profile(max_tokens: int) -> ModelProfile:

@@ -90,7 +90,7 @@ class RequestTimeoutError(errors.RequestTimeoutError, WorkersAIError, exceptions
     """No answer, or no further event of a stream, came in time."""
 
 
-def translated(error: errors.WorkersAIError) -> WorkersAIError:
+def to_langchain_error(error: errors.WorkersAIError) -> WorkersAIError:
     """The same failure in the class that is both ours and LangChain's."""
     kind = next(_KINDS[base] for base in type(error).__mro__ if base in _KINDS)
     return kind(error.message, **error.details())
@@ -104,7 +104,7 @@ def langchain_errors() -> Iterator[None]:
     except WorkersAIError:
         raise
     except errors.WorkersAIError as error:
-        raise translated(error) from error
+        raise to_langchain_error(error) from error
 
 
 def _subclasses(kind: type[WorkersAIError]) -> Iterator[type[WorkersAIError]]:

@@ -15,7 +15,7 @@ MARK = "\ufeff"
 """A byte order mark: it is not seen, and no JSON that follows it is ever completed."""
 
 
-def unmendable(text: str) -> str:
+def unrepairable(text: str) -> str:
     """The arguments as the model wrote them, marked where LangChain would make a valid call of them."""
     try:
         mended = isinstance(parse_partial_json(text), dict)

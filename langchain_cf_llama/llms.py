@@ -16,16 +16,16 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
-from cf_llama.config.credentials import concealed
+from cf_llama.config.credentials import wrap_secrets
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import chat_template
 from cf_llama.protocol.reply import Delta, Reply
-from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.base import CloudflareModel, Concealing
+from cf_llama.transport.prepare import PreparedCall
+from langchain_cf_llama.base import CloudflareModel, RedactedBinding
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.prepare import asking
-from langchain_cf_llama.responses import combined, llm_output, metadata
+from langchain_cf_llama.prepare import prepare
+from langchain_cf_llama.responses import llm_output, metadata, sum_llm_outputs
 
 if TYPE_CHECKING:
     from langchain_cf_llama.options import LLMOptions
@@ -34,7 +34,7 @@ _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
 
 
-class Bound(Concealing, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
+class Bound(RedactedBinding, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
     """The text model with options bound to it."""
 
 
@@ -111,7 +111,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
         """This model with options for every call; secrets among them are not shown."""
-        return Bound(bound=self, kwargs=concealed(kwargs))
+        return Bound(bound=self, kwargs=wrap_secrets(kwargs))
 
     if TYPE_CHECKING:
 
@@ -125,7 +125,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._asking(prompt, stop, kwargs) for prompt in prompts]
+            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
             replies = _in_threads(askings)
         return _result(replies)
 
@@ -137,7 +137,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._asking(prompt, stop, kwargs) for prompt in prompts]
+            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
             replies = await _in_tasks(askings)
         return _result(replies)
 
@@ -149,7 +149,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
         with langchain_errors():
-            transport, request = self._asking(prompt, stop, kwargs)
+            transport, request = self._prepare(prompt, stop, kwargs)
             with closing(transport.stream(request)) as deltas:
                 for delta in deltas:
                     chunk = _chunk(delta)
@@ -166,7 +166,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
         with langchain_errors():
-            transport, request = self._asking(prompt, stop, kwargs)
+            transport, request = self._prepare(prompt, stop, kwargs)
             async with aclosing(transport.astream(request)) as deltas:
                 async for delta in deltas:
                     chunk = _chunk(delta)
@@ -233,9 +233,9 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         rest = {name: value for name, value in options.items() if name not in {*names, "raw"}}
         return self.model_copy(update=changed) if changed else self, rest
 
-    def _asking(self, prompt: str, stop: list[str] | None, options: Mapping[str, Any]) -> Asking:
+    def _prepare(self, prompt: str, stop: list[str] | None, options: Mapping[str, Any]) -> PreparedCall:
         whole = prompt.startswith(_BEGIN_OF_TEXT)
-        return asking(self, stop, options, prompt=prompt, raw=(whole or None) if self.raw is None else self.raw)
+        return prepare(self, stop, options, prompt=prompt, raw=(whole or None) if self.raw is None else self.raw)
 
     def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
         """The prompt; messages in the model's own template rather than as `Human: ...`."""
@@ -257,13 +257,13 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
 
-def _in_threads(askings: Sequence[Asking]) -> list[Reply]:
+def _in_threads(askings: Sequence[PreparedCall]) -> list[Reply]:
     with ContextThreadPoolExecutor(max_workers=_MOST_THREADS) as threads:
-        return list(threads.map(lambda asked: asked.transport.run(asked.request), askings))
+        return list(threads.map(lambda model: model.transport.run(model.request), askings))
 
 
-async def _in_tasks(askings: Sequence[Asking]) -> list[Reply]:
-    tasks = [asyncio.ensure_future(asked.transport.arun(asked.request)) for asked in askings]
+async def _in_tasks(askings: Sequence[PreparedCall]) -> list[Reply]:
+    tasks = [asyncio.ensure_future(model.transport.arun(model.request)) for model in askings]
     try:
         return await asyncio.gather(*tasks)
     finally:  # one failure fails them all: nothing goes on behind the caller's back
@@ -275,7 +275,7 @@ async def _in_tasks(askings: Sequence[Asking]) -> list[Reply]:
 def _result(replies: Sequence[Reply]) -> LLMResult:
     return LLMResult(
         generations=[[Generation(text=reply.text, generation_info=metadata(reply))] for reply in replies],
-        llm_output=combined([llm_output(reply) for reply in replies]),
+        llm_output=sum_llm_outputs([llm_output(reply) for reply in replies]),
     )
 
 

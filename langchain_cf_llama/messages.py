@@ -29,7 +29,7 @@ from langchain_cf_llama.invalid_tool_calls import repeatable
 
 _PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
-_OF_A_MODEL = ("ai", "assistant")
+_MODEL_CONTENT_TYPES = ("ai", "assistant")
 _MEDIA = ("image", "audio", "video", "file", "document")
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use"})
 _NO_TEXT = _CALL_BLOCKS | {
@@ -64,14 +64,14 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     """
     turns: list[dict[str, Any]] = []
     for number, message in enumerate(messages):
-        if (plain := _plain(message)) is not None:
+        if (plain := _is_plain_message(message)) is not None:
             turns.append(plain)
         else:
-            turns += _wire(message, f"messages[{number}]")
+            turns += _message_to_wire(message, f"messages[{number}]")
     return turns
 
 
-def _plain(message: BaseMessage) -> dict[str, Any] | None:
+def _is_plain_message(message: BaseMessage) -> dict[str, Any] | None:
     """A turn of text and nothing else, as most are; None for every other."""
     role = _PLAIN_ROLES.get(type(message))
     if role is None or message.name or not isinstance(message.content, str):
@@ -83,7 +83,7 @@ def _plain(message: BaseMessage) -> dict[str, Any] | None:
     return {"role": role, "content": message.content}
 
 
-def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
+def _message_to_wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
     named = {"name": message.name} if message.name else {}
     content, within = message.content, f"{where}.content"
     match message:
@@ -96,13 +96,13 @@ def _wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:
                 yield {"role": "user", "content": _text(rest, within), **named}
         case AIMessage():
             calls = _calls(message)
-            text = _said(content, within) or message.additional_kwargs.get("refusal") or ""
+            text = _assistant_text(content, within) or message.additional_kwargs.get("refusal") or ""
             said = {"role": "assistant", "content": text, **named}
             yield said | {"tool_calls": calls} if calls else said
         case ToolMessage():
             yield _tool_result(message.tool_call_id, content, within) | named
         case ChatMessage():
-            text = (_said if message.role in _OF_A_MODEL else _text)(content, within)
+            text = (_assistant_text if message.role in _MODEL_CONTENT_TYPES else _text)(content, within)
             yield {"role": _ROLES.get(message.role, message.role), "content": text, **named}
         case _:
             kind = type(message).__name__
@@ -120,7 +120,7 @@ def _text(content: Content, where: str) -> str:
     return "".join(filter(None, texts))
 
 
-def _said(content: Content, where: str) -> str:
+def _assistant_text(content: Content, where: str) -> str:
     """The text of a turn of a model's; searches, images and the like of another provider's model are no text."""
     if isinstance(content, str):
         return content

@@ -15,9 +15,9 @@ from pydantic import PydanticInvalidForJsonSchema
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import json_schema
 from cf_llama.protocol.errors import InvalidRequestError
-from cf_llama.protocol.references import titled
+from cf_llama.protocol.references import with_root_title
 from cf_llama.transport import prepare as core
-from cf_llama.transport.prepare import Asking
+from cf_llama.transport.prepare import PreparedCall
 
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
 """Options by which LangChain talks to itself."""
@@ -75,10 +75,10 @@ def _check_runs_here(tool: Mapping[str, Any], where: str) -> None:
 def _function(tool: Tool) -> dict[str, Any] | None:
     """A tool with its own schema, where LangChain's form of it lacks what a type holds that holds itself."""
     if isinstance(tool, BaseTool):
-        form = tool.tool_call_schema
-        if isinstance(tool, SimpleTool) or not (isinstance(form, dict) or is_basemodel_subclass(form)):
+        tool_schema = tool.tool_call_schema
+        if isinstance(tool, SimpleTool) or not (isinstance(tool_schema, dict) or is_basemodel_subclass(tool_schema)):
             return None
-        parameters = form if isinstance(form, dict) else schema_of(form)
+        parameters = tool_schema if isinstance(tool_schema, dict) else schema_of(tool_schema)
         return {"name": tool.name, "description": tool.description, "parameters": parameters}
     if isinstance(tool, type) and is_basemodel_subclass(tool):
         parameters = schema_of(tool)
@@ -95,26 +95,26 @@ def _function(tool: Tool) -> dict[str, Any] | None:
 def schema_of(model: type[Any]) -> dict[str, Any]:
     """The JSON schema of a pydantic class, v2 or v1, with its references."""
     of_model = getattr(model, "model_json_schema", None) or model.schema
-    return titled(of_model())
+    return with_root_title(of_model())
 
 
-def asking(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **question: Any) -> Asking:
+def prepare(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **request: Any) -> PreparedCall:
     """One call of LangChain's.
 
     Args:
         settings: The model's own.
         stop: Texts at which the answer ends, in place of the model's own; None leaves those.
         options: What was bound or given per call: fields of the question, and any setting.
-        question: `messages`, or `prompt` with `raw`.
+        request: `messages`, or `prompt` with `raw`.
 
     Raises:
         InvalidRequestError: an option is unknown, or a value is not allowed.
     """
-    given = {name: value for name, value in options.items() if name not in _LANGCHAIN_OWN}
+    options = {name: value for name, value in options.items() if name not in _LANGCHAIN_OWN}
     if stop is not None:
-        given["stop"] = stop
-    if given.get("tools") is not None:
-        given["tools"] = definitions(given["tools"])
-    if isinstance(form := given.get("response_format"), type):
-        given["response_format"] = {"type": "json_schema", "json_schema": convert_to_json_schema(form)}
-    return core.asking(settings, given, "langchain_cf_llama", **question)
+        options["stop"] = stop
+    if options.get("tools") is not None:
+        options["tools"] = definitions(options["tools"])
+    if isinstance(tool_schema := options.get("response_format"), type):
+        options["response_format"] = {"type": "json_schema", "json_schema": convert_to_json_schema(tool_schema)}
+    return core.prepare(settings, options, "langchain_cf_llama", **request)

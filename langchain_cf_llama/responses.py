@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
-from langchain_cf_llama.invalid_tool_calls import unmendable
+from langchain_cf_llama.invalid_tool_calls import unrepairable
 
 FIRST_CALL_INDEX = 100
 """LangChain numbers blocks of text from 0 and merges blocks of one number: calls must keep clear of them."""
@@ -47,23 +47,23 @@ class ChunkWriter:
     """
 
     def __init__(self, model: str, *, usage: bool = True, headers: bool = False) -> None:
-        self._asked = _asked(model)
+        self._model_name = _model_name(model)
         self._usage, self._headers = usage, headers
         self._index = FIRST_CALL_INDEX
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
         """The chunk that stands for a delta."""
-        told, self._asked = self._asked, {}
+        callback_runs, self._model_name = self._model_name, {}
         filled: dict[str, Any] = {}  # a field that is named takes its place in every chunk, also when it is empty
         if delta.tool_calls:
             filled["tool_call_chunks"] = self._calls(delta.tool_calls)
         if delta.reply:
-            told |= _told(delta.reply) | (_headers(delta.reply) if self._headers else {})
+            callback_runs |= _start_arguments(delta.reply) | (_headers(delta.reply) if self._headers else {})
             filled["chunk_position"] = "last"
             if self._usage:
                 filled["usage_metadata"] = usage_metadata(delta.reply.usage)
-        if told:
-            filled["response_metadata"] = told
+        if callback_runs:
+            filled["response_metadata"] = callback_runs
         return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled))
 
     def _calls(self, calls: Sequence[ToolCall]) -> list[ToolCallChunk]:
@@ -72,7 +72,7 @@ class ChunkWriter:
             tool_call_chunk(
                 id=call.id,
                 name=call.name,
-                args=unmendable(call.text) if call.error else call.text,
+                args=unrepairable(call.text) if call.error else call.text,
                 index=index,
             )
             for index, call in enumerate(calls, first)
@@ -102,7 +102,7 @@ def token_usage(usage: Usage) -> dict[str, int]:
 
 def metadata(reply: Reply) -> dict[str, Any]:
     """What is to be told about an answer besides the answer: numbers in neurons and US dollars, ids to ask about."""
-    return _asked(reply.model) | _told(reply)
+    return _model_name(reply.model) | _start_arguments(reply)
 
 
 def llm_output(reply: Reply) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def llm_output(reply: Reply) -> dict[str, Any]:
     return {"model_name": reply.model} | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
 
 
-def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+def sum_llm_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     """One `llm_output` for several: their tokens are added up. Answers that were streamed have none."""
     known = [output for output in outputs if output]
     if not known:
@@ -120,13 +120,13 @@ def combined(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     return {"model_name": known[0]["model_name"]} | total
 
 
-def _told(reply: Reply) -> dict[str, Any]:
+def _start_arguments(reply: Reply) -> dict[str, Any]:
     return reply.metadata() | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
 
 
 def _headers(reply: Reply) -> dict[str, Any]:
-    return {"headers": {name: value for name, value in reply.exchange.headers.items() if name != "set-cookie"}}
+    return {"headers": {name: value for name, value in reply.response_metadata.headers.items() if name != "set-cookie"}}
 
 
-def _asked(model: str) -> dict[str, Any]:
+def _model_name(model: str) -> dict[str, Any]:
     return {"model_provider": facts.PROVIDER, "model_name": model}

@@ -51,8 +51,8 @@ class Model(Protocol):
         ...
 
 
-_IN_JSON = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
-_AGAIN = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
+_JSON_INSTRUCTION = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
+_CORRECTION = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
 
 
 def structure(
@@ -63,7 +63,7 @@ def structure(
     include_raw: bool = False,
     output_retries: int | None = 1,
     **unknown: Any,
-) -> Structure:
+) -> StructuredOutput:
     """How a model answers in the form of a schema.
 
     Args:
@@ -97,29 +97,36 @@ def structure(
     retries = 1 if output_retries is None else output_retries
     if retries < 0:
         raise ValueError(f"output_retries must be 0 or more, not {retries}")
-    form = _titled(schema)
-    asked, found = _way(llm, form, method)
-    return Structure(asked, found, _checker(schema, form), _instructions(form, method), include_raw, retries)
+    json_schema = _titled_schema(schema)
+    model, find = _bind_method(llm, json_schema, method)
+    return StructuredOutput(
+        model, find, _validator(schema, json_schema), _instructions(json_schema, method), include_raw, retries
+    )
 
 
-def _way(llm: Model, form: dict[str, Any] | None, method: Method) -> tuple[_Asked, Callable[[AIMessage], Any]]:
+def _bind_method(
+    llm: Model, json_schema: dict[str, Any] | None, method: Method
+) -> tuple[_Asked, Callable[[AIMessage], Any]]:
     """The model, asked in one of the three ways, and what finds the value in its answer."""
-    traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": form}}
-    if method == "function_calling" and form is not None:
-        name, parameters = form["title"], {key: form[key] for key in form if key not in {"title", "description"}}
-        tool = {"name": name, "description": form.get("description", ""), "parameters": parameters}
+    traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": json_schema}}
+    if method == "function_calling" and json_schema is not None:
+        name, parameters = (
+            json_schema["title"],
+            {key: json_schema[key] for key in json_schema if key not in {"title", "description"}},
+        )
+        tool = {"name": name, "description": json_schema.get("description", ""), "parameters": parameters}
         return llm.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **traced), partial(_arguments, name)
     response_format = (
-        {"type": "json_schema", "json_schema": form} if method == "json_schema" else {"type": "json_object"}
+        {"type": "json_schema", "json_schema": json_schema} if method == "json_schema" else {"type": "json_object"}
     )
-    return llm.bind(response_format=response_format, **traced), partial(_json, form)
+    return llm.bind(response_format=response_format, **traced), partial(_json, json_schema)
 
 
-def _instructions(form: dict[str, Any] | None, method: Method) -> list[BaseMessage]:
+def _instructions(json_schema: dict[str, Any] | None, method: Method) -> list[BaseMessage]:
     """The schema in words, where the service does not hold the answer to it."""
-    if form is None or method != "json_mode":
+    if json_schema is None or method != "json_mode":
         return []
-    return [SystemMessage(_IN_JSON.format(schema=json.dumps(form, ensure_ascii=False)))]
+    return [SystemMessage(_JSON_INSTRUCTION.format(schema=json.dumps(json_schema, ensure_ascii=False)))]
 
 
 @dataclass(frozen=True)
@@ -130,82 +137,82 @@ class Answer:
     parsed: Any = None
     error: Exception | None = None
 
-    def after(self, earlier: Answer) -> Answer:
+    def with_earlier_usage(self, earlier: Answer) -> Answer:
         """This answer, with the usage of the earlier one as well."""
         usage = add_usage(earlier.raw.usage_metadata, self.raw.usage_metadata)
         return replace(self, raw=self.raw.model_copy(update={"usage_metadata": usage}))
 
 
 @dataclass(frozen=True)
-class Structure:
+class StructuredOutput:
     """How a model is asked for objects, and how they are found in its answers."""
 
-    asked: _Asked
-    found: Callable[[AIMessage], Any]
-    checked: Callable[[Any], Any]
+    model: _Asked
+    find: Callable[[AIMessage], Any]
+    validate: Callable[[Any], Any]
     instructions: Sequence[BaseMessage]
     include_raw: bool
     output_retries: int
 
-    def ask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
+    def invoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         """Ask, and again where the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
-            reading = self.read(self.asked.invoke(messages, config, **options))
-            for _ in range(self.output_retries if reading.error else 0):
-                again = self.asked.invoke([*messages, *complaint(reading)], config, **options)
-                reading = self.read(again).after(reading)
-                if not reading.error:
+            answer = self.read(self.model.invoke(messages, config, **options))
+            for _ in range(self.output_retries if answer.error else 0):
+                again = self.model.invoke([*messages, *correction_messages(answer)], config, **options)
+                answer = self.read(again).with_earlier_usage(answer)
+                if not answer.error:
                     break
         except ToolChoiceError as error:
-            reading = uncalled(error)
-        return self.outcome(reading)
+            answer = missing_call(error)
+        return self.result(answer)
 
-    async def aask(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
+    async def ainvoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         """Ask, and again where the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
-            reading = self.read(await self.asked.ainvoke(messages, config, **options))
-            for _ in range(self.output_retries if reading.error else 0):
-                again = await self.asked.ainvoke([*messages, *complaint(reading)], config, **options)
-                reading = self.read(again).after(reading)
-                if not reading.error:
+            answer = self.read(await self.model.ainvoke(messages, config, **options))
+            for _ in range(self.output_retries if answer.error else 0):
+                again = await self.model.ainvoke([*messages, *correction_messages(answer)], config, **options)
+                answer = self.read(again).with_earlier_usage(answer)
+                if not answer.error:
                     break
         except ToolChoiceError as error:
-            reading = uncalled(error)
-        return self.outcome(reading)
+            answer = missing_call(error)
+        return self.result(answer)
 
     def read(self, raw: AIMessage) -> Answer:
         """Find the object in a message."""
         try:
-            return Answer(raw, self.checked(self.found(raw)))
+            return Answer(raw, self.validate(self.find(raw)))
         except (ValueError, TypeError, RecursionError) as error:
             return Answer(raw, error=OutputParserException(error, llm_output=str(raw.text)))
 
-    def outcome(self, reading: Answer) -> Any:
+    def result(self, answer: Answer) -> Any:
         """What the caller gets.
 
         Raises:
             Exception: the answer does not fit.
         """
         if self.include_raw:
-            return {"raw": reading.raw, "parsed": reading.parsed, "parsing_error": reading.error}
-        if reading.error:
-            raise reading.error
-        return reading.parsed
+            return {"raw": answer.raw, "parsed": answer.parsed, "parsing_error": answer.error}
+        if answer.error:
+            raise answer.error
+        return answer.parsed
 
 
-def complaint(reading: Answer) -> list[BaseMessage]:
+def correction_messages(answer: Answer) -> list[BaseMessage]:
     """The answer that does not fit, and what is wrong with it: as the result of its calls, where it made some."""
-    text = _AGAIN.format(problem=reading.error)
-    calls = [*reading.raw.tool_calls, *reading.raw.invalid_tool_calls]
+    text = _CORRECTION.format(problem=answer.error)
+    calls = [*answer.raw.tool_calls, *answer.raw.invalid_tool_calls]
     results: list[BaseMessage] = [
         ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error") for call in calls if call["id"]
     ]
-    return [reading.raw, *(results or [HumanMessage(text)])]
+    return [answer.raw, *(results or [HumanMessage(text)])]
 
 
-def uncalled(error: ToolChoiceError) -> Answer:
+def missing_call(error: ToolChoiceError) -> Answer:
     """The answer that lacks the call it was to be."""
     return Answer(to_message(error.partial) if error.partial else AIMessage(""), error=error)
 
@@ -219,25 +226,25 @@ def _arguments(name: str, message: AIMessage) -> Any:
     raise ValueError(f"{name} was not called")
 
 
-def _json(form: Mapping[str, Any] | None, message: AIMessage) -> Any:
+def _json(json_schema: Mapping[str, Any] | None, message: AIMessage) -> Any:
     try:
-        return read(json_values.undressed(str(message.text)), form)[0]
-    except json_values.BadJSON as error:
+        return read(json_values.without_fence(str(message.text)), json_schema)[0]
+    except json_values.InvalidJSON as error:
         cut = message.response_metadata.get("finish_reason") == "length"
         raise ValueError(f"the answer is not JSON{', it was cut off at max_tokens' if cut else ''}: {error}") from None
 
 
-def _checker(schema: Mapping[str, Any] | type | None, form: Mapping[str, Any] | None) -> Callable[[Any], Any]:
+def _validator(schema: Mapping[str, Any] | type | None, json_schema: Mapping[str, Any] | None) -> Callable[[Any], Any]:
     """What turns JSON into the result: pydantic itself, or a look at whether it is an object at all."""
     validate: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
         schema, "parse_obj", None
     )
     if validate is not None:
         return validate
-    return _anything if form is None else _object
+    return _identity if json_schema is None else _object
 
 
-def _anything(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -247,15 +254,15 @@ def _object(value: Any) -> Any:
     return value
 
 
-def _titled(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
+def _titled_schema(schema: Mapping[str, Any] | type | None) -> dict[str, Any] | None:
     """The JSON schema, with a title that can name a tool."""
     if schema is None:
         return None
     if isinstance(schema, Mapping):
         schema = dict(schema) if schema.keys() & {"title", "name", "function"} else {"title": "answer", **schema}
-    form = convert_to_json_schema(schema)
+    json_schema = convert_to_json_schema(schema)
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         own = schema_of(schema)
         if own.keys() & {"$defs", "definitions"}:  # LangChain's form lacks what a type holds that holds itself
-            form = own
-    return form | {"title": tool_name(form["title"])}
+            json_schema = own
+    return json_schema | {"title": tool_name(json_schema["title"])}

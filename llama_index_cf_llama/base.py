@@ -1,7 +1,7 @@
 """`CloudflareLlama`: the model as a `FunctionCallingLLM`.
 
 The decorated methods are LlamaIndex's; each makes one request and reports one event. Sync and async stand side by side
-and differ in colour only: what is asked is decided by `_asking`, what an answer becomes by `responses`.
+and differ in colour only: what is asked is decided by `_prepare`, what an answer becomes by `responses`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from llama_index.core.tools import BaseTool
 from pydantic import ConfigDict, Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
-from cf_llama.config.credentials import SECRETS, concealed
-from cf_llama.transport.prepare import Asking, asking
-from llama_index_cf_llama.batch import Queueing
+from cf_llama.config.credentials import SECRETS, wrap_secrets
+from cf_llama.transport.prepare import PreparedCall, prepare
+from llama_index_cf_llama.batch import QueueMethods
 from llama_index_cf_llama.messages import to_wire
-from llama_index_cf_llama.privacy import discreet
+from llama_index_cf_llama.privacy import redact_spans
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
-from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
+from llama_index_cf_llama.responses import ResponseAccumulator, chat_response, tool_selections
 from llama_index_cf_llama.structured_output import StructuredOutput
 from llama_index_cf_llama.tools import definition
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from llama_index_cf_llama.options import ModelOptions
 
 USER_AGENT = "llama_index_cf_llama"
-_KEPT_OUT = {name for name, field in Settings.model_fields.items() if field.exclude}
+_NOT_PICKLED = {name for name, field in Settings.model_fields.items() if field.exclude}
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -61,8 +61,8 @@ def _completion_event(method: _Method) -> _Method:
     return cast("_Method", llm_completion_callback()(method))
 
 
-@discreet
-class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
+@redact_spans
+class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingLLM):
     """Llama 3.3 70B on Cloudflare Workers AI as an LLM of LlamaIndex: a `FunctionCallingLLM`.
 
     Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
@@ -209,11 +209,11 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
 
     @field_validator("additional_kwargs")
     @classmethod
-    def _conceal(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return concealed(value)
+    def _wrap_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return wrap_secrets(value)
 
     @field_serializer("additional_kwargs")
-    def _dumped(self, value: dict[str, Any]) -> dict[str, Any]:
+    def _serialize(self, value: dict[str, Any]) -> dict[str, Any]:
         return _without_secrets(value)
 
     @classmethod
@@ -224,7 +224,7 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
     def __getstate__(self) -> dict[str, Any]:
         """What a pickle holds: no secret and no client. Whoever loads it takes the account from the environment."""
         state = super().__getstate__()
-        kept = {name: value for name, value in state["__dict__"].items() if name not in _KEPT_OUT}
+        kept = {name: value for name, value in state["__dict__"].items() if name not in _NOT_PICKLED}
         kept["additional_kwargs"] = _without_secrets(self.additional_kwargs)
         return {**state, "__dict__": kept}
 
@@ -316,21 +316,21 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
         messages = [*(chat_history or ()), *([last] if last else ())]
         return {"messages": messages, **(offer if tools else {}), **kwargs}
 
-    def _conversation(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Asking:
-        return self._asking(self._given(kwargs), messages=to_wire(messages))
+    def _conversation(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> PreparedCall:
+        return self._prepare(self._merged_options(kwargs), messages=to_wire(messages))
 
-    def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Asking:
-        given = self._given(kwargs)
-        form = given.pop("complete_as", self.complete_as)
-        if form is None:
-            form = "prompt" if given.get("raw") or given.get("lora", self.lora) else "chat"
-        if form not in {"chat", "prompt"}:
-            raise InvalidRequestError(f"complete_as must be chat or prompt, not {form!r}")
-        if form == "chat":
-            return self._asking(given, messages=[{"role": "user", "content": prompt}])
+    def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> PreparedCall:
+        options = self._merged_options(kwargs)
+        tool_schema = options.pop("complete_as", self.complete_as)
+        if tool_schema is None:
+            tool_schema = "prompt" if options.get("raw") or options.get("lora", self.lora) else "chat"
+        if tool_schema not in {"chat", "prompt"}:
+            raise InvalidRequestError(f"complete_as must be chat or prompt, not {tool_schema!r}")
+        if tool_schema == "chat":
+            return self._prepare(options, messages=[{"role": "user", "content": prompt}])
         if not formatted:
-            prompt = self._template(raw=bool(given.get("raw")))(prompt)
-        return self._asking(given, prompt=prompt)
+            prompt = self._template(raw=bool(options.get("raw")))(prompt)
+        return self._prepare(options, prompt=prompt)
 
     def _template(self, *, raw: bool) -> Callable[[str], str]:
         """The user's own template, else that of Llama 3.3 where nobody else would apply it."""
@@ -338,39 +338,39 @@ class CloudflareLlama(Settings, StructuredOutput, Queueing, FunctionCallingLLM):
             return cast("Callable[[str], str]", self.completion_to_prompt)
         return completion_to_prompt if raw else default_completion_to_prompt
 
-    def _given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _merged_options(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in {**self.additional_kwargs, **kwargs}.items() if value is not None}
 
-    def _asking(self, given: Mapping[str, Any], **question: Any) -> Asking:
-        return asking(self, given, USER_AGENT, **question)
+    def _prepare(self, options: Mapping[str, Any], **question: Any) -> PreparedCall:
+        return prepare(self, options, USER_AGENT, **question)
 
-    def _run(self, ask: Asking) -> ChatResponse:
-        return chat_response(self._way.run(ask))
+    def _run(self, call: PreparedCall) -> ChatResponse:
+        return chat_response(self._runner.run(call))
 
-    async def _arun(self, ask: Asking) -> ChatResponse:
-        return chat_response(await self._way.arun(ask))
+    async def _arun(self, call: PreparedCall) -> ChatResponse:
+        return chat_response(await self._runner.arun(call))
 
-    def _stream(self, ask: Asking) -> ChatResponseGen:
-        return _growing(self._way.stream(ask))
+    def _stream(self, call: PreparedCall) -> ChatResponseGen:
+        return _accumulated(self._runner.stream(call))
 
-    def _astream(self, ask: Asking) -> ChatResponseAsyncGen:
-        return _agrowing(self._way.astream(ask))
+    def _astream(self, call: PreparedCall) -> ChatResponseAsyncGen:
+        return _aaccumulated(self._runner.astream(call))
 
 
 def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in SECRETS}
 
 
-def _growing(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
-    answer = GrowingAnswer()
+def _accumulated(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
+    answer = ResponseAccumulator()
     with closing(deltas):
         for delta in deltas:
             yield answer.add(delta)
             del delta  # else it would stand beside the error of the next
 
 
-async def _agrowing(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen:
-    answer = GrowingAnswer()
+async def _aaccumulated(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen:
+    answer = ResponseAccumulator()
     async with aclosing(deltas):
         async for delta in deltas:
             yield answer.add(delta)

@@ -13,56 +13,56 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, PrivateAttr
 
 from cf_llama.protocol.reply import Delta, Reply
-from cf_llama.transport.prepare import Asking
+from cf_llama.transport.prepare import PreparedCall
 
 
-class Way(Protocol):
+class CallRunner(Protocol):
     """How questions reach the service."""
 
-    def run(self, ask: Asking) -> Reply:
+    def run(self, call: PreparedCall) -> Reply:
         """The whole answer."""
 
-    async def arun(self, ask: Asking) -> Reply:
+    async def arun(self, call: PreparedCall) -> Reply:
         """The whole answer."""
 
-    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+    def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
         """The answer in pieces."""
 
-    def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+    def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
         """The answer in pieces."""
 
 
-class Singly:
+class DirectCalls:
     """Each question by itself, at once."""
 
-    def run(self, ask: Asking) -> Reply:
+    def run(self, call: PreparedCall) -> Reply:
         """The whole answer."""
-        return ask.transport.run(ask.request)
+        return call.transport.run(call.request)
 
-    async def arun(self, ask: Asking) -> Reply:
+    async def arun(self, call: PreparedCall) -> Reply:
         """The whole answer."""
-        return await ask.transport.arun(ask.request)
+        return await call.transport.arun(call.request)
 
-    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+    def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
         """The answer in pieces."""
-        return ask.transport.stream(ask.request)
+        return call.transport.stream(call.request)
 
-    def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+    def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
         """The answer in pieces."""
-        return ask.transport.astream(ask.request)
+        return call.transport.astream(call.request)
 
 
-class Queueing(FunctionCallingLLM):
+class QueueMethods(FunctionCallingLLM):
     """The part of `CloudflareLlama` that knows of the batch queue."""
 
     model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
-    _way: Way = PrivateAttr(default_factory=Singly)
+    _runner: CallRunner = PrivateAttr(default_factory=DirectCalls)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """LlamaIndex makes a model anew when it is loaded, without what is private to it."""
         super().__setstate__(state)
-        self._way = (state["__pydantic_private__"] or {}).get("_way", self._way)
+        self._runner = (state["__pydantic_private__"] or {}).get("_runner", self._runner)
 
     def queued(self, **options: Any) -> Self:
         """This model with every answer through the batch queue: for extractors, programs and engines over many nodes.
@@ -81,10 +81,10 @@ class Queueing(FunctionCallingLLM):
             >>> IngestionPipeline(transformations=[splitter, extractor]).run(documents=documents)
         """
         from cf_llama.batch import BatchOptions  # noqa: PLC0415 - most programs never ask for it
-        from cf_llama.batch.gathering import Gathering  # noqa: PLC0415 - as above
+        from cf_llama.batch.request_collector import RequestCollector  # noqa: PLC0415 - as above
 
         model = self.model_copy()
-        model._way = Gathering(BatchOptions(**options))  # noqa: SLF001 - of the copy
+        model._runner = RequestCollector(BatchOptions(**options))  # noqa: SLF001 - of the copy
         return model
 
     def batch_queue(
@@ -107,8 +107,8 @@ class Queueing(FunctionCallingLLM):
             WorkersAIError: a question has no answer.
             ValueError: an option of the queue is unknown, or its value is not allowed.
         """
-        asking = self.abatch_queue(conversations, return_exceptions=return_exceptions, queue=queue, **kwargs)
-        return _run(asking)
+        coroutine = self.abatch_queue(conversations, return_exceptions=return_exceptions, queue=queue, **kwargs)
+        return _run(coroutine)
 
     async def abatch_queue(
         self,
@@ -128,11 +128,11 @@ class Queueing(FunctionCallingLLM):
         return responses
 
 
-def _run(asking: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+def _run(coroutine: Coroutine[Any, Any, list[Any]]) -> list[Any]:
     """Run to the end, also where an event loop is running; LlamaIndex's own way leaves connections open then."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(asking)
+        return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(contextvars.copy_context().run, asyncio.run, asking).result()
+        return thread.submit(contextvars.copy_context().run, asyncio.run, coroutine).result()

@@ -27,7 +27,7 @@ def chat_response(reply: Reply) -> ChatResponse:
 
 
 @dataclass(slots=True)
-class GrowingAnswer:
+class ResponseAccumulator:
     """Deltas in, responses out; the message of each holds all that has come so far, its `delta` what is new."""
 
     text: str = field(default="", repr=False)
@@ -54,7 +54,7 @@ def _message(text: str, calls: Sequence[ToolCall]) -> ChatMessage:
     The calls stand in `additional_kwargs` as well: streamed structured output and the chat engines look only there.
     """
     blocks: list[ContentBlock] = [TextBlock(text=text), *map(_block, calls)]
-    kept = {"tool_calls": list(map(_kept, calls))} if calls else {}
+    kept = {"tool_calls": list(map(_content, calls))} if calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kept)
 
 
@@ -63,7 +63,7 @@ def _block(call: ToolCall) -> ToolCallBlock:
     return ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=arguments)
 
 
-def _kept(call: ToolCall) -> dict[str, Any]:
+def _content(call: ToolCall) -> dict[str, Any]:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.text}}
 
 
@@ -103,5 +103,5 @@ def tool_selections(message: ChatMessage) -> list[ToolSelection]:
     ]
 
 
-def _arguments(given: Mapping[str, Any] | str) -> dict[str, Any]:
-    return object_of(given) if isinstance(given, str) else dict(given)
+def _arguments(options: Mapping[str, Any] | str) -> dict[str, Any]:
+    return object_of(options) if isinstance(options, str) else dict(options)

@@ -23,14 +23,14 @@ from pydantic_core import to_json
 
 from cf_llama.protocol import json_values
 from cf_llama.protocol.coercion import read
-from cf_llama.protocol.json_schema import declared
-from llama_index_cf_llama.tools import form
+from cf_llama.protocol.json_schema import declared_parameters
+from llama_index_cf_llama.tools import tool_schema
 
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
 """What LlamaIndex streams: the object as far as it is known, with any fields while it is not yet valid."""
 
-_OF_TOOLS = {"tools", "tool_choice", "tool_required", "parallel_tool_calls", "allow_parallel_tool_calls"}
-_BY_CALL = {PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION}
+_TOOL_OPTIONS = {"tools", "tool_choice", "tool_required", "parallel_tool_calls", "allow_parallel_tool_calls"}
+_FUNCTION_CALLING_MODES = {PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION}
 
 dispatcher = get_dispatcher(__name__)
 
@@ -59,12 +59,12 @@ class StructuredOutput(FunctionCallingLLM):
         Raises:
             ValueError: the model's answer is no such object.
         """
-        if self.pydantic_program_mode not in _BY_CALL:
+        if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             output: Model = super().structured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
             return output
-        _tell_start(output_cls, prompt, prompt_args)
-        answer = self.chat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
-        return _told_end(_object(output_cls, answer))
+        _start_event(output_cls, prompt, prompt_args)
+        answer = self.chat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
+        return _end_event(_object(output_cls, answer))
 
     @dispatcher.span
     async def astructured_predict(
@@ -79,12 +79,12 @@ class StructuredOutput(FunctionCallingLLM):
         Raises:
             ValueError: the model's answer is no such object.
         """
-        if self.pydantic_program_mode not in _BY_CALL:
+        if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             output: Model = await super().astructured_predict(output_cls, prompt, dict(llm_kwargs or {}), **prompt_args)
             return output
-        _tell_start(output_cls, prompt, prompt_args)
-        answer = await self.achat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
-        return _told_end(_object(output_cls, answer))
+        _start_event(output_cls, prompt, prompt_args)
+        answer = await self.achat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
+        return _end_event(_object(output_cls, answer))
 
     def _structured_stream_call(
         self,
@@ -94,14 +94,14 @@ class StructuredOutput(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Generator[Partial[Model], None, None]:
         """The objects of `stream_structured_predict`; the last one is whole, or an error says why not."""
-        if self._by_schema:
-            answer = self.chat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
+        if self._uses_json_schema:
+            answer = self.chat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
             return _one(_object(output_cls, answer))
-        if self.pydantic_program_mode not in _BY_CALL:
+        if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             return super()._structured_stream_call(
                 output_cls, cast("PromptTemplate", prompt), llm_kwargs, **prompt_args
             )
-        program = self._forcing_program(output_cls, prompt)
+        program = self._forced_call_program(output_cls, prompt)
         return _whole(output_cls, program.stream_call(llm_kwargs=dict(llm_kwargs or {}), **prompt_args))
 
     async def _structured_astream_call(
@@ -112,26 +112,26 @@ class StructuredOutput(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> AsyncGenerator[Partial[Model], None]:
         """The objects of `astream_structured_predict`; the last one is whole, or an error says why not."""
-        if self._by_schema:
-            answer = await self.achat(**self._asking_for(output_cls, prompt, llm_kwargs, prompt_args))
+        if self._uses_json_schema:
+            answer = await self.achat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
             return _aone(_object(output_cls, answer))
-        if self.pydantic_program_mode not in _BY_CALL:
+        if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             return await super()._structured_astream_call(
                 output_cls, cast("PromptTemplate", prompt), llm_kwargs, **prompt_args
             )
-        program = self._forcing_program(output_cls, prompt)
+        program = self._forced_call_program(output_cls, prompt)
         return _awhole(output_cls, await program.astream_call(llm_kwargs=dict(llm_kwargs or {}), **prompt_args))
 
     @property
-    def _by_schema(self) -> bool:
+    def _uses_json_schema(self) -> bool:
         return self.should_use_structured_outputs and self.pydantic_program_mode is PydanticProgramMode.DEFAULT
 
-    def _forcing_program(self, output_cls: type[Model], prompt: BasePromptTemplate) -> FunctionCallingProgram[Any]:
+    def _forced_call_program(self, output_cls: type[Model], prompt: BasePromptTemplate) -> FunctionCallingProgram[Any]:
         return FunctionCallingProgram.from_defaults(
             output_cls=output_cls, prompt=prompt, llm=self, tool_choice="required"
         )
 
-    def _asking_for(
+    def _chat_arguments(
         self,
         output_cls: type[BaseModel],
         prompt: BasePromptTemplate,
@@ -140,11 +140,11 @@ class StructuredOutput(FunctionCallingLLM):
     ) -> dict[str, Any]:
         """The arguments of `chat` that ask for an object."""
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        options = {name: value for name, value in (llm_kwargs or {}).items() if name not in _OF_TOOLS}
-        if self._by_schema:
+        options = {name: value for name, value in (llm_kwargs or {}).items() if name not in _TOOL_OPTIONS}
+        if self._uses_json_schema:
             schema = {"type": "json_schema", "json_schema": output_cls.model_json_schema()}
             return {"messages": messages, "response_format": schema, **options}
-        call = {"tools": [form(output_cls)], "tool_choice": "required", "parallel_tool_calls": False}
+        call = {"tools": [tool_schema(output_cls)], "tool_choice": "required", "parallel_tool_calls": False}
         return {"messages": messages, **call, **options}
 
 
@@ -153,9 +153,9 @@ def _json(output_cls: type[BaseModel], answer: ChatResponse) -> bytes | str:
     for block in answer.message.blocks:
         if isinstance(block, ToolCallBlock):
             return block.tool_kwargs if isinstance(block.tool_kwargs, str) else to_json(block.tool_kwargs)
-    text = json_values.undressed(answer.message.content or "")
-    with suppress(json_values.BadJSON):  # then pydantic says what is wrong with it
-        return read(text, declared(form(output_cls)))[1]
+    text = json_values.without_fence(answer.message.content or "")
+    with suppress(json_values.InvalidJSON):  # then pydantic says what is wrong with it
+        return read(text, declared_parameters(tool_schema(output_cls)))[1]
     return text
 
 
@@ -200,10 +200,10 @@ def _check_whole(output_cls: type[BaseModel], last: Any) -> None:
         output_cls.model_validate(last.model_dump(exclude_unset=True) if isinstance(last, BaseModel) else last)
 
 
-def _tell_start(output_cls: type[BaseModel], prompt: BasePromptTemplate, prompt_args: dict[str, Any]) -> None:
+def _start_event(output_cls: type[BaseModel], prompt: BasePromptTemplate, prompt_args: dict[str, Any]) -> None:
     dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args))
 
 
-def _told_end(output: Model) -> Model:
+def _end_event(output: Model) -> Model:
     dispatcher.event(LLMStructuredPredictEndEvent(output=output))
     return output

@@ -9,7 +9,7 @@ from llama_index.core.tools import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
 from cf_llama.protocol.json_schema import tool_definition, tool_name
-from cf_llama.protocol.references import titled
+from cf_llama.protocol.references import with_root_title
 
 
 def definition(tool: BaseTool) -> dict[str, Any]:
@@ -25,16 +25,16 @@ def definition(tool: BaseTool) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=512)
-def form(output_cls: type[BaseModel]) -> dict[str, Any]:
+def tool_schema(output_cls: type[BaseModel]) -> dict[str, Any]:
     """The tool whose arguments are an object of a class."""
-    schema = titled(output_cls.model_json_schema())
+    schema = with_root_title(output_cls.model_json_schema())
     name = tool_name(schema.get("title", output_cls.__name__))
     return tool_definition({"name": name, "description": schema.get("description"), "parameters": schema})
 
 
 @lru_cache(maxsize=512)
 def _definition(name: str | None, description: str, fn_schema: type[BaseModel] | None) -> dict[str, Any]:
-    given = ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True)
+    options = ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True)
     if fn_schema is not None:  # LlamaIndex passes on a few of its keywords, and no reference at its root
-        given["function"]["parameters"] = fn_schema.model_json_schema()
-    return tool_definition(given)
+        options["function"]["parameters"] = fn_schema.model_json_schema()
+    return tool_definition(options)

@@ -117,8 +117,8 @@ def test_a_host_without_an_address_is_named_and_looked_up_once(failure, monkeypa
     async def unknown_too(host, *_):
         unknown(host)
 
-    monkeypatch.setattr(sockets, "addresses_of", unknown)
-    monkeypatch.setattr(sockets, "async_addresses_of", unknown_too)
+    monkeypatch.setattr(sockets, "resolve", unknown)
+    monkeypatch.setattr(sockets, "async_resolve", unknown_too)
     error = failure("https://api.invalid/client/v4", "ConnectionFailedError")
     assert "api.invalid has no address" in str(error)
     assert "CLOUDFLARE_BASE_URL" in str(error)

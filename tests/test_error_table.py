@@ -8,7 +8,7 @@ from llama_index.core.llms import ChatMessage
 
 from cf_llama.protocol import errors
 from cf_llama_emulator.faults.codes import AI_SERVICE, API_FRONT, GATEWAY
-from cf_llama_emulator.faults.forms import FORMS
+from cf_llama_emulator.faults.error_formats import FORMS
 from cf_llama_emulator.server.threaded import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama

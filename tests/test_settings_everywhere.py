@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from cf_llama import InvalidRequestError, Settings
-from cf_llama.config.credentials import concealed
-from cf_llama.config.setting_names import ELSEWHERE, unknown_setting
+from cf_llama.config.credentials import wrap_secrets
+from cf_llama.config.setting_names import NAMES_ELSEWHERE, unknown_setting
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from llama_index_cf_llama import CloudflareLlama
 
@@ -57,8 +57,8 @@ def test_a_name_like_no_other_is_told_all_there_are():
 
 
 def test_what_others_call_a_setting_is_one():
-    assert set(ELSEWHERE.values()) <= Settings.model_fields.keys()
-    assert not ELSEWHERE.keys() & Settings.model_fields.keys()
+    assert set(NAMES_ELSEWHERE.values()) <= Settings.model_fields.keys()
+    assert not NAMES_ELSEWHERE.keys() & Settings.model_fields.keys()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -78,7 +78,7 @@ def test_a_function_gives_the_token_for_each_call_and_is_never_shown(model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_function_can_give_the_token_of_one_call(model):
-    call = model(account_id="0" * 32).for_call(concealed({"api_key": lambda: "a-token"}))
+    call = model(account_id="0" * 32).for_call(wrap_secrets({"api_key": lambda: "a-token"}))
     assert call.connection().http_headers()["authorization"] == "Bearer a-token"
 
 

@@ -76,11 +76,11 @@ class Entries(defaultdict[int, list[Entry]]):
     def __init__(self, ledger: TextIO) -> None:
         """Read from `ledger`."""
         super().__init__(list)
-        self._ledger, self._rest = ledger, ""
+        self._ledger, self._back_off = ledger, ""
 
     def read(self) -> None:
         """Read on; a line that is still being written waits."""
-        *lines, self._rest = (self._rest + self._ledger.read()).split("\n")
+        *lines, self._back_off = (self._back_off + self._ledger.read()).split("\n")
         for entry in map(json.loads, lines):
             self[entry["key"]].append(entry)
 
@@ -141,7 +141,7 @@ async def run(seed: int, run_: Run, caller: Caller, ledger: TextIO, pool: Thread
     calls, loop = planned(seed, range(run_.calls)), asyncio.get_running_loop()
     entries = Entries(ledger)
 
-    async def work() -> None:
+    async def scheduler() -> None:
         for call in calls:
             alone = caller.acall(call) if call.way.startswith("a") else loop.run_in_executor(pool, caller.call, call)
             try:
@@ -151,7 +151,7 @@ async def run(seed: int, run_: Run, caller: Caller, ledger: TextIO, pool: Thread
             entries.read()
             run_.judge(call, entries.pop(call.key, []))
 
-    await asyncio.gather(*(work() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(scheduler() for _ in range(AT_ONCE)))
     await asyncio.sleep(0.2)  # for connections that are being closed
     entries.read()
     left = {call.key for call in planned(seed, range(run_.calls)) if call.leaves}

@@ -48,7 +48,7 @@ class Caller:
 
     def call(self, outcome: Outcome) -> Outcome:
         """Make one synchronous call."""
-        model, asked, options = self._asked(outcome)
+        model, asked, options = self._pending(outcome)
         try:
             answer = getattr(model, outcome.way)(asked, **options)
             if outcome.way in STREAMS:
@@ -64,7 +64,7 @@ class Caller:
 
     async def acall(self, outcome: Outcome) -> Outcome:
         """Make one asynchronous call; one that is left early is cancelled if it does not stream."""
-        model, asked, options = self._asked(outcome)
+        model, asked, options = self._pending(outcome)
         try:
             answer = getattr(model, outcome.way)(asked, **options)
             if outcome.way in STREAMS:
@@ -82,7 +82,7 @@ class Caller:
             pass
         return outcome
 
-    def _asked(self, outcome: Outcome) -> tuple[Any, Any, dict[str, Any]]:
+    def _pending(self, outcome: Outcome) -> tuple[Any, Any, dict[str, Any]]:
         text, options = question(outcome.key, outcome.kind), _options(outcome.kind)
         if "chat" in outcome.way:
             return self._llama_index, [ChatMessage(content=text)], options

@@ -10,7 +10,7 @@ from typing import Any
 
 from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.wire.chunks import split
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Piece, Text
 from cf_llama_emulator.wire.tokens import estimate, estimate_call
 from cf_llama_emulator.wire.writers import encode
 
@@ -101,12 +101,12 @@ class KeyedEngine:
 
     name = "keyed"
 
-    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
         """Yield the pieces of the meaning."""
-        key, kind = QUESTION.search(ask.messages[0]["content"]).groups()  # type: ignore[union-attr] # nothing else is asked
-        meant = meaning(int(key), kind, again=len(ask.messages) > 1)
+        key, kind = QUESTION.search(request.messages[0]["content"]).groups()  # type: ignore[union-attr] # nothing else is asked
+        meant = meaning(int(key), kind, again=len(request.messages) > 1)
         calls = [Call(name, arguments) for name, arguments in meant.calls]
-        return ScriptEngine([[*calls, End("tool_calls")] if calls else _said(meant.text)]).answer(ask)
+        return ScriptEngine([[*calls, End("tool_calls")] if calls else _said(meant.text)]).answer(request)
 
 
 def _said(text: str) -> str | list[Text | End]:

@@ -12,8 +12,8 @@ from typing import TextIO
 
 from benchmarks.chaos.meaning import QUESTION, KeyedEngine, meaning, tokens
 from cf_llama_emulator.server import serve
-from cf_llama_emulator.server.request_log import Seen
-from cf_llama_emulator.wire.parse_request import read_ask
+from cf_llama_emulator.server.request_log import LoggedRequest
+from cf_llama_emulator.wire.parse_request import parse_request
 from cf_llama_emulator.wire.tokens import estimate_input
 
 MEMORY = 5000
@@ -30,11 +30,11 @@ PIECES = ("split=97", "split=23", "split=1", "merge", "jitter=0.003", "latency=0
 HEADERS = ("gzip", *(f"content-type={kind}" for kind in ("text/html", "text/event-stream", "application/json")))
 CALLS = ("ids=absent", "ids=null", "ids=repeated", "empty-calls", "null-finalisation", "whole-calls", "top-fragments")
 COPIES = ("empty-beside", "absent=response", "absent=choices", "absent=tool_calls")
-COUNTS = (
+USAGE_FAULTS = (
     *("no-usage", "no-usage=increments", "increments"),
     *("usage-twice", "usage-twice=zeros", "usage-twice=details"),
 )
-ENDS = (*COUNTS, "finish-reason=absent", "finish-reason=top", "text-at-end")
+ENDS = (*USAGE_FAULTS, "finish-reason=absent", "finish-reason=top", "text-at-end")
 HARMLESS = (PADDING, (*FORM, *FRAMING), PIECES, HEADERS, (*CALLS, *COPIES), ENDS)
 """Faults under which the answer is the same: out of each row one at most."""
 LEAKS = ("leak=json", "leak=function", "leak=tag", "leak=python", "leak=fenced")
@@ -108,7 +108,7 @@ class Ledger:
         self._seed, self._out = seed, out
         self._attempts: Counter[int] = Counter()
 
-    def __call__(self, seen: Seen) -> str:
+    def __call__(self, seen: LoggedRequest) -> str:
         """Return the faults of one request."""
         body = seen.body
         key, kind = QUESTION.search(body["messages"][0]["content"]).groups()  # type: ignore[union-attr] # always there
@@ -118,10 +118,10 @@ class Ledger:
         fate, faults = faults_of(self._seed, int(key), attempt, kind)
         again = len(body["messages"]) > 1
         meant = meaning(int(key), kind, again=again)
-        line = {"key": int(key), "kind": kind, "fate": fate, "faults": faults, "again": again}
-        counts = [estimate_input(read_ask("", body)), tokens(meant)]
-        line |= {"text": meant.text, "calls": meant.calls, "counts": counts}
-        self._out.write(json.dumps(line) + "\n")
+        connection = {"key": int(key), "kind": kind, "fate": fate, "faults": faults, "again": again}
+        counts = [estimate_input(parse_request("", body)), tokens(meant)]
+        connection |= {"text": meant.text, "calls": meant.calls, "counts": counts}
+        self._out.write(json.dumps(connection) + "\n")
         self._out.flush()
         return faults
 

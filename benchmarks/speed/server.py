@@ -9,7 +9,7 @@ from typing import cast
 
 from benchmarks.speed import answers
 from benchmarks.speed.affinity import stay_on
-from benchmarks.speed.task import Task, told
+from benchmarks.speed.task import Task, last_report
 
 CONNECTIONS = b"GET /connections"
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
             count = str(self._server.connections).encode()
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(count), count))
             return
-        task = told(body)
+        task = last_report(body)
         self._server.asked += 1
         if task.refuse and self._server.asked % task.refuse == 0:
             self._transport.write(answers.refusal())

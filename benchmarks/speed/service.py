@@ -40,11 +40,11 @@ class Service:
     def connections(self) -> int:
         """How many connections were ever opened, without those that asked for this number."""
         with _straight.open(f"http://127.0.0.1:{self.port}/connections") as answer:
-            self._asked.append(1)
-            return int(answer.read()) - len(self._asked)
+            self._pending.append(1)
+            return int(answer.read()) - len(self._pending)
 
     @property
-    def _asked(self) -> list[int]:
+    def _pending(self) -> list[int]:
         return _QUESTIONS.setdefault(self.port, [])
 
 

@@ -36,8 +36,8 @@ class Task:
     @property
     def question(self) -> str:
         """The last message."""
-        told = asdict(self)
-        return f"Hello there [[{told.pop('kind')} {' '.join(str(told[name]) for name in _TOLD)}]]"
+        last_report = asdict(self)
+        return f"Hello there [[{last_report.pop('kind')} {' '.join(str(last_report[name]) for name in _TOLD)}]]"
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -51,7 +51,7 @@ _TOLD = ("events", "latency", "pace", "refuse")
 _TURN = "It was a dark and stormy night; the rain fell in torrents, except at occasional intervals. " * 3
 
 
-def told(body: bytes) -> Task:
+def last_report(body: bytes) -> Task:
     """Read the task out of a request."""
     begin = body.rfind(MARK) + len(MARK)
     kind, *numbers = body[begin : body.index(END, begin)].decode().split()

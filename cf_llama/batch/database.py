@@ -26,27 +26,27 @@ class Database:
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
-        with self._failing():
+        with self._map_errors():
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=1)
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run a statement that returns no rows."""
-        with self._failing():
+        with self._map_errors():
             return self._connection.execute(statement, parameters)
 
     def query(self, statement: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
         """The rows of a query, as they are read."""
-        with self._failing():
+        with self._map_errors():
             yield from self._connection.execute(statement, parameters)
 
     def execute_many(self, statement: str, parameters: Iterable[Sequence[Any]]) -> None:
         """Run a statement once for each of the parameters."""
-        with self._failing():
+        with self._map_errors():
             self._connection.executemany(statement, parameters)
 
     def execute_script(self, statements: str) -> None:
         """Run several statements."""
-        with self._failing():
+        with self._map_errors():
             self._connection.executescript(statements)
 
     @contextmanager
@@ -66,7 +66,7 @@ class Database:
         self._connection.close()
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def _map_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Questions through the queue, in both colours side by side; what to do and when is decided by `Work`."""
+"""Questions through the queue, in both colours side by side; what to do and when is decided by `BatchScheduler`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from cf_llama.batch.actions import Action, Pause, Ticket
 from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
-from cf_llama.batch.steps import Pause, Step, Ticket
-from cf_llama.batch.wire import Item, Outcome
-from cf_llama.batch.work import Work
+from cf_llama.batch.payloads import Item, Outcome
+from cf_llama.batch.scheduler import BatchScheduler
 from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
 from cf_llama.protocol.reply import Usage
 from cf_llama.protocol.request import ChatRequest
@@ -45,7 +45,7 @@ class Batch:
         self._messages = self.options.items != "prompt"
 
     @property
-    def learned(self) -> BatchOptions:
+    def adapted_options(self) -> BatchOptions:
         """The options for further batches: with prompts, once messages have been refused."""
         return self.options if self._messages else replace(self.options, items="prompt")
 
@@ -55,7 +55,7 @@ class Batch:
 
         Args:
             path: The file.
-            choices: `attempts` and `again_in_doubt`, see `Job`.
+            choices: `attempts` and `retry_in_doubt`, see `Job`.
 
         Raises:
             InvalidRequestError: another process has it open, or the file is no journal.
@@ -72,7 +72,7 @@ class Batch:
         Raises:
             InvalidRequestError: the references are not as many as the requests, or not all different.
         """
-        items = named(requests, references)
+        items = with_references(requests, references)
         found = {}
         for outcome in self.as_completed(items):
             found[outcome.reference] = outcome
@@ -80,7 +80,7 @@ class Batch:
 
     async def arun(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
         """Ask all, and return the outcomes in the order of the requests; see `run`."""
-        items = named(requests, references)
+        items = with_references(requests, references)
         found = {}
         async for outcome in self.aas_completed(items):
             found[outcome.reference] = outcome
@@ -100,19 +100,19 @@ class Batch:
         Raises:
             WorkersAIError: a question was not taken. `as_completed` gives an outcome for each instead.
         """
-        work = self._work(items)
-        while (step := work.submission(monotonic())) is not None:
-            self._do(work, step)
-        _raise_first(work.rest())
-        return [poll.ticket for poll in work.waiting]
+        scheduler = self._work(items)
+        while (action := scheduler.next_submission(monotonic())) is not None:
+            self._perform(scheduler, action)
+        _raise_first(scheduler.remaining_outcomes())
+        return [poll.ticket for poll in scheduler.waiting]
 
     async def asubmit(self, items: Iterable[Item]) -> list[Ticket]:
         """Send all, and return what to collect them by; see `submit`."""
-        work = self._work(items)
-        while (step := work.submission(monotonic())) is not None:
-            await self._ado(work, step)
-        _raise_first(work.rest())
-        return [poll.ticket for poll in work.waiting]
+        scheduler = self._work(items)
+        while (action := scheduler.next_submission(monotonic())) is not None:
+            await self._aperform(scheduler, action)
+        _raise_first(scheduler.remaining_outcomes())
+        return [poll.ticket for poll in scheduler.waiting]
 
     def collect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> Generator[Outcome, None, None]:
         """Wait for what was sent before, by this process or another, and give the outcomes.
@@ -124,70 +124,70 @@ class Batch:
             requests: The questions, in the order of the references: they tell how the answers are to be read (stop
                 sequences, tools). Without them, answers are read as plain texts.
         """
-        return self._outcomes(self._resumed(ticket, requests))
+        return self._outcomes(self._resume(ticket, requests))
 
     def acollect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> AsyncGenerator[Outcome, None]:
         """Wait for what was sent before, by this process or another, and give the outcomes; see `collect`."""
-        return self._aoutcomes(self._resumed(ticket, requests))
+        return self._aoutcomes(self._resume(ticket, requests))
 
-    def _work(self, items: Iterable[Item]) -> Work:
+    def _work(self, items: Iterable[Item]) -> BatchScheduler:
         source = iter(items)
-        return Work(self.options, lambda count: list(islice(source, count)), messages=self._messages)
+        return BatchScheduler(self.options, lambda count: list(islice(source, count)), messages=self._messages)
 
-    def _resumed(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> Work:
+    def _resume(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> BatchScheduler:
         if requests and len(requests) != len(ticket.references):
             raise InvalidRequestError(f"{len(ticket.references)} references, but {len(requests)} requests")
         questions = requests or [ChatRequest(prompt="?", model=ticket.model)] * len(ticket.references)
-        work = self._work(())
-        work.resume(ticket, [Item(*pair) for pair in zip(ticket.references, questions, strict=True)], monotonic())
-        return work
+        scheduler = self._work(())
+        scheduler.resume(ticket, [Item(*pair) for pair in zip(ticket.references, questions, strict=True)], monotonic())
+        return scheduler
 
-    def _outcomes(self, work: Work) -> Generator[Outcome, None, None]:
-        while (step := work.step(monotonic())) is not None:
-            self._do(work, step)
-            for outcome in work.finished():
+    def _outcomes(self, scheduler: BatchScheduler) -> Generator[Outcome, None, None]:
+        while (action := scheduler.next_action(monotonic())) is not None:
+            self._perform(scheduler, action)
+            for outcome in scheduler.take_outcomes():
                 yield outcome
-        for outcome in work.rest():
+        for outcome in scheduler.remaining_outcomes():
             yield outcome
 
-    async def _aoutcomes(self, work: Work) -> AsyncGenerator[Outcome, None]:
-        while (step := work.step(monotonic())) is not None:
-            await self._ado(work, step)
-            for outcome in work.finished():
+    async def _aoutcomes(self, scheduler: BatchScheduler) -> AsyncGenerator[Outcome, None]:
+        while (action := scheduler.next_action(monotonic())) is not None:
+            await self._aperform(scheduler, action)
+            for outcome in scheduler.take_outcomes():
                 yield outcome
-        for outcome in work.rest():
+        for outcome in scheduler.remaining_outcomes():
             yield outcome
 
-    def _do(self, work: Work, step: Step) -> None:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
+    def _perform(self, scheduler: BatchScheduler, action: Action) -> None:
+        if isinstance(action, Pause):
+            time.sleep(action.seconds)
             return
         try:
-            page = self.transport.post(step.posting)
+            response = self.transport.post(action.request)
         except WorkersAIError as error:
-            work.failed(step, error, monotonic())
+            scheduler.failed(action, error, monotonic())
         else:
-            work.done(step, page, monotonic())
-        self._learn(work)
+            scheduler.succeeded(action, response, monotonic())
+        self._learn(scheduler)
 
-    async def _ado(self, work: Work, step: Step) -> None:
-        if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+    async def _aperform(self, scheduler: BatchScheduler, action: Action) -> None:
+        if isinstance(action, Pause):
+            await asyncio.sleep(action.seconds)
             return
         try:
-            page = await self.transport.apost(step.posting)
+            response = await self.transport.apost(action.request)
         except WorkersAIError as error:
-            work.failed(step, error, monotonic())
+            scheduler.failed(action, error, monotonic())
         else:
-            work.done(step, page, monotonic())
-        self._learn(work)
+            scheduler.succeeded(action, response, monotonic())
+        self._learn(scheduler)
 
-    def _learn(self, work: Work) -> None:
-        self.usage += work.spent()
-        self._messages = work.messages
+    def _learn(self, scheduler: BatchScheduler) -> None:
+        self.usage += scheduler.take_usage()
+        self._messages = scheduler.messages
 
 
-def named(requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Item]:
+def with_references(requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Item]:
     """The questions with their references.
 
     Raises:

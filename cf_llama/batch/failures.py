@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cf_llama.batch.wire import Outcome
+from cf_llama.batch.payloads import Outcome
 from cf_llama.protocol import errors
 from cf_llama.protocol.error_responses import CODES
 from cf_llama.protocol.errors import NotFoundError, WorkersAIError
@@ -24,7 +24,7 @@ def stops_sending(error: WorkersAIError) -> bool:
     return isinstance(error, _FATAL)
 
 
-def stops_asking(error: WorkersAIError) -> bool:
+def stops_polling(error: WorkersAIError) -> bool:
     """Whether every other poll would fail as this one did.
 
     A batch that is not found is that batch alone; an account or a model has a code of its own.

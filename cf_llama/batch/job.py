@@ -11,19 +11,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+from cf_llama.batch.actions import Action, Pause, Poll
 from cf_llama.batch.journal import Journal, Progress
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.packing import Submission
-from cf_llama.batch.steps import Pause, Poll, Step
-from cf_llama.batch.wire import Item, Outcome
-from cf_llama.batch.work import Work
+from cf_llama.batch.payloads import Item, Outcome
+from cf_llama.batch.scheduler import BatchScheduler
 from cf_llama.protocol.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
-from cf_llama.transport.json_call import Page
+from cf_llama.transport.json_call import JSONResponse
 from cf_llama.transport.transport import Transport
 
 __all__ = ["Item", "Job", "Progress"]
 
-_TELLING = 0.5  # seconds between two reports of the progress
+_REPORT_INTERVAL = 0.5  # seconds between two reports of the progress
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Job:
 
     journal: Journal
     attempts: int = field(default=3, kw_only=True)
-    again_in_doubt: bool = field(default=True, kw_only=True)
+    retry_in_doubt: bool = field(default=True, kw_only=True)
 
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> Self:
@@ -68,36 +68,36 @@ class Job:
         self,
         transport: Transport,
         options: BatchOptions | None = None,
-        watch: Callable[[Progress], object] = lambda _: None,
+        on_progress: Callable[[Progress], object] = lambda _: None,
     ) -> Progress:
         """Ask until every row has ended.
 
         Args:
             transport: Where to.
             options: How batches are cut, sent and waited for.
-            watch: Told now and then how far the job is.
+            on_progress: Called now and then how far the job is.
 
         Raises:
             WorkersAIError: every other batch would fail alike (credentials, quota); run it again when that is mended.
         """
-        work, watched = self._begun(options), _Watched(self.journal, watch)
-        while (step := work.step(monotonic())) is not None:
-            watched.now_and_then()
-            self._do(work, step, transport)
-        return self._ended(work, watched)
+        scheduler, reporter = self._start(options), _ProgressReporter(self.journal, on_progress)
+        while (action := scheduler.next_action(monotonic())) is not None:
+            reporter.report_if_due()
+            self._perform(scheduler, action, transport)
+        return self._end(scheduler, reporter)
 
     async def arun(
         self,
         transport: Transport,
         options: BatchOptions | None = None,
-        watch: Callable[[Progress], object] = lambda _: None,
+        on_progress: Callable[[Progress], object] = lambda _: None,
     ) -> Progress:
         """Ask until every row has ended; see `run`. The journal is written between the requests, for milliseconds."""
-        work, watched = self._begun(options), _Watched(self.journal, watch)
-        while (step := work.step(monotonic())) is not None:
-            watched.now_and_then()
-            await self._ado(work, step, transport)
-        return self._ended(work, watched)
+        scheduler, reporter = self._start(options), _ProgressReporter(self.journal, on_progress)
+        while (action := scheduler.next_action(monotonic())) is not None:
+            reporter.report_if_due()
+            await self._aperform(scheduler, action, transport)
+        return self._end(scheduler, reporter)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Each row that has ended, in the order they were added.
@@ -117,101 +117,101 @@ class Job:
     def __exit__(self, *failure: object) -> None:
         self.close()
 
-    def _begun(self, options: BatchOptions | None) -> Work:
+    def _start(self, options: BatchOptions | None) -> BatchScheduler:
         """The work that is left, with the batches that are under way."""
-        self.journal.recover(again=self.again_in_doubt)
+        self.journal.recover(again=self.retry_in_doubt)
         options = options or BatchOptions()
         messages = options.items != "prompt" and self.journal.fact("messages", default=True)
-        work = Work(options, self.journal.take, messages=messages)
+        scheduler = BatchScheduler(options, self.journal.take, messages=messages)
         for ticket, items in self.journal.waiting():
-            work.resume(ticket, items, monotonic(), messages=True)
-        return work
+            scheduler.resume(ticket, items, monotonic(), messages=True)
+        return scheduler
 
-    def _ended(self, work: Work, watched: _Watched) -> Progress:
-        self._settle(work)
-        progress = watched.now()
-        if work.stopped_by:
-            raise work.stopped_by
+    def _end(self, scheduler: BatchScheduler, reporter: _ProgressReporter) -> Progress:
+        self._settle(scheduler)
+        progress = reporter.now()
+        if scheduler.stopped_by:
+            raise scheduler.stopped_by
         return progress
 
-    def _do(self, work: Work, step: Step, transport: Transport) -> None:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
+    def _perform(self, scheduler: BatchScheduler, action: Action, transport: Transport) -> None:
+        if isinstance(action, Pause):
+            time.sleep(action.seconds)
             return
-        batch = self._sending(step)
+        batch = self._sending(action)
         try:
-            page = transport.post(step.posting)
+            response = transport.post(action.request)
         except WorkersAIError as error:
-            self._failed(work, step, error)
+            self._failed(scheduler, action, error)
         else:
-            self._done(work, step, page, batch)
+            self._done(scheduler, action, response, batch)
 
-    async def _ado(self, work: Work, step: Step, transport: Transport) -> None:
-        if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+    async def _aperform(self, scheduler: BatchScheduler, action: Action, transport: Transport) -> None:
+        if isinstance(action, Pause):
+            await asyncio.sleep(action.seconds)
             return
-        batch = self._sending(step)
+        batch = self._sending(action)
         try:
-            page = await transport.apost(step.posting)
+            response = await transport.apost(action.request)
         except WorkersAIError as error:
-            self._failed(work, step, error)
+            self._failed(scheduler, action, error)
         else:
-            self._done(work, step, page, batch)
+            self._done(scheduler, action, response, batch)
 
-    def _sending(self, step: Submission | Poll) -> int:
-        return self.journal.sending(step.items, step.posting.model) if isinstance(step, Submission) else 0
+    def _sending(self, action: Submission | Poll) -> int:
+        return self.journal.sending(action.items, action.request.model) if isinstance(action, Submission) else 0
 
-    def _failed(self, work: Work, step: Submission | Poll, error: WorkersAIError) -> None:
-        if isinstance(step, Submission) and not isinstance(error, SubmissionInDoubtError):
-            self.journal.not_sent(step.items)
-        work.failed(step, error, monotonic())
-        self._settle(work)
+    def _failed(self, scheduler: BatchScheduler, action: Submission | Poll, error: WorkersAIError) -> None:
+        if isinstance(action, Submission) and not isinstance(error, SubmissionInDoubtError):
+            self.journal.not_sent(action.items)
+        scheduler.failed(action, error, monotonic())
+        self._settle(scheduler)
 
-    def _done(self, work: Work, step: Submission | Poll, page: Page, batch: int) -> None:
-        before = len(work.waiting)
-        work.done(step, page, monotonic())
-        if len(work.waiting) > before:
-            self.journal.queued(batch, work.waiting[-1].ticket.request_id, step.items)
-        self._settle(work)
+    def _done(self, scheduler: BatchScheduler, action: Submission | Poll, response: JSONResponse, batch: int) -> None:
+        before = len(scheduler.waiting)
+        scheduler.succeeded(action, response, monotonic())
+        if len(scheduler.waiting) > before:
+            self.journal.queued(batch, scheduler.waiting[-1].ticket.request_id, action.items)
+        self._settle(scheduler)
 
-    def _settle(self, work: Work) -> None:
-        if work.messages != self.journal.fact("messages", default=True):
-            self.journal.note("messages", work.messages)
+    def _settle(self, scheduler: BatchScheduler) -> None:
+        if scheduler.messages != self.journal.fact("messages", default=True):
+            self.journal.note("messages", scheduler.messages)
         ended: list[Outcome] = []
         again: list[Outcome] = []
-        for outcome in work.finished():
-            (again if self._worth_asking(outcome) else ended).append(outcome)
-        self.journal.settle(ended, again, _doubtful([*ended, *again]), work.spent())
+        for outcome in scheduler.take_outcomes():
+            (again if self._should_retry(outcome) else ended).append(outcome)
+        self.journal.settle(ended, again, _doubtful_references([*ended, *again]), scheduler.take_usage())
 
-    def _worth_asking(self, outcome: Outcome) -> bool:
+    def _should_retry(self, outcome: Outcome) -> bool:
         error = outcome.error
         if isinstance(error, QuotaExceededError):  # it stops the job, and is no fault of the row
             return True
         if error is None or self.journal.attempts(outcome.reference) + 1 >= self.attempts:
             return False
-        return self.again_in_doubt if _is_doubtful(error) else error.is_retryable
+        return self.retry_in_doubt if _is_doubtful(error) else error.is_retryable
 
 
 @dataclass(slots=True)
-class _Watched:
+class _ProgressReporter:
     """Tells the progress now and then, as to count the rows of a large job takes a while."""
 
     journal: Journal
-    watch: Callable[[Progress], object]
-    told: float = -inf
+    on_progress: Callable[[Progress], object]
+    last_report: float = -inf
 
-    def now_and_then(self) -> None:
-        if monotonic() - self.told >= _TELLING:
+    def report_if_due(self) -> None:
+        if monotonic() - self.last_report >= _REPORT_INTERVAL:
             self.now()
 
     def now(self) -> Progress:
-        self.told = monotonic()
+        self.last_report = monotonic()
         progress = self.journal.progress
-        self.watch(progress)
+        self.on_progress(progress)
         return progress
 
 
-def _doubtful(outcomes: Sequence[Outcome]) -> set[str]:
+def _doubtful_references(outcomes: Sequence[Outcome]) -> set[str]:
     return {outcome.reference for outcome in outcomes if outcome.error and _is_doubtful(outcome.error)}
 
 

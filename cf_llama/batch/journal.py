@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from cf_llama.batch.actions import Ticket
 from cf_llama.batch.database import Database
-from cf_llama.batch.steps import Ticket
-from cf_llama.batch.wire import Item, Outcome
+from cf_llama.batch.payloads import Item, Outcome
 from cf_llama.protocol.errors import InvalidRequestError, JournalError, WorkersAIError
 from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.protocol.request import ChatRequest

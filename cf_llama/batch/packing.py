@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, NamedTuple
 
-from cf_llama.batch.wire import Item, Outcome, size, written
+from cf_llama.batch.payloads import Item, Outcome, item_body, item_size
 from cf_llama.protocol.errors import InvalidRequestError
-from cf_llama.transport.json_call import Posting
+from cf_llama.transport.json_call import JSONRequest
 
 _AROUND = len('{"requests":[]}')
 
@@ -19,7 +19,7 @@ class Submission:
     """A batch to be sent."""
 
     items: Sequence[Item]
-    posting: Posting
+    request: JSONRequest
     messages: bool = True
     """Whether they are written with messages."""
     first: float = inf
@@ -51,11 +51,11 @@ class _Pack:
         self.room -= length
 
     def submission(self, *, messages: bool) -> Submission:
-        posting = Posting(model=self.model, content={"requests": self.bodies}, repeatable=False)
-        return Submission(self.items, posting, messages)
+        request = JSONRequest(model=self.model, content={"requests": self.bodies}, repeatable=False)
+        return Submission(self.items, request, messages)
 
 
-def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
+def pack(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
     """Pack items, in their order.
 
     Args:
@@ -67,7 +67,7 @@ def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
     refused: list[Outcome] = []
     for item in items:
         try:
-            body, length = _sized(item, messages, max_bytes)
+            body, length = _sized_body(item, messages, max_bytes)
         except InvalidRequestError as error:
             refused.append(Outcome(reference=item.reference, error=error))
             continue
@@ -77,9 +77,9 @@ def packed(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
     return Packed([pack.submission(messages=messages) for pack in packs], refused)
 
 
-def _sized(item: Item, messages: bool, max_bytes: int) -> tuple[dict[str, Any], int]:
-    body = written(item, messages=messages)
-    length = size(body)
+def _sized_body(item: Item, messages: bool, max_bytes: int) -> tuple[dict[str, Any], int]:
+    body = item_body(item, messages=messages)
+    length = item_size(body)
     if length > max_bytes - _AROUND:
         raise InvalidRequestError(f"the item is larger than {max_bytes:,} bytes")
     return body, length

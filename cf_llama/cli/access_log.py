@@ -16,17 +16,17 @@ _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 """Of a status, by its first digit."""
 
 
-def line_of(entry: AccessLogEntry) -> Text:
+def format_line(entry: AccessLogEntry) -> Text:
     """Return a request as one line; what matters most comes first, for a narrow terminal cuts its end off."""
-    return Text(" ").join(Text(text, style) for text, style in _parts(entry))
+    return Text(" ").join(Text(text, style) for text, style in _fractions(entry))
 
 
-def json_of(entry: AccessLogEntry) -> str:
+def format_json(entry: AccessLogEntry) -> str:
     """Return a request as a JSON object: the fields of `AccessLogEntry`, the time in ISO 8601."""
     return json.dumps(dataclasses.asdict(entry) | {"time": entry.time.isoformat(timespec="milliseconds")})
 
 
-class Lines(Console):
+class AccessLogHandler(Console):
     """A console that falls silent once nobody reads any more; the server goes on."""
 
     def on_broken_pipe(self) -> None:
@@ -34,15 +34,15 @@ class Lines(Console):
         self.quiet = True
 
 
-def printing(console: Lines, form: str) -> Callable[[AccessLogEntry], None]:
+def log_to_stdout(console: AccessLogHandler, form: str) -> Callable[[AccessLogEntry], None]:
     """Return a function that prints a request in the form `text` or `json`; a terminal cuts text to its width."""
     if form == "json":
-        return lambda entry: console.out(json_of(entry), highlight=False)
+        return lambda entry: console.out(format_json(entry), highlight=False)
     cut: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if console.is_terminal else {"soft_wrap": True}
-    return lambda entry: console.print(line_of(entry), **cut)
+    return lambda entry: console.print(format_line(entry), **cut)
 
 
-def _parts(entry: AccessLogEntry) -> Iterator[tuple[str, str]]:
+def _fractions(entry: AccessLogEntry) -> Iterator[tuple[str, str]]:
     status = "---" if entry.status is None else str(entry.status)
     yield f"{entry.time:%H:%M:%S}", "dim"
     yield entry.method, ""

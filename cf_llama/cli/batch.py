@@ -19,7 +19,7 @@ from rich.table import Column
 from cf_llama.batch import job
 from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
-from cf_llama.batch.wire import Item
+from cf_llama.batch.payloads import Item
 from cf_llama.cli import rows as cli_rows
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
@@ -72,12 +72,12 @@ def batch(
         journal = Path(f"{target}.journal")
         if target.exists() and not journal.exists():
             raise click.ClickException(f"{target} exists, and no {journal.name} to go on from: choose another OUT")
-        with Job.open(journal, attempts=attempts) as work:
-            _begin(work, items, target)
-            with Bar(Console(stderr=True)) as bar:
-                work.run(transport, how, bar)
-            _write(target, work.results())
-            click.echo(_told(work.journal.progress))
+        with Job.open(journal, attempts=attempts) as scheduler:
+            _begin(scheduler, items, target)
+            with ProgressBar(Console(stderr=True)) as bar:
+                scheduler.run(transport, how, bar)
+            _write(target, scheduler.results())
+            click.echo(_told(scheduler.journal.progress))
     except KeyboardInterrupt:
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
@@ -86,7 +86,7 @@ def batch(
         raise click.ClickException(str(error)) from error
 
 
-class Bar:
+class ProgressBar:
     """The progress of a job in a terminal: rows done and failed, tokens, cost so far and time left."""
 
     def __init__(self, console: Console) -> None:
@@ -131,15 +131,15 @@ def _assigned(texts: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def _begin(work: Job, items: Iterable[Item], target: Path) -> None:
+def _begin(scheduler: Job, items: Iterable[Item], target: Path) -> None:
     """Put the rows of IN into the journal, which may hold some of them and nothing else."""
-    numbers, begun = count(), work.journal.progress.rows > 0
+    numbers, begun = count(), scheduler.journal.progress.rows > 0
     try:
-        work.add(item for item, _ in zip(items, numbers, strict=False))
+        scheduler.add(item for item, _ in zip(items, numbers, strict=False))
     except InvalidRequestError as error:
         hint = f"; remove {target}.journal, or choose another OUT" if begun else ""
         raise click.ClickException(f"{error}{hint}") from None
-    if (given := next(numbers)) > (kept := work.journal.progress.rows):
+    if (given := next(numbers)) > (kept := scheduler.journal.progress.rows):
         raise click.ClickException("a reference comes twice, with the same question")
     if given < kept:
         raise click.ClickException(f"{target}.journal has rows that IN has not: remove it, or choose another OUT")

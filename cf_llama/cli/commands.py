@@ -13,11 +13,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from cf_llama.cli.access_log import Lines, printing
+from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.batch import batch
-from cf_llama.cli.progress import Bar
+from cf_llama.cli.progress import ProgressBar
 from cf_llama.version import __version__
-from cf_llama_emulator.engines.choose import FORMS, Choice, File, Pulled, Rules, Server, choose_here, start
+from cf_llama_emulator.engines.choose import (
+    FORMS,
+    Choice,
+    ModelFile,
+    PulledModel,
+    Rules,
+    Server,
+    choose_for_this_machine,
+    start,
+)
 from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullError
 from cf_llama_emulator.engines.local.weights import pull as pull_weights
 from cf_llama_emulator.faults import combined
@@ -110,15 +119,15 @@ def serve(
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
-        "access_log": None if quiet else printing(Lines(), log_format),
+        "access_log": None if quiet else log_to_stdout(AccessLogHandler(), log_format),
     }
     if any_credentials:
         settings |= {"account_id": None, "api_token": None}
     _check_faults(fault)  # before a model is loaded
     say = partial(click.echo, err=log_format == "json")
     try:
-        choice = choose_here(engine, engine_model)
-        say(f"engine    {describe(choice)}")
+        choice = choose_for_this_machine(engine, engine_model)
+        say(f"engine    {describe_engine(choice)}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:
@@ -127,7 +136,7 @@ def serve(
         reason = error.strerror or error
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
-        say(how_to_reach(running))
+        say(environment_lines(running))
         _until_interrupted()
     say("\nstopped")
 
@@ -155,7 +164,7 @@ def pull(name: str) -> None:
     weights = CATALOGUE[name]
     click.echo(f"{name}: {weights.size / 1e6:,.0f} MB, licence {weights.licence} ({weights.repository})")
     try:
-        with Bar(Console(), weights.size) as bar:
+        with ProgressBar(Console(), weights.size) as bar:
             path = pull_weights(weights, bar)
     except KeyboardInterrupt:
         raise click.ClickException("stopped; what has come is kept, the same command goes on from there") from None
@@ -164,7 +173,7 @@ def pull(name: str) -> None:
     click.echo(f"SHA-256 {weights.sha256} verified\n{path}")
 
 
-def describe(choice: Choice) -> str:
+def describe_engine(choice: Choice) -> str:
     """Say what thinks, and plainly what it is not."""
     match choice:
         case Rules():
@@ -172,16 +181,16 @@ def describe(choice: Choice) -> str:
                 "fixed rules, no model: fit for tests, not for conversation.\n"
                 "          A small real model: pip install 'cf-llama[local]'; cf-llama model pull"
             )
-        case Pulled(name):
+        case PulledModel(name):
             thinks = f"{name} on this machine"
-        case File(path):
+        case ModelFile(path):
             thinks = f"{path} on this machine"
         case Server(url, model_there):
             thinks = f"{model_there} at {url}"
     return f"{thinks}. This is not Llama 3.3 70B:\n          quality, speed and token counts are its own."
 
 
-def how_to_reach(running: RunningEmulator) -> str:
+def environment_lines(running: RunningEmulator) -> str:
     """Return what to export, to be copied into a shell, and how to stop."""
     return (
         f"export CLOUDFLARE_BASE_URL={running.base_url}\n"

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 from cf_llama_emulator.engines.local.weights.sources import Source
 
 
-class Bar:
+class ProgressBar:
     """A watcher of a pull: where the bytes come from, how many are there, how fast, how long yet."""
 
     def __init__(self, console: Console, size: int) -> None:

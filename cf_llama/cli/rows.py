@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cf_llama.batch.wire import Item
+from cf_llama.batch.payloads import Item
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.protocol.request import ChatRequest
@@ -40,12 +40,12 @@ def read(source: Path, prompt: str | None, system: str | None, settings: Setting
 def _rows(source: Path) -> Iterator[Mapping[str, Any]]:
     try:
         with source.open(encoding="utf-8-sig", newline="") as file:
-            yield from (_of_csv if source.suffix.lower() == ".csv" else _of_jsonl)(file, source.name)
+            yield from (_read_csv if source.suffix.lower() == ".csv" else _read_jsonl)(file, source.name)
     except UnicodeDecodeError as error:
         raise click.ClickException(f"{source.name} is not in UTF-8: {error.reason}") from None
 
 
-def _of_csv(file: Iterator[str], name: str) -> Iterator[Mapping[str, Any]]:
+def _read_csv(file: Iterator[str], name: str) -> Iterator[Mapping[str, Any]]:
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.DictReader(file, strict=True)
     try:
@@ -57,7 +57,7 @@ def _of_csv(file: Iterator[str], name: str) -> Iterator[Mapping[str, Any]]:
         raise click.ClickException(f"{name}, line {rows.line_num} is no CSV: {error}") from None
 
 
-def _of_jsonl(file: Iterator[str], name: str) -> Iterator[Mapping[str, Any]]:
+def _read_jsonl(file: Iterator[str], name: str) -> Iterator[Mapping[str, Any]]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
@@ -76,12 +76,12 @@ def _request(row: Mapping[str, Any], prompt: str | None, system: str | None, set
         if not isinstance(turns, list):
             raise ValueError("messages must be a list of objects")
     else:
-        turns = [{"role": "user", "content": row["prompt"] if prompt is None else prompt.format_map(_Filling(row))}]
+        turns = [{"role": "user", "content": row["prompt"] if prompt is None else prompt.format_map(_RowFields(row))}]
     turns = [{"role": "system", "content": system}, *turns] if system else turns
     return ChatRequest(messages=turns, **settings.request_fields())
 
 
-class _Filling(dict[str, Any]):
+class _RowFields(dict[str, Any]):
     """Fields for a template, of which none that it names is null."""
 
     def __getitem__(self, name: str) -> Any:

@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.config.gateway import LEGACY_HOST, Gateway
-from cf_llama.config.redaction import Hiding
+from cf_llama.config.redaction import Redactor
 from cf_llama.protocol.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.version import __version__
 
@@ -105,10 +105,10 @@ class Connection:
         """The host that is spoken to, as errors name it."""
         return str(_parsed(self.url("model")).host)
 
-    def hiding(self) -> Hiding:
+    def redactor(self) -> Redactor:
         """What takes account, token and a gateway's token out of whatever the server says."""
         token = self.api_token.get_secret_value() if self.api_token else ""
-        return Hiding((str(self.account_id), token, self.headers.get(_GATEWAY_TOKEN, "").removeprefix("Bearer ")))
+        return Redactor((str(self.account_id), token, self.headers.get(_GATEWAY_TOKEN, "").removeprefix("Bearer ")))
 
     def http_headers(self) -> dict[str, str]:
         """Headers of a request, the token among them: made late, kept nowhere."""

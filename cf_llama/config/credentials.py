@@ -16,19 +16,19 @@ SECRETS = ("account_id", "api_key", "api_token", "default_headers")
 """Settings that are shown nowhere."""
 
 
-def concealed(options: Mapping[str, Any]) -> dict[str, Any]:
+def wrap_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of one call, the secret ones wrapped so that nothing shows them; settings take them like that."""
-    return {name: _wrapped(value) if name in SECRETS else value for name, value in options.items()}
+    return {name: _wrap(value) if name in SECRETS else value for name, value in options.items()}
 
 
-def _wrapped(value: Any) -> Any:
+def _wrap(value: Any) -> Any:
     if value is None or isinstance(value, SecretStr | Secret):
         return value
     return SecretStr(value) if isinstance(value, str) else Secret(value)
 
 
-def revealed(value: Any) -> Any:
-    """What `concealed` wrapped."""
+def unwrap_secret(value: Any) -> Any:
+    """What `wrap_secrets` wrapped."""
     return value.get_secret_value() if isinstance(value, SecretStr | Secret) else value
 
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from cf_llama.protocol.errors import WorkersAIError
 
-HIDDEN = "***"
-SHORTEST = 8
+REDACTED = "***"
+MIN_SECRET_LENGTH = 8
 """Characters of a secret. What is shorter is no real one, and part of many words."""
 
 
-class Hiding:
+class Redactor:
     """Takes secrets out of what a server said.
 
     Args:
@@ -23,12 +23,12 @@ class Hiding:
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = [secret for secret in secrets if len(secret) >= SHORTEST]
+        self._secrets = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
 
     def text(self, text: str) -> str:
         """A text without them."""
         for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
+            text = text.replace(secret, REDACTED)
         return text
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -46,7 +46,7 @@ class Hiding:
     def _response(self, response: httpx.Response) -> httpx.Response:
         body = response.content
         for secret in self._secrets:
-            body = body.replace(secret.encode(), HIDDEN.encode())
+            body = body.replace(secret.encode(), REDACTED.encode())
         if body == response.content:
             return response
         return type(response)(response.status_code, headers=response.headers, content=body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-ELSEWHERE = {
+NAMES_ELSEWHERE = {
     # langchain-openai, the OpenAI SDK, llama-index-llms-openai-like
     "model_name": "model",
     "openai_api_key": "api_token",
@@ -46,6 +46,6 @@ def unknown_setting(name: str, known: Iterable[str]) -> str:
     """What to say of a name that is no setting."""
     names = list(known)
     close = get_close_matches(name, names, n=1, cutoff=0.7)
-    meant = ELSEWHERE.get(name.lower()) or (close[0] if close else "")
+    meant = NAMES_ELSEWHERE.get(name.lower()) or (close[0] if close else "")
     told = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(names))}"
     return f"{name}: no such setting; {told}"

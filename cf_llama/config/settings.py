@@ -38,14 +38,14 @@ from cf_llama.config.connection import (
 from cf_llama.config.credentials import (
     account_from_environment,
     base_url_from_environment,
-    revealed,
     token_from_environment,
+    unwrap_secret,
 )
 from cf_llama.config.gateway import Gateway
 from cf_llama.config.setting_names import unknown_setting
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.errors import InvalidRequestError
-from cf_llama.protocol.request import OWN_FIELDS
+from cf_llama.protocol.request import RESERVED_FIELDS
 
 if TYPE_CHECKING:
     from cf_llama.config.setting_options import SettingsOptions
@@ -134,7 +134,7 @@ class Settings(BaseModel):
         try:
             return handler(_without_none(values, cls.model_fields) if isinstance(values, Mapping) else values)
         except ValidationError as error:
-            hidden = [_without_value(each, cls.model_fields) for each in error.errors(include_url=False)]
+            hidden = [_without_input(each, cls.model_fields) for each in error.errors(include_url=False)]
             raise ValidationError.from_exception_data(error.title, hidden, hide_input=True) from None
 
     _check_model = field_validator("model")(check_model)
@@ -143,7 +143,7 @@ class Settings(BaseModel):
     @field_validator("account_id", "default_headers", mode="before")
     @classmethod
     def _unwrap(cls, value: Any) -> Any:
-        return revealed(value)
+        return unwrap_secret(value)
 
     @field_validator("account_id")
     @classmethod
@@ -153,7 +153,7 @@ class Settings(BaseModel):
     @field_validator("api_token", mode="before")
     @classmethod
     def _text_or_function(cls, value: Any) -> Any:
-        given = revealed(value)
+        given = unwrap_secret(value)
         if not (given is None or isinstance(given, str | bytes) or callable(given)) or iscoroutinefunction(given):
             raise ValueError("must be a text, or a function that gives one and is not async")
         return given
@@ -166,7 +166,7 @@ class Settings(BaseModel):
     @field_validator("extra_body")
     @classmethod
     def _check_extra_body(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        if owned := sorted(OWN_FIELDS & value.keys()):
+        if owned := sorted(RESERVED_FIELDS & value.keys()):
             raise ValueError(f"extra_body must not hold {', '.join(owned)}: give it by its own name")
         return value
 
@@ -268,7 +268,7 @@ class Settings(BaseModel):
             try:
                 setattr(call, name, value)
             except ValidationError as error:
-                raise InvalidRequestError(_in_words(error)) from None
+                raise InvalidRequestError(_describe(error)) from None
         return call
 
     def connection(self, user_agent: str = "cf_llama") -> Connection:
@@ -353,7 +353,7 @@ def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
     return SecretStr(token)
 
 
-def _in_words(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     """Each finding with the field it is about, and without the value, which may be a secret."""
     return "; ".join(
         f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
@@ -361,13 +361,13 @@ def _in_words(error: ValidationError) -> str:
     )
 
 
-def _without_value(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
+def _without_input(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
     """The finding without what was given; of an unknown name, what it was probably meant to be."""
     message = unknown_setting(str(error["loc"][-1]), known) if error["type"] == "extra_forbidden" else error["msg"]
     return InitErrorDetails(
-        type=PydanticCustomError(error["type"], _literal(message)), loc=error["loc"], input="hidden"
+        type=PydanticCustomError(error["type"], _choices(message)), loc=error["loc"], input="hidden"
     )
 
 
-def _literal(message: str) -> Any:
+def _choices(message: str) -> Any:
     return message.replace("{", "(").replace("}", ")")  # pydantic fills in what stands in braces

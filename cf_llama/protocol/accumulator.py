@@ -8,11 +8,11 @@ from uuid import uuid4
 
 from cf_llama.protocol import json_schema, json_values, text_tool_calls, tool_arguments
 from cf_llama.protocol.errors import BadResponseError, ToolChoiceError
-from cf_llama.protocol.payloads import Event, Fragment
-from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall
+from cf_llama.protocol.payloads import Event, ToolCallFragment
+from cf_llama.protocol.reply import Delta, Reply, ResponseMetadata, ToolCall
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.protocol.stop_sequences import TextFilter
-from cf_llama.protocol.usage import UsageTally
+from cf_llama.protocol.usage import UsageAccumulator
 
 MAX_CALLS = 1000
 """More do not fit into an answer of 24,000 tokens, and each piece of a call is held against those before it."""
@@ -24,13 +24,13 @@ def new_call_id() -> str:
 
 
 @dataclass(slots=True)
-class _Slot:
+class _PartialToolCall:
     position: int | None
     id: str
     name: str
     arguments: str
 
-    def is_continued_by(self, fragment: Fragment) -> bool:
+    def is_continued_by(self, fragment: ToolCallFragment) -> bool:
         """Whether a fragment belongs to this call; a new id, or a name after a finished call, begins another."""
         if fragment.position not in {None, self.position or 0}:  # a missing index is 0
             return False
@@ -41,22 +41,24 @@ class _Slot:
         return fragment.position is not None and fragment.name == self.name and not _is_json(self.arguments)
 
 
-class Assembly:
+class Accumulator:
     """The answer to one request, as it grows."""
 
-    def __init__(self, request: ChatRequest, exchange: Exchange, new_id: Callable[[], str] = new_call_id) -> None:
+    def __init__(
+        self, request: ChatRequest, response_metadata: ResponseMetadata, new_id: Callable[[], str] = new_call_id
+    ) -> None:
         self._request = request
-        self._exchange = exchange
+        self._response_metadata = response_metadata
         self._new_id = new_id
         self._filter = TextFilter(request.stop)
-        self._names = request.tool_names if request.tool_choice != "none" and request.streamable else ()
-        self._shown: list[str] = []
+        self._names = request.tool_names if request.tool_choice != "none" and request.can_stream else ()
+        self._released: list[str] = []
         self._held: list[str] = []
         # True: hold text to the end; False: show it; None: too short to tell
-        self._holding: bool | None = True if request.forced_tools else (None if self._names else False)
-        self._slots: list[_Slot] = []
+        self._holds_text: bool | None = True if request.forced_tools else (None if self._names else False)
+        self._partial_calls: list[_PartialToolCall] = []
         self._finish_reason = ""
-        self._usage = UsageTally()
+        self._usage = UsageAccumulator()
 
     @property
     def stopped(self) -> bool:
@@ -64,9 +66,9 @@ class Assembly:
         return self._filter.stopped
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether neither text nor a call has come."""
-        return not (self._shown or self._held or self._slots)
+        return not (self._released or self._held or self._partial_calls)
 
     def push(self, event: Event) -> tuple[Delta, ...]:
         """Take one event; give what it adds for certain.
@@ -79,9 +81,9 @@ class Assembly:
         if event.finish_reason:
             self._finish_reason = event.finish_reason
         for fragment in event.fragments:
-            self._collect(fragment)
+            self._add_fragment(fragment)
         if event.text and not self.stopped and (text := self._filter.feed(event.text)):
-            return self._show(text)
+            return self._release(text)
         return ()
 
     def finish(self) -> Iterator[Delta]:
@@ -91,16 +93,16 @@ class Assembly:
             ToolChoiceError: a call was forced and none of the kind came; `partial` is the reply all the same.
         """
         rest = "".join(self._held) + self._filter.flush()
-        calls = [self._call(slot.id, slot.name, slot.arguments) for slot in self._slots if slot.name]
-        if rest and not calls and self._names and (found := text_tool_calls.calls_in(rest, self._names)):
-            calls, rest = [self._call("", leak.name, leak.arguments) for leak in found], ""
+        calls = [self._call(call.id, call.name, call.arguments) for call in self._partial_calls if call.name]
+        if rest and not calls and self._names and (found := text_tool_calls.parse_calls(rest, self._names)):
+            calls, rest = [self._call("", call.name, call.arguments) for call in found], ""
         if not self._request.parallel_tool_calls:
             del calls[1:]
         self._held = []
         if rest:
-            self._shown.append(rest)
-        reply = self._reply(_with_unique_ids(calls, self._taken_ids(), self._new_id) if calls else ())
-        self._check_forced(reply)
+            self._released.append(rest)
+        reply = self._reply(_with_unique_ids(calls, self._used_ids(), self._new_id) if calls else ())
+        self._check_forced_call(reply)
         if rest:
             yield Delta(text=rest)
         if reply.tool_calls:
@@ -112,36 +114,41 @@ class Assembly:
         reply = self._reply(())
         return replace(reply, text=reply.text + self._filter.held, finish_reason="")
 
-    def _show(self, text: str) -> tuple[Delta, ...]:
-        if self._holding is None:
-            self._holding = text_tool_calls.could_become_call("".join(self._held) + text, self._names)
-        if self._holding is not False:
+    def _release(self, text: str) -> tuple[Delta, ...]:
+        if self._holds_text is None:
+            self._holds_text = text_tool_calls.may_become_call("".join(self._held) + text, self._names)
+        if self._holds_text is not False:
             self._held.append(text)
             return ()
         if self._held:
             text = "".join(self._held) + text
             self._held = []
-        self._shown.append(text)
+        self._released.append(text)
         return (Delta(text),)
 
-    def _collect(self, fragment: Fragment) -> None:
-        slot = next((slot for slot in reversed(self._slots) if slot.is_continued_by(fragment)), None)
-        if slot is None:
-            if len(self._slots) >= MAX_CALLS:
+    def _add_fragment(self, fragment: ToolCallFragment) -> None:
+        call = next(
+            (call for call in reversed(self._partial_calls) if call.is_continued_by(fragment)),
+            None,
+        )
+        if call is None:
+            if len(self._partial_calls) >= MAX_CALLS:
                 raise BadResponseError(f"the answer has more than {MAX_CALLS:,} calls of tools", partial=self.partial())
             if fragment.name or fragment.id or fragment.arguments:
-                self._slots.append(_Slot(fragment.position, fragment.id, fragment.name, fragment.arguments))
+                self._partial_calls.append(
+                    _PartialToolCall(fragment.position, fragment.id, fragment.name, fragment.arguments)
+                )
             return
-        slot.id = slot.id or fragment.id
-        slot.name = slot.name or fragment.name
-        slot.arguments += fragment.arguments
+        call.id = call.id or fragment.id
+        call.name = call.name or fragment.name
+        call.arguments += fragment.arguments
 
     def _call(self, call_id: str, name: str, text: str) -> ToolCall:
         offered = (tool for tool in self._request.tools if tool["function"]["name"] == name)
-        parameters = next(map(json_schema.declared, offered), None)
+        parameters = next(map(json_schema.declared_parameters, offered), None)
         return tool_arguments.tool_call(call_id, name, text, parameters)
 
-    def _taken_ids(self) -> set[str]:
+    def _used_ids(self) -> set[str]:
         messages = self._request.messages or ()
         return {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
 
@@ -151,10 +158,12 @@ class Assembly:
         reason = self._finish_reason or ("length" if hit_limit else "stop")
         if calls and reason == "stop":  # said now and then beside calls
             reason = "tool_calls"
-        text = "".join(self._shown + self._held)
-        return Reply(text, calls, "stop" if self.stopped else reason, usage, self._request.model, self._exchange)
+        text = "".join(self._released + self._held)
+        return Reply(
+            text, calls, "stop" if self.stopped else reason, usage, self._request.model, self._response_metadata
+        )
 
-    def _check_forced(self, reply: Reply) -> None:
+    def _check_forced_call(self, reply: Reply) -> None:
         forced = self._request.forced_tools
         if not forced or any(call.name in forced for call in reply.tool_calls):
             return
@@ -163,8 +172,8 @@ class Assembly:
         raise ToolChoiceError(
             f"tool_choice forced a call of {names}, and the model made none{hint}",
             partial=reply,
-            ray_id=self._exchange.ray_id,
-            request_id=self._exchange.request_id,
+            ray_id=self._response_metadata.ray_id,
+            request_id=self._response_metadata.request_id,
         )
 
 
@@ -181,6 +190,6 @@ def _with_unique_ids(calls: list[ToolCall], taken: set[str], new_id: Callable[[]
 def _is_json(text: str) -> bool:
     try:
         json_values.parse(text)
-    except json_values.BadJSON:
+    except json_values.InvalidJSON:
         return False
     return True

@@ -45,12 +45,12 @@ def admits(schema: Any, value: Any, root: Any) -> bool:
     return True
 
 
-def same(one: Any, other: Any) -> bool:
+def equal(one: Any, other: Any) -> bool:
     """Whether two values are the same in JSON, where true is not 1, but 1.0 is."""
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(equal, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+        return one.keys() == other.keys() and all(equal(one[name], other[name]) for name in one)
     return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
 
 
@@ -104,7 +104,7 @@ def _contains(wanted: Any, value: list[Any], schema: Mapping[str, Any], root: An
 
 
 def _unique(wanted: Any, value: list[Any], *_: Any) -> bool:
-    return not wanted or not any(same(one, other) for at, one in enumerate(value) for other in value[:at])
+    return not wanted or not any(equal(one, other) for at, one in enumerate(value) for other in value[:at])
 
 
 def _dependencies(wanted: Any, value: dict[str, Any], _: Any, root: Any) -> bool:
@@ -127,8 +127,8 @@ _Check = Callable[[Any, Any, Mapping[str, Any], Any], bool]
 _CHECKS: Mapping[str, _Check] = {
     "$ref": lambda to, value, _, root: admits(target_of(to, root), value, root),
     "type": _type,
-    "enum": lambda values, value, *_: any(same(each, value) for each in values),
-    "const": lambda only, value, *_: same(only, value),
+    "enum": lambda values, value, *_: any(equal(each, value) for each in values),
+    "const": lambda only, value, *_: equal(only, value),
     "anyOf": lambda branches, value, _, root: any(admits(branch, value, root) for branch in branches),
     "oneOf": lambda branches, value, _, root: sum(admits(branch, value, root) for branch in branches) == 1,
     "allOf": lambda branches, value, _, root: all(admits(branch, value, root) for branch in branches),

@@ -76,9 +76,9 @@ def _call(function: Mapping[str, Any]) -> str:
         raise InvalidRequestError("messages: a tool call must have a name")
     arguments = function.get("arguments") or {}
     if isinstance(arguments, str):
-        with suppress(json_values.BadJSON):  # then the model reads the text that it wrote
+        with suppress(json_values.InvalidJSON):  # then the model reads the text that it wrote
             arguments = json_values.parse_exactly(arguments)
-    return json_values.written({"name": name, "parameters": arguments})
+    return json_values.dumps_exactly({"name": name, "parameters": arguments})
 
 
 def _offer(tools: Sequence[Mapping[str, Any]]) -> str:

@@ -26,7 +26,7 @@ from cf_llama.protocol.admission import admits, kind_of, schema_at, schemas_of
 from cf_llama.protocol.json_values import Lexeme
 from cf_llama.protocol.references import target_of
 
-_NULLS = {"null", "None"}
+_NULL_TEXTS = {"null", "None"}
 _MANY_DIGITS = re.compile(r"\d(?:\.?\d){15}|[eE][+-]?\d{3}")
 """Of a number that a float may not hold."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -44,12 +44,12 @@ def read(text: str, schema: Any) -> tuple[Any, str]:
     try:
         if admits(schema, value, schema) and not _MANY_DIGITS.search(text):
             return value, text
-        written = json_values.parse_exactly(text)
-        found = _Coercion(schema).coerced(written, schema)
+        exact = json_values.parse_exactly(text)
+        found = _Coercion(schema).coerce(exact, schema)
     except RecursionError:  # the schema refers to itself at the same place
         return value, text
-    found_text = json_values.written(found)
-    return json_values.plain(found), text if found_text == json_values.written(written) else found_text
+    found_text = json_values.dumps_exactly(found)
+    return json_values.to_python(found), text if found_text == json_values.dumps_exactly(exact) else found_text
 
 
 class _Coercion:
@@ -57,16 +57,16 @@ class _Coercion:
 
     def __init__(self, root: Any) -> None:
         self._root = root
-        self._read: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
+        self._known: dict[tuple[int, int], tuple[Any, Any, Any]] = {}
 
-    def coerced(self, value: Any, schema: Any) -> Any:
+    def coerce(self, value: Any, schema: Any) -> Any:
         """A value as a schema declares it, or as it was written; both as `json_values.parse_exactly` gives them."""
-        known = self._read.get((id(value), id(schema)))
+        known = self._known.get((id(value), id(schema)))
         if known is None:  # with both, so that no others come to bear their ids
-            known = self._read[id(value), id(schema)] = value, schema, self._coerced(value, schema)
+            known = self._known[id(value), id(schema)] = value, schema, self._coerce(value, schema)
         return known[2]
 
-    def _coerced(self, value: Any, schema: Any) -> Any:
+    def _coerce(self, value: Any, schema: Any) -> Any:
         if not isinstance(schema, Mapping):
             return value
         if isinstance(value, Lexeme) and _loses_digits(value) and _declares("string", schema, self._root):
@@ -74,55 +74,55 @@ class _Coercion:
             return text if admits(schema, text, self._root) else value
         if self._admits(schema, value):
             return value
-        readings = list(self._readings(value, schema))
-        fitting = [reading for reading in readings if self._admits(schema, reading)]
+        candidates = list(self._candidates(value, schema))
+        fitting = [candidate for candidate in candidates if self._admits(schema, candidate)]
         if fitting:
-            return min(fitting, key=lambda reading: _kind(reading) != _kind(value))
-        return readings[0] if isinstance(value, dict | list) else value  # some of its items may have come to fit
+            return min(fitting, key=lambda candidate: _kind(candidate) != _kind(value))
+        return candidates[0] if isinstance(value, dict | list) else value  # some of its items may have come to fit
 
     def _admits(self, schema: Any, value: Any) -> bool:
-        return admits(schema, json_values.plain(value), self._root)
+        return admits(schema, json_values.to_python(value), self._root)
 
-    def _readings(self, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    def _candidates(self, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
         """What a value may mean: by the schema's own types, then by the branches of its unions."""
         always = [target_of(schema["$ref"], self._root)] if "$ref" in schema else []
-        for own in self._own_readings(value, schema):
-            reading = own
+        for own in self._own_candidates(value, schema):
+            candidate = own
             for part in [*always, *schema.get("allOf", ())]:
-                reading = self.coerced(reading, part)
-            yield reading
+                candidate = self.coerce(candidate, part)
+            yield candidate
             for branch in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
-                yield self.coerced(reading, branch)
+                yield self.coerce(candidate, branch)
 
-    def _own_readings(self, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    def _own_candidates(self, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
         if isinstance(value, dict):
             yield self._object(value, schema)
             return
         if isinstance(value, list):
-            yield [self.coerced(item, schema_at(position, schema)) for position, item in enumerate(value)]
+            yield [self.coerce(item, schema_at(position, schema)) for position, item in enumerate(value)]
             return
         types = _types(schema)
         if isinstance(value, Lexeme):
-            yield from _numbers(value, types)
+            yield from _number_candidates(value, types)
             if "string" in types:
                 yield str(value)
         elif isinstance(value, str):
-            for meant in _meant(value, types):
-                yield from self._own_readings(meant, schema)
+            for meant in _parsed_candidates(value, types):
+                yield from self._own_candidates(meant, schema)
         yield value
 
-    def _object(self, written: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _object(self, exact: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
         required = schema.get("required", ())
         found: dict[str, Any] = {}
-        for name, item in written.items():
+        for name, item in exact.items():
             value, held = item, schemas_of(name, schema)
             for each in held:
-                value = self.coerced(value, each)
-            is_null = value is None or (type(value) is str and value in _NULLS)
+                value = self.coerce(value, each)
+            is_null = value is None or (type(value) is str and value in _NULL_TEXTS)
             if not is_null or name in required or all(self._admits(each, value) for each in held):
                 found[name] = value
         properties = schema.get("properties", {})
-        missing = (name for name in required if name in properties and name not in written)
+        missing = (name for name in required if name in properties and name not in exact)
         return found | {name: None for name in missing if self._declares_null(properties[name])}
 
     def _declares_null(self, schema: Any) -> bool:
@@ -149,7 +149,7 @@ def _declares(kind: str, schema: Any, root: Any) -> bool:
     return kind in _types(schema) or any(_declares(kind, branch, root) for branch in branches)
 
 
-def _numbers(number: Lexeme, types: set[str]) -> Iterator[Lexeme]:
+def _number_candidates(number: Lexeme, types: set[str]) -> Iterator[Lexeme]:
     """A number as the integer that it is, and as it is."""
     exact = Decimal(number)
     if "integer" in types and exact.adjusted() <= _LARGEST_EXPONENT and exact == exact.to_integral_value():
@@ -158,17 +158,17 @@ def _numbers(number: Lexeme, types: set[str]) -> Iterator[Lexeme]:
         yield number
 
 
-def _meant(text: str, types: set[str]) -> Iterator[Any]:
+def _parsed_candidates(text: str, types: set[str]) -> Iterator[Any]:
     """What a text may stand for."""
     bare = text.strip()
-    if "null" in types and text in _NULLS:
+    if "null" in types and text in _NULL_TEXTS:
         yield None
     if types & {"integer", "number"} and _NUMBER.fullmatch(bare) and abs(Decimal(bare).adjusted()) <= _LARGEST_EXPONENT:
         yield Lexeme(bare)
     if "boolean" in types and bare.lower() in {"true", "false"}:
         yield bare.lower() == "true"
     if types & {"object", "array"}:
-        with suppress(json_values.BadJSON):
+        with suppress(json_values.InvalidJSON):
             if kind_of(json_values.parse(text, strict=True)) in types & {"object", "array"}:
                 yield json_values.parse_exactly(text)
 

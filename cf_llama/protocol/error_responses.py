@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cf_llama.protocol import errors
 from cf_llama.protocol.errors import LONGEST_RETRY_AFTER, WorkersAIError
-from cf_llama.protocol.json_values import BadJSON, parse
-from cf_llama.protocol.stop_sequences import whole
+from cf_llama.protocol.json_values import InvalidJSON, parse
+from cf_llama.protocol.stop_sequences import join_surrogates
 
 if TYPE_CHECKING:
     import httpx
@@ -25,76 +25,76 @@ if TYPE_CHECKING:
 _ERROR_TEXT_LIMIT = 2000  # characters of a foreign page that are worth showing
 
 
-class Meaning(NamedTuple):
+class ErrorKind(NamedTuple):
     """What a code stands for; `retryable` is None where the class decides."""
 
     kind: type[WorkersAIError]
     retryable: bool | None = None
 
 
-CODES: Mapping[int, Meaning] = {
+CODES: Mapping[int, ErrorKind] = {
     # Workers AI
-    3003: Meaning(errors.InvalidRequestError),  # incomplete request
-    3006: Meaning(errors.InvalidRequestError),  # request too large
-    3007: Meaning(errors.RequestTimeoutError),
-    3008: Meaning(errors.RequestTimeoutError),  # aborted
-    3010: Meaning(errors.CapacityError),
-    3021: Meaning(errors.RateLimitError),  # inference requests per minute
-    3023: Meaning(errors.PermissionDeniedError),
-    3036: Meaning(errors.QuotaExceededError),
-    3039: Meaning(errors.InvalidRequestError),  # fine-tune lacks files
-    3040: Meaning(errors.CapacityError),
-    3041: Meaning(errors.PermissionDeniedError),
-    3042: Meaning(errors.NotFoundError),
-    3043: Meaning(errors.ServiceError),
-    3046: Meaning(errors.RequestTimeoutError),
-    3050: Meaning(errors.ServiceError),
-    4006: Meaning(errors.QuotaExceededError),  # documented as 3036, seen as this
-    5001: Meaning(errors.ServiceError),
-    5004: Meaning(errors.InvalidRequestError),
-    5005: Meaning(errors.InvalidRequestError),  # no LoRA for this model
-    5006: Meaning(errors.InvalidRequestError),  # schema validation
-    5007: Meaning(errors.NotFoundError),  # no such model
-    5012: Meaning(errors.InvalidRequestError),
-    5016: Meaning(errors.PermissionDeniedError),
-    5018: Meaning(errors.PermissionDeniedError),
-    5019: Meaning(errors.InvalidRequestError),
-    5021: Meaning(errors.ContextOverflowError),
-    5023: Meaning(errors.InvalidRequestError),  # JSON schema together with stream
-    5024: Meaning(errors.JSONModeError),
-    5025: Meaning(errors.InvalidRequestError),
-    5028: Meaning(errors.NotFoundError),  # model retired
-    5034: Meaning(errors.PermissionDeniedError),
-    5035: Meaning(errors.PermissionDeniedError),
-    7009: Meaning(errors.ServiceError),
-    8001: Meaning(errors.InvalidRequestError),
-    8004: Meaning(errors.ServiceError),
-    8005: Meaning(errors.ServiceError),
-    8006: Meaning(errors.InvalidRequestError),  # forced call, too few max_tokens
-    8007: Meaning(errors.InvalidRequestError),
-    8008: Meaning(errors.ServiceError),
+    3003: ErrorKind(errors.InvalidRequestError),  # incomplete request
+    3006: ErrorKind(errors.InvalidRequestError),  # request too large
+    3007: ErrorKind(errors.RequestTimeoutError),
+    3008: ErrorKind(errors.RequestTimeoutError),  # aborted
+    3010: ErrorKind(errors.CapacityError),
+    3021: ErrorKind(errors.RateLimitError),  # inference requests per minute
+    3023: ErrorKind(errors.PermissionDeniedError),
+    3036: ErrorKind(errors.QuotaExceededError),
+    3039: ErrorKind(errors.InvalidRequestError),  # fine-tune lacks files
+    3040: ErrorKind(errors.CapacityError),
+    3041: ErrorKind(errors.PermissionDeniedError),
+    3042: ErrorKind(errors.NotFoundError),
+    3043: ErrorKind(errors.ServiceError),
+    3046: ErrorKind(errors.RequestTimeoutError),
+    3050: ErrorKind(errors.ServiceError),
+    4006: ErrorKind(errors.QuotaExceededError),  # documented as 3036, seen as this
+    5001: ErrorKind(errors.ServiceError),
+    5004: ErrorKind(errors.InvalidRequestError),
+    5005: ErrorKind(errors.InvalidRequestError),  # no LoRA for this model
+    5006: ErrorKind(errors.InvalidRequestError),  # schema validation
+    5007: ErrorKind(errors.NotFoundError),  # no such model
+    5012: ErrorKind(errors.InvalidRequestError),
+    5016: ErrorKind(errors.PermissionDeniedError),
+    5018: ErrorKind(errors.PermissionDeniedError),
+    5019: ErrorKind(errors.InvalidRequestError),
+    5021: ErrorKind(errors.ContextOverflowError),
+    5023: ErrorKind(errors.InvalidRequestError),  # JSON schema together with stream
+    5024: ErrorKind(errors.JSONModeError),
+    5025: ErrorKind(errors.InvalidRequestError),
+    5028: ErrorKind(errors.NotFoundError),  # model retired
+    5034: ErrorKind(errors.PermissionDeniedError),
+    5035: ErrorKind(errors.PermissionDeniedError),
+    7009: ErrorKind(errors.ServiceError),
+    8001: ErrorKind(errors.InvalidRequestError),
+    8004: ErrorKind(errors.ServiceError),
+    8005: ErrorKind(errors.ServiceError),
+    8006: ErrorKind(errors.InvalidRequestError),  # forced call, too few max_tokens
+    8007: ErrorKind(errors.InvalidRequestError),
+    8008: ErrorKind(errors.ServiceError),
     # the API in front of it
-    1000: Meaning(errors.AuthenticationError),
-    1010: Meaning(errors.PermissionDeniedError),
-    1015: Meaning(errors.RateLimitError),
-    1031: Meaning(errors.PermissionDeniedError),
-    7000: Meaning(errors.NotFoundError),
-    7001: Meaning(errors.InvalidRequestError),
-    7003: Meaning(errors.NotFoundError),
-    9106: Meaning(errors.AuthenticationError),
-    9109: Meaning(errors.PermissionDeniedError),
+    1000: ErrorKind(errors.AuthenticationError),
+    1010: ErrorKind(errors.PermissionDeniedError),
+    1015: ErrorKind(errors.RateLimitError),
+    1031: ErrorKind(errors.PermissionDeniedError),
+    7000: ErrorKind(errors.NotFoundError),
+    7001: ErrorKind(errors.InvalidRequestError),
+    7003: ErrorKind(errors.NotFoundError),
+    9106: ErrorKind(errors.AuthenticationError),
+    9109: ErrorKind(errors.PermissionDeniedError),
     # AI Gateway
-    2001: Meaning(errors.NotFoundError),
-    2003: Meaning(errors.RateLimitError),
-    2005: Meaning(errors.ServiceError),  # "failed to get response from provider", although the status is 400
-    2009: Meaning(errors.AuthenticationError),
-    2014: Meaning(errors.RequestTimeoutError),
-    2016: Meaning(errors.InvalidRequestError),  # prompt blocked by guardrails
-    2017: Meaning(errors.InvalidRequestError),  # answer blocked by guardrails
-    2021: Meaning(errors.PermissionDeniedError),
-    2040: Meaning(errors.InvalidRequestError),
-    2041: Meaning(errors.QuotaExceededError),
-    2045: Meaning(errors.QuotaExceededError),
+    2001: ErrorKind(errors.NotFoundError),
+    2003: ErrorKind(errors.RateLimitError),
+    2005: ErrorKind(errors.ServiceError),  # "failed to get response from provider", although the status is 400
+    2009: ErrorKind(errors.AuthenticationError),
+    2014: ErrorKind(errors.RequestTimeoutError),
+    2016: ErrorKind(errors.InvalidRequestError),  # prompt blocked by guardrails
+    2017: ErrorKind(errors.InvalidRequestError),  # answer blocked by guardrails
+    2021: ErrorKind(errors.PermissionDeniedError),
+    2040: ErrorKind(errors.InvalidRequestError),
+    2041: ErrorKind(errors.QuotaExceededError),
+    2045: ErrorKind(errors.QuotaExceededError),
 }
 
 _AMBIGUOUS = {3030, 10000}
@@ -120,12 +120,12 @@ _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}):")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-_SIGNS = {"success", "errors", "error", "name", "internalCode", "object", "state"}
+_ERROR_KEYS = {"success", "errors", "error", "name", "internalCode", "object", "state"}
 
 
-def is_refusal(payload: Any) -> bool:
+def is_error(payload: Any) -> bool:
     """Whether a JSON body reports a failure. The status does not tell: failures come with 200 as well."""
-    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SIGNS):
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_ERROR_KEYS):
         return False
     return (
         payload.get("success") is False
@@ -143,20 +143,20 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
 
     try:
         payload = parse(body)
-    except BadJSON:
+    except InvalidJSON:
         payload = None
     code, text = _code_and_text(payload)
-    message = _clean(text) or _page_text(body) or "the service gave no reason"
-    meaning, wait = _meaning(status, code, message), _wait(headers, payload)
+    message = _strip_prefixes(text) or _page_text(body) or "the service gave no reason"
+    meaning, wait = _error_kind(status, code, message), _retry_after(headers, payload)
     return meaning.kind(
-        f"{message}; {_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
+        f"{message}; {_advice_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
         status=status,
         code=code,
         ray_id=headers.get("cf-ray", ""),
         request_id=headers.get("cf-ai-req-id", ""),
         is_retryable=meaning.retryable,
         retry_after=wait,
-        response=httpx.Response(status, headers=_readable(headers), content=body),
+        response=httpx.Response(status, headers=_decodable_headers(headers), content=body),
     )
 
 
@@ -172,14 +172,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def _wait(headers: Mapping[str, str], payload: Any) -> float | None:
+def _retry_after(headers: Mapping[str, str], payload: Any) -> float | None:
     """What the headers ask for; the edge may say it in the body only, in whole seconds."""
     told = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
     asked = retry_after(headers)
     return asked if asked is not None or told is None else float(told)
 
 
-def _until(seconds: float) -> str:
+def _advice_until(seconds: float) -> str:
     """A long wait in words; dates end with the year 9999."""
     try:
         moment = f", until {datetime.fromtimestamp(time() + seconds, UTC):%Y-%m-%d %H:%M} UTC"
@@ -188,7 +188,7 @@ def _until(seconds: float) -> str:
     return f"the service asks to wait {seconds:,.0f} seconds{moment}"
 
 
-def _readable(headers: Mapping[str, str]) -> httpx.Headers:
+def _decodable_headers(headers: Mapping[str, str]) -> httpx.Headers:
     """Headers that still fit the body, which is decoded by now."""
     import httpx  # noqa: PLC0415 - as above
 
@@ -196,28 +196,30 @@ def _readable(headers: Mapping[str, str]) -> httpx.Headers:
     return httpx.Headers(fitting, encoding="utf-8")
 
 
-def _meaning(status: int, code: int | None, message: str) -> Meaning:
+def _error_kind(status: int, code: int | None, message: str) -> ErrorKind:
     if "daily free allocation" in message:  # under 3036, 4006, and under no code at all
-        return Meaning(errors.QuotaExceededError)
+        return ErrorKind(errors.QuotaExceededError)
     if "request queuing" in message:  # 8007, which says many things
-        return Meaning(errors.NotFoundError)
+        return ErrorKind(errors.NotFoundError)
     if code == 10000:  # noqa: PLR2004 - Cloudflare's code for both; only the status tells them apart
-        return Meaning(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
+        return ErrorKind(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
     if code == 3030:  # noqa: PLR2004 - a catch-all: a content filter, or an outage passed through
         return (
-            Meaning(errors.ServiceError) if "Internal Server Error" in message else Meaning(errors.InvalidRequestError)
+            ErrorKind(errors.ServiceError)
+            if "Internal Server Error" in message
+            else ErrorKind(errors.InvalidRequestError)
         )
     if code is not None and code in CODES:
         return CODES[code]
     if status in _STATUSES:
-        return Meaning(_STATUSES[status])
+        return ErrorKind(_STATUSES[status])
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Meaning(errors.InvalidRequestError)
-    return Meaning(errors.ServiceError, status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        return ErrorKind(errors.InvalidRequestError)
+    return ErrorKind(errors.ServiceError, status >= HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _code_and_text(payload: Any) -> tuple[int | None, str]:
-    reports = list(_reports(payload))
+    reports = list(_error_texts(payload))
     text = next((text for _, text in reports if text), "")
     code = next((code for code, _ in reports if code is not None), None)
     if code is None:
@@ -226,7 +228,7 @@ def _code_and_text(payload: Any) -> tuple[int | None, str]:
     return code, text
 
 
-def _reports(payload: Any) -> Iterator[tuple[int | None, str]]:
+def _error_texts(payload: Any) -> Iterator[tuple[int | None, str]]:
     """Every (code, text) in a body, the most telling first."""
     if isinstance(payload, str):
         yield None, payload
@@ -253,9 +255,9 @@ def _number(value: Any) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - no code is longer
 
 
-def _clean(text: str) -> str:
+def _strip_prefixes(text: str) -> str:
     """What the service says without its frame, and without the account: an error's text ends up in logs."""
-    return whole(_ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip())
+    return join_surrogates(_ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip())
 
 
 def _page_text(body: bytes) -> str:

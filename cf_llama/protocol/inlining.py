@@ -21,15 +21,15 @@ _SCHEMAS = {
     "additionalProperties", "unevaluatedProperties", "propertyNames",
 }  # fmt: skip
 _DROPPED = {"title", "$schema", "$id", "$comment", "$defs", "definitions", "discriminator"}
-_Form = type | tuple[type, ...]
-_KEYWORDS: Mapping[str, tuple[_Form, _Form]] = {  # what each must be, and what must be in it
+_Keywords_ = type | tuple[type, ...]
+_KEYWORDS: Mapping[str, tuple[_Keywords_, _Keywords_]] = {  # what each must be, and what must be in it
     "type": ((str, list), str),
     "required": ((list, tuple), str),
     "enum": ((list, tuple), object),
     **dict.fromkeys(_UNIONS, (list, (Mapping, bool))),
     **dict.fromkeys(_SCHEMAS_BY_NAME, (Mapping, (Mapping, bool))),
 }
-_MOST = 64
+_MAX = 64
 """Turns of types that hold each other; beyond that, only what they hold directly is told."""
 
 
@@ -46,7 +46,7 @@ def inline(schema: Mapping[str, Any], where: str = "json_schema") -> dict[str, A
         InvalidRequestError: a keyword does not hold what it must.
     """
     _check(schema, where)
-    return _Inlining(schema).result()
+    return _Inliner(schema).result()
 
 
 def _check(schema: Mapping[str, Any], where: str) -> None:
@@ -72,7 +72,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
                 yield from _parts(value)
 
 
-class _Inlining:
+class _Inliner:
     """One schema on its way: level by level, so that what lies near the root is told first."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
@@ -83,13 +83,13 @@ class _Inlining:
 
     def result(self) -> dict[str, Any]:
         """The schema; each one in it is written into the place that was kept for it."""
-        result: dict[str, Any] = self._place(self._root, ("#",))
+        result: dict[str, Any] = self._schema_in_place(self._root, ("#",))
         while self._pending:
             schema, place, within = self._pending.popleft()
             place |= self._level(schema, within)
         return result
 
-    def _place(self, schema: Any, within: tuple[str, ...]) -> Any:
+    def _schema_in_place(self, schema: Any, within: tuple[str, ...]) -> Any:
         if not isinstance(schema, Mapping):
             return schema
         place: dict[str, Any] = {}
@@ -97,18 +97,22 @@ class _Inlining:
         return place
 
     def _level(self, schema: Mapping[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
-        schema = _plainer(schema)
+        schema = _simplified(schema)
         while "$ref" in schema:
             schema, within = self._followed(schema, within)
-            schema = _plainer(schema)
+            schema = _simplified(schema)
         return {key: self._copy(key, value, within) for key, value in schema.items()}
 
     def _copy(self, key: str, value: Any, within: tuple[str, ...]) -> Any:
         if key in _SCHEMAS_BY_NAME or key == "dependencies":
-            return {name: self._place(item, within) for name, item in value.items()}
+            return {name: self._schema_in_place(item, within) for name, item in value.items()}
         if key not in _SCHEMAS:
             return value
-        return [self._place(item, within) for item in value] if isinstance(value, list) else self._place(value, within)
+        return (
+            [self._schema_in_place(item, within) for item in value]
+            if isinstance(value, list)
+            else self._schema_in_place(value, within)
+        )
 
     def _followed(
         self, schema: Mapping[str, Any], within: tuple[str, ...]
@@ -121,19 +125,19 @@ class _Inlining:
         target = target_of(reference, self._root)
         if not isinstance(target, Mapping):
             target = {} if target is not False else {"not": {}}
-        if self._is_told(reference, within):
+        if self._is_described(reference, within):
             kind = target.get("type")
             return ({"type": kind} if isinstance(kind, str) else {}) | beside, within
         return {**target, **beside}, (*within, reference)
 
-    def _is_told(self, reference: str, within: tuple[str, ...]) -> bool:
+    def _is_described(self, reference: str, within: tuple[str, ...]) -> bool:
         """Whether a type was told often enough on the way here: itself, and once more as its own child."""
         if reference in within and len(set(within)) < len(within):
             return True
         if not self._holds_itself(reference):
             return False
         self._turns += 1
-        return self._turns > _MOST and len(within) > 1
+        return self._turns > _MAX and len(within) > 1
 
     def _holds_itself(self, reference: str) -> bool:
         if reference not in self._recursive:
@@ -147,7 +151,7 @@ class _Inlining:
         return self._recursive[reference]
 
 
-def _plainer(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _simplified(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """One level without what the service does not take, meaning the same."""
     flat = {key: value for key, value in schema.items() if key not in _DROPPED}
     if flat.get("default", ...) is None:
@@ -157,16 +161,16 @@ def _plainer(schema: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"anyOf": [flat, {"type": "null"}], **said}
     if isinstance(types := flat.get("type"), list):
         del flat["type"]
-        flat = _also(flat, "anyOf", [{"type": name} for name in types])
+        flat = _merged(flat, "anyOf", [{"type": name} for name in types])
     for key in _UNIONS & flat.keys():
         branches = flat[key]
         if len(branches) == 1 and isinstance(branches[0], Mapping) and flat.keys() <= {key, *ANNOTATIONS}:
             del flat[key]
-            return _plainer({**branches[0], **flat})
+            return _simplified({**branches[0], **flat})
     return flat
 
 
-def _also(schema: dict[str, Any], key: str, branches: list[Any]) -> dict[str, Any]:
+def _merged(schema: dict[str, Any], key: str, branches: list[Any]) -> dict[str, Any]:
     """A schema held to one union more."""
     if key not in schema:
         return {**schema, key: branches}

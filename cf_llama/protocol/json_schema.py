@@ -24,7 +24,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 class ToolDefinition(dict[str, Any]):
     """A tool as `tool_definition` gives it, which it takes for granted when it comes again, call after call."""
 
-    declared: Mapping[str, Any]
+    declared_parameters: Mapping[str, Any]
     """Its parameters as the user declared them, by which arguments are read."""
 
 
@@ -54,52 +54,54 @@ def tool_definition(tool: Mapping[str, Any]) -> ToolDefinition:
         raise InvalidRequestError(f'tools: the parameters of {name} must be a JSON schema of type "object"')
     description = function.get("description")
     description = description if isinstance(description, str) and description else name
-    sent = _sent(parameters, f"tools: the parameters of {name}")
+    sent = _parameters_to_send(parameters, f"tools: the parameters of {name}")
     definition = ToolDefinition(
         type="function", function={"name": name, "description": description, "parameters": sent}
     )
-    definition.declared = parameters
+    definition.declared_parameters = parameters
     return definition
 
 
-def declared(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+def declared_parameters(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters of a tool as the user declared them."""
-    found: Mapping[str, Any] = tool.declared if isinstance(tool, ToolDefinition) else tool["function"]["parameters"]
+    found: Mapping[str, Any] = (
+        tool.declared_parameters if isinstance(tool, ToolDefinition) else tool["function"]["parameters"]
+    )
     return found
 
 
-def _sent(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _parameters_to_send(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
     flat = inline(schema, where)
-    properties = {name: _described(name, value) for name, value in flat.get("properties", {}).items()}
+    properties = {name: _with_type_and_description(name, value) for name, value in flat.get("properties", {}).items()}
     rest = {key: value for key, value in flat.items() if key not in ANNOTATIONS}  # the tool itself has a description
     return {"type": "object", **rest, "properties": properties}
 
 
-def _described(name: str, schema: Any) -> dict[str, Any]:
+def _with_type_and_description(name: str, schema: Any) -> dict[str, Any]:
     """A parameter with the type and the description that the page asks for, as far as it has a single type."""
     schema = schema if isinstance(schema, Mapping) else ({} if schema else {"not": {}})
-    kind = None if "type" in schema else _only_type(schema)
+    kind = None if "type" in schema else _single_type(schema)
     described = {**({"type": kind} if kind else {}), **schema}
     if not isinstance(described.get("description"), str) or not described["description"]:
         described["description"] = name.replace("_", " ")
     return described
 
 
-def _only_type(schema: Any) -> str | None:
+def _single_type(schema: Any) -> str | None:
     """The type that every value has which a schema admits, if there is one."""
     if not isinstance(schema, Mapping):
         return None
     if isinstance(schema.get("type"), str):
         return str(schema["type"])
     if values := schema.get("enum") or ([schema["const"]] if "const" in schema else ()):
-        return _common([kind_of(value) for value in values])
+        return _common_type([kind_of(value) for value in values])
     for key in ("anyOf", "oneOf"):
         if branches := schema.get(key):
-            return _common([_only_type(branch) for branch in branches])
-    return next((kind for branch in schema.get("allOf", ()) if (kind := _only_type(branch))), None)
+            return _common_type([_single_type(branch) for branch in branches])
+    return next((kind for branch in schema.get("allOf", ()) if (kind := _single_type(branch))), None)
 
 
-def _common(kinds: Collection[str | None]) -> str | None:
+def _common_type(kinds: Collection[str | None]) -> str | None:
     found = set(kinds)
     if found == {"integer", "number"}:
         return "number"

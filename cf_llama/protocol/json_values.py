@@ -21,7 +21,7 @@ _FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 _OPENING = re.compile(r"[{\[]")
 
 
-class BadJSON(Exception):  # noqa: N818 - it is the finding, not yet an error of a call
+class InvalidJSON(Exception):  # noqa: N818 - it is the finding, not yet an error of a call
     """The bytes are not JSON, or nested deeper than any answer is."""
 
 
@@ -44,7 +44,7 @@ def parse(data: bytes | str, *, strict: bool = False) -> Any:
     try:
         return pydantic_core.from_json(data, allow_inf_nan=not strict, cache_strings="keys")  # texts never come twice
     except (ValueError, TypeError):  # lone surrogates and huge integers are no JSON to it, but they come
-        return _parse(data, _STRICTLY if strict else _PLAINLY)
+        return _parse(data, _STRICTLY if strict else _DEFAULT)
 
 
 def parse_exactly(data: bytes | str) -> Any:
@@ -60,7 +60,7 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_PLAINLY = json.JSONDecoder()
+_DEFAULT = json.JSONDecoder()
 _STRICTLY = json.JSONDecoder(parse_constant=_no_number)
 _EXACTLY = json.JSONDecoder(parse_int=Lexeme, parse_float=Lexeme, parse_constant=Lexeme)  # `loads` makes one each time
 
@@ -70,9 +70,9 @@ def _parse(data: bytes | str, decoder: json.JSONDecoder) -> Any:
         text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
         value = decoder.decode(text)
     except (ValueError, RecursionError) as error:
-        raise BadJSON(str(error)) from None
+        raise InvalidJSON(str(error)) from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
-        raise BadJSON(f"nested deeper than {MAX_DEPTH} levels")
+        raise InvalidJSON(f"nested deeper than {MAX_DEPTH} levels")
     return value
 
 
@@ -91,7 +91,7 @@ def _items(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
-def undressed(text: str) -> str:
+def without_fence(text: str) -> str:
     """The JSON in an answer that should be nothing else, but has words or a fence around it; else `text` itself.
 
     Nothing is mended: of JSON that was cut off no part is taken for the whole.
@@ -99,7 +99,7 @@ def undressed(text: str) -> str:
     for candidate in (text, *_FENCE.findall(text), _bracketed(text)):
         try:
             parse(candidate)
-        except BadJSON:
+        except InvalidJSON:
             continue
         return str(candidate)
     return text
@@ -115,18 +115,18 @@ def text_of(value: Any) -> str:
     """The text that a value of `parse_exactly` was parsed from; None is no text."""
     if value is None or isinstance(value, str):
         return str(value or "")
-    return written(value)
+    return dumps_exactly(value)
 
 
-def plain(value: Any) -> Any:
+def to_python(value: Any) -> Any:
     """The plain value of one of `parse_exactly`."""
     match value:
         case Lexeme():
-            return _PLAINLY.decode(value)
+            return _DEFAULT.decode(value)
         case dict():
-            return {key: plain(item) for key, item in value.items()}
+            return {key: to_python(item) for key, item in value.items()}
         case list():
-            return [plain(item) for item in value]
+            return [to_python(item) for item in value]
         case _:
             return value
 
@@ -156,15 +156,15 @@ def _finite(value: Any) -> Any:
             return value
 
 
-def written(value: Any) -> str:
+def dumps_exactly(value: Any) -> str:
     """JSON text of a value of `parse_exactly`, with its numbers as they were."""
     match value:
         case Lexeme():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{_quoted(key)}: {written(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{_quoted(key)}: {dumps_exactly(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(written, value)) + "]"
+            return "[" + ", ".join(map(dumps_exactly, value)) + "]"
         case str():
             return _quoted(value)
         case _:

@@ -13,21 +13,21 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from cf_llama.protocol import json_values
-from cf_llama.protocol.json_values import BadJSON
-from cf_llama.protocol.reply import Exchange, Usage
-from cf_llama.protocol.stop_sequences import whole
+from cf_llama.protocol.json_values import InvalidJSON
+from cf_llama.protocol.reply import ResponseMetadata, Usage
+from cf_llama.protocol.stop_sequences import join_surrogates
 
 _log = logging.getLogger(__name__)
 
 
-_MOST = 10**12
+_MAX = 10**12
 """No count is larger."""
-_WRITTEN = (str, type(None))
-_PLAIN = {"response", "tool_calls", "p"}
-_SAID = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
+_TEXT_TYPES = (str, type(None))
+_PLAIN_KEYS = {"response", "tool_calls", "p"}
+_KNOWN_KEYS = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
 
 
-class Fragment(NamedTuple):
+class ToolCallFragment(NamedTuple):
     """A piece of a tool call, or a whole one; `position` is None where the shape has no index."""
 
     position: int | None
@@ -40,10 +40,10 @@ class Event(NamedTuple):
     """What one payload says, in one copy."""
 
     text: str = ""
-    fragments: tuple[Fragment, ...] = ()
+    fragments: tuple[ToolCallFragment, ...] = ()
     finish_reason: str | None = None
     usage: Usage | None = None
-    closes: bool = False
+    ends_stream: bool = False
     """Whether such an event comes only at the end of a stream, so that `[DONE]` may be missing after it."""
 
 
@@ -55,15 +55,15 @@ def parse_payloads(data: bytes) -> list[Any]:
     """
     try:
         payload = json_values.parse(data)
-    except BadJSON:
+    except InvalidJSON:
         lines = data.split(b"\n")
         if len(lines) == 1:
             raise
         # events without a blank line between them look like one event of many lines
         return [payload for line in lines for payload in parse_payloads(line)]
-    if not _is_plain(payload) and _has_parsed_text(_unwrapped(payload)):
+    if not _is_plain(payload) and _has_parsed_text(_without_envelope(payload)):
         payload = json_values.parse_exactly(data)
-        recorded = _unwrapped(payload).get("streamed_data")
+        recorded = _without_envelope(payload).get("streamed_data")
         if isinstance(recorded, list):
             return list(recorded)  # a gateway's recording of a stream is one whole body
     return [payload]
@@ -71,7 +71,7 @@ def parse_payloads(data: bytes) -> list[Any]:
 
 def _is_plain(payload: Any) -> bool:
     """Whether an event is text and padding, as nearly all of a native stream are: nothing else need be looked for."""
-    if type(payload) is not dict or not payload.keys() <= _PLAIN:
+    if type(payload) is not dict or not payload.keys() <= _PLAIN_KEYS:
         return False
     return type(payload.get("response")) is str and not payload.get("tool_calls")
 
@@ -80,26 +80,26 @@ def read_event(payload: Any) -> Event | None:
     """What a payload says; None where it says nothing that an answer could consist of."""
     if _is_plain(payload):
         return Event(payload["response"])
-    payload = _unwrapped(payload)
+    payload = _without_envelope(payload)
     if isinstance(payload, str):  # the page's second output form: the answer is the bare text
         return Event(text=payload)
-    if not isinstance(payload, dict) or payload.keys().isdisjoint(_SAID):
+    if not isinstance(payload, dict) or payload.keys().isdisjoint(_KNOWN_KEYS):
         return None
     choice, message = _choice(payload)
     text = _text(message, payload)
     fragments = _fragments(message.get("tool_calls")) or _fragments(payload.get("tool_calls"))
     reasons = (choice.get("finish_reason"), payload.get("finish_reason"))
-    finish_reason = next((whole(reason) for reason in reasons if reason and isinstance(reason, str)), None)
+    finish_reason = next((join_surrogates(reason) for reason in reasons if reason and isinstance(reason, str)), None)
     usage = _usage(payload.get("usage"))
     # Usage on every event is an increment; only the sum at the end comes alone, with both counts filled.
     sums_up = bool(usage and usage.prompt_tokens and usage.completion_tokens) and not (choice or text or fragments)
-    return Event(text, fragments, finish_reason, usage, closes=bool(finish_reason) or sums_up)
+    return Event(text, fragments, finish_reason, usage, ends_stream=bool(finish_reason) or sums_up)
 
 
-def exchange(headers: Mapping[str, str]) -> Exchange:
+def response_metadata(headers: Mapping[str, str]) -> ResponseMetadata:
     """What the headers of an answer tell."""
     neurons = headers.get("cf-ai-neurons", "")
-    return Exchange(
+    return ResponseMetadata(
         ray_id=headers.get("cf-ray", ""),
         request_id=headers.get("cf-ai-req-id", ""),
         neurons=float(neurons) if neurons.replace(".", "", 1).isdecimal() else None,
@@ -109,7 +109,7 @@ def exchange(headers: Mapping[str, str]) -> Exchange:
     )
 
 
-def _unwrapped(payload: Any) -> Any:
+def _without_envelope(payload: Any) -> Any:
     """The answer out of the API's envelope, which some routes leave away."""
     return payload["result"] if isinstance(payload, dict) and {"result", "success"} <= payload.keys() else payload
 
@@ -137,22 +137,22 @@ def _has_parsed_text(payload: Any) -> bool:
     for calls in (message.get("tool_calls"), payload.get("tool_calls")):
         if calls and isinstance(calls, list):
             texts += [_function(call).get("arguments") for call in calls if isinstance(call, dict)]
-    return "streamed_data" in payload or not all(isinstance(text, _WRITTEN) for text in texts)
+    return "streamed_data" in payload or not all(isinstance(text, _TEXT_TYPES) for text in texts)
 
 
-def _fragments(calls: Any) -> tuple[Fragment, ...]:
+def _fragments(calls: Any) -> tuple[ToolCallFragment, ...]:
     if not calls or not isinstance(calls, list):  # null and [] are as good as absent
         return ()
     return tuple(_fragment(call) for call in calls if call and isinstance(call, dict))  # {} has been seen
 
 
-def _fragment(call: Mapping[str, Any]) -> Fragment:
+def _fragment(call: Mapping[str, Any]) -> ToolCallFragment:
     function = _function(call)
     index = _number(call.get("index"))
-    return Fragment(
+    return ToolCallFragment(
         position=None if index is None else int(index),
-        id=whole(str(call.get("id") or "")),  # native calls have none; a closing fragment has null
-        name=whole(str(function.get("name") or "")),
+        id=join_surrogates(str(call.get("id") or "")),  # native calls have none; a closing fragment has null
+        name=join_surrogates(str(function.get("name") or "")),
         arguments=json_values.text_of(function.get("arguments")),  # an object natively, a string in OpenAI's form
     )
 
@@ -179,7 +179,7 @@ def _usage(usage: Any) -> Usage | None:
 def _count(value: Any) -> int:
     """A count; the page's schema calls it a number, so 12.0 would be one too."""
     number = _number(value) or 0
-    return int(number) if 0 <= number <= _MOST else 0
+    return int(number) if 0 <= number <= _MAX else 0
 
 
 def _number(value: Any) -> float | None:

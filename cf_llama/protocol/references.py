@@ -29,7 +29,7 @@ def target_of(reference: object, root: Any) -> Any:
     return {} if found is None or (found is root and reference != "#") else found
 
 
-def titled(schema: Mapping[str, Any]) -> dict[str, Any]:
+def with_root_title(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with its title and description at its root, where pydantic has a reference if the type holds itself."""
     target = target_of(schema["$ref"], schema) if "$ref" in schema else {}
     return {**{key: target[key] for key in ("title", "description") if key in target}, **schema}

@@ -59,7 +59,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ResponseMetadata:
     """What the HTTP exchange itself told; empty strings and None where it said nothing."""
 
     ray_id: str = ""
@@ -88,7 +88,7 @@ class Reply:
     """None where the service sent no counts."""
     model: str = ""
     """The model that was asked for. The service may echo another name for the same one."""
-    exchange: Exchange = field(default_factory=Exchange)
+    response_metadata: ResponseMetadata = field(default_factory=ResponseMetadata)
     usage_is_share: bool = False
     """The counts are a share, by length, of what the service told of a whole batch."""
 
@@ -97,16 +97,16 @@ class Reply:
 
         `neurons` are the exact ones of the body where it has them; `cost_usd` is known for this model only.
         """
-        usage, exchange = self.usage, self.exchange
+        usage, response_metadata = self.usage, self.response_metadata
         known = {
             "finish_reason": self.finish_reason,
-            "neurons": usage.neurons if usage and usage.neurons is not None else exchange.neurons,
+            "neurons": usage.neurons if usage and usage.neurons is not None else response_metadata.neurons,
             "cost_usd": usage.cost if usage and self.model == model.MODEL else None,
             "usage_is_share": self.usage_is_share or None,
-            "request_id": exchange.request_id,
-            "ray_id": exchange.ray_id,
-            "cache_status": exchange.cache_status,
-            "gateway_log_id": exchange.gateway_log_id,
+            "request_id": response_metadata.request_id,
+            "ray_id": response_metadata.ray_id,
+            "cache_status": response_metadata.cache_status,
+            "gateway_log_id": response_metadata.gateway_log_id,
         }
         return {name: value for name, value in known.items() if value not in (None, "")}
 

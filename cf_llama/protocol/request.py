@@ -13,9 +13,9 @@ from cf_llama.protocol.model import DEFAULT_MAX_TOKENS, MODEL
 ROLES = ("system", "user", "assistant", "tool")
 _SAMPLING = ("temperature", "top_p", "top_k", "seed", "repetition_penalty", "frequency_penalty", "presence_penalty")
 _OBJECT = (dict, Mapping)  # in this order: to ask an abstract class takes longer
-_ASK_AGAIN = "Answer with a call of {names} and with nothing else."
+_INSTRUCTION = "Answer with a call of {names} and with nothing else."
 
-OWN_FIELDS = frozenset(
+RESERVED_FIELDS = frozenset(
     {"messages", "prompt", "raw", "model", "tools", "tool_choice", "functions", "response_format", "max_tokens", "lora"}
     | {"stop", "stream", "options", *_SAMPLING}
 )
@@ -80,10 +80,10 @@ class ChatRequest:
         elif self.tools or self.functions:
             raise InvalidRequestError("tools and functions go with messages, not with prompt")
         # normalised once, here, so that whoever reads the request finds one form
-        object.__setattr__(self, "tools", _tools(self.tools))
+        object.__setattr__(self, "tools", _unique_definitions(self.tools))
         if self.tool_choice is not None:
-            object.__setattr__(self, "tool_choice", _tool_choice(self.tool_choice, self.tool_names))
-        if owned := sorted(OWN_FIELDS & self.extra_body.keys()):
+            object.__setattr__(self, "tool_choice", _normalized_choice(self.tool_choice, self.tool_names))
+        if owned := sorted(RESERVED_FIELDS & self.extra_body.keys()):
             raise InvalidRequestError(f"extra_body must not hold {', '.join(owned)}: give it by its own name")
         if self.response_format is not None:
             object.__setattr__(self, "response_format", json_schema.response_format(self.response_format))
@@ -103,7 +103,7 @@ class ChatRequest:
         return ()
 
     @property
-    def streamable(self) -> bool:
+    def can_stream(self) -> bool:
         """JSON mode does not stream (Cloudflare docs: JSON mode; code 5023)."""
         return self.response_format is None
 
@@ -130,14 +130,14 @@ class ChatRequest:
         }
         return body | {name: value for name, value in optional.items() if value is not None} | dict(self.extra_body)
 
-    def insisting(self) -> ChatRequest:
+    def with_instruction(self) -> ChatRequest:
         """The same request, asking in words for the call that a first answer did not make."""
         names = " or ".join(self.forced_tools)
-        plea = {"role": "user", "content": _ASK_AGAIN.format(names=names)}
-        return replace(self, messages=(*(self.messages or ()), plea))
+        instruction = {"role": "user", "content": _INSTRUCTION.format(names=names)}
+        return replace(self, messages=(*(self.messages or ()), instruction))
 
 
-def _tools(tools: Sequence[Mapping[str, Any]]) -> tuple[json_schema.ToolDefinition, ...]:
+def _unique_definitions(tools: Sequence[Mapping[str, Any]]) -> tuple[json_schema.ToolDefinition, ...]:
     """Definitions of the tools, each once. A call names its tool and nothing else, so no two may share a name."""
     definitions: dict[str, json_schema.ToolDefinition] = {}
     for tool in tools:
@@ -165,7 +165,7 @@ def _check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
             raise InvalidRequestError(f"messages[{number}].content must be a string; it may be empty, never null")
 
 
-def _tool_choice(choice: str | bool | Mapping[str, Any], names: tuple[str, ...]) -> Any:
+def _normalized_choice(choice: str | bool | Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """The choice in one of four forms: None, "auto"/"none"/"required", or OpenAI's object with a known name."""
     if choice is False or not names:
         if choice not in (False, "auto", "none"):
@@ -177,19 +177,19 @@ def _tool_choice(choice: str | bool | Mapping[str, Any], names: tuple[str, ...])
         raise InvalidRequestError(f"tool_choice=True needs exactly one tool; offered are {', '.join(names)}")
     if choice in ("required", "any", True):
         # Of the two ways to force a call only the named one is enforced by the service.
-        return _named(names[0]) if len(names) == 1 else "required"
+        return _named_choice(names[0]) if len(names) == 1 else "required"
     name: Any = choice
     if isinstance(choice, Mapping):
         if choice.get("type") in ("auto", "none", "any", "required"):
-            return _tool_choice(choice["type"], names)
+            return _normalized_choice(choice["type"], names)
         function = choice.get("function", choice)
         name = function.get("name") if isinstance(function, Mapping) else None
     if name not in names:
         raise InvalidRequestError(
             f"tool_choice names {name!r}; allowed are auto, none, any, required, True and {', '.join(names)}"
         )
-    return _named(str(name))
+    return _named_choice(str(name))
 
 
-def _named(name: str) -> dict[str, Any]:
+def _named_choice(name: str) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name}}

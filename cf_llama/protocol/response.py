@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from cf_llama.protocol import payloads
-from cf_llama.protocol.accumulator import Assembly
-from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.accumulator import Accumulator
+from cf_llama.protocol.error_responses import error_from, is_error
 from cf_llama.protocol.errors import BadResponseError, StreamInterruptedError, WorkersAIError
-from cf_llama.protocol.json_values import BadJSON
+from cf_llama.protocol.json_values import InvalidJSON
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.protocol.sse import EventDecoder
 
-MAX_REFUSAL_BYTES = 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
 """What is read of an error page."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """No answer of 24,000 tokens comes near, whole or as a stream."""
@@ -61,12 +61,12 @@ class Reader(Protocol):
         ...
 
 
-class Reading:
+class ResponseReader:
     """One answer of status 200, from its first byte to its reply."""
 
     def __init__(self, request: ChatRequest, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers
-        self._assembly = Assembly(request, payloads.exchange(headers))
+        self._accumulator = Accumulator(request, payloads.response_metadata(headers))
         self._whole: list[bytes] = []  # the body, as long as it is none of a stream
         self._size = 0
         self._decoder: EventDecoder | None = None
@@ -80,7 +80,7 @@ class Reading:
     @property
     def done(self) -> bool:
         """Whether the rest of the body is of no use."""
-        return self._assembly.stopped
+        return self._accumulator.stopped
 
     @property
     def complete(self) -> bool:
@@ -95,11 +95,11 @@ class Reading:
         """
         self._size += len(chunk)
         if self._size > MAX_BODY_BYTES:
-            raise self._unreadable(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
+            raise self._bad_response(f"the answer is larger than {MAX_BODY_BYTES:,} bytes")
         if self._decoder is None:
-            chunk = self._keep(chunk)
+            chunk = self._sniff(chunk)
         if self._decoder is not None:
-            for data in self._events(self._decoder, chunk):
+            for data in self._decode(self._decoder, chunk):
                 yield from self._event(data)
 
     def finish(self) -> Iterator[Delta]:
@@ -110,28 +110,28 @@ class Reading:
             WorkersAIError: the body reports a failure, is no answer, or lacks a call that was forced.
         """
         if self._decoder is None:
-            yield from self._whole_body(b"".join(self._whole))
+            yield from self._read_body(b"".join(self._whole))
         else:
             if not self.done and (data := self._decoder.flush()) is not None:
                 yield from self._event(data)
             if not self.complete:
                 raise self.interrupted("the stream ended before the answer did")
-        for delta in self._assembly.finish():
+        for delta in self._accumulator.finish():
             self.delivered = True
             yield delta
 
     def interrupted(self, message: str) -> StreamInterruptedError:
         """The error for an answer that broke off, with what there is of it."""
-        exchange = self._assembly.partial().exchange
+        response_metadata = self._accumulator.partial().response_metadata
         return StreamInterruptedError(
             message,
             status=self._status,
-            ray_id=exchange.ray_id,
-            request_id=exchange.request_id,
-            partial=self._assembly.partial(),
+            ray_id=response_metadata.ray_id,
+            request_id=response_metadata.request_id,
+            partial=self._accumulator.partial(),
         )
 
-    def _keep(self, chunk: bytes) -> bytes:
+    def _sniff(self, chunk: bytes) -> bytes:
         """Keep bytes until the first that are no white space tell what they are; give those of a stream back."""
         self._whole.append(chunk)
         if self._sniffed:
@@ -146,14 +146,16 @@ class Reading:
         self._decoder, self._whole = EventDecoder(), []
         return body
 
-    def _events(self, decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+    def _decode(self, decoder: EventDecoder, chunk: bytes) -> list[bytes]:
         try:
             return decoder.feed(chunk)
         except BadResponseError as error:
-            raise self._unreadable(error.message) from None
+            raise self._bad_response(error.message) from None
 
-    def _unreadable(self, message: str) -> WorkersAIError:
-        return BadResponseError(message, status=self._status) if self._assembly.empty else self.interrupted(message)
+    def _bad_response(self, message: str) -> WorkersAIError:
+        return (
+            BadResponseError(message, status=self._status) if self._accumulator.is_empty else self.interrupted(message)
+        )
 
     def _event(self, data: bytes) -> Iterator[Delta]:
         for payload in self._payloads(data):
@@ -171,35 +173,35 @@ class Reading:
                 data = rest
         try:
             return payloads.parse_payloads(data) if data else []
-        except BadJSON:
+        except InvalidJSON:
             _log.warning("skipped an event of %d bytes that is no JSON", len(data))
             return []
 
     def _deltas(self, payload: object, data: bytes) -> Sequence[Delta]:
-        if is_refusal(payload):
+        if is_error(payload):
             raise self._failure(data)
         event = payloads.read_event(payload)
         if event is None:
             return ()
-        if event.finish_reason or (event.closes and not self._assembly.empty):
+        if event.finish_reason or (event.ends_stream and not self._accumulator.is_empty):
             self._ended = True
-        return self._pushed(event)
+        return self._push(event)
 
-    def _pushed(self, event: payloads.Event) -> Sequence[Delta]:
-        deltas = self._assembly.push(event)
+    def _push(self, event: payloads.Event) -> Sequence[Delta]:
+        deltas = self._accumulator.push(event)
         self.delivered = self.delivered or bool(deltas)
         return deltas
 
-    def _whole_body(self, body: bytes) -> Iterator[Delta]:
+    def _read_body(self, body: bytes) -> Iterator[Delta]:
         try:
             bodies = payloads.parse_payloads(body)
-        except BadJSON:
+        except InvalidJSON:
             bodies = []
         for payload in bodies:
-            if is_refusal(payload):
+            if is_error(payload):
                 raise error_from(self._status, self._headers, body)
             if (event := payloads.read_event(payload)) is not None:
-                yield from self._pushed(event)
+                yield from self._push(event)
             elif len(bodies) == 1:
                 bodies = []
         if not bodies:
@@ -208,13 +210,13 @@ class Reading:
 
     def _failure(self, data: bytes) -> Exception:
         error = error_from(self._status, self._headers, data)
-        if self._assembly.empty:
+        if self._accumulator.is_empty:
             return error
-        details = {**error.details(), "partial": self._assembly.partial(), "is_retryable": False}
+        details = {**error.details(), "partial": self._accumulator.partial(), "is_retryable": False}
         return StreamInterruptedError(f"the stream broke off: {error.message}", **details)
 
 
-class Refusal:
+class ErrorReader:
     """An answer of another status: there will be no delta, only an error."""
 
     delivered = complete = closed = False
@@ -226,7 +228,7 @@ class Refusal:
     @property
     def done(self) -> bool:
         """Whether enough of the page has been read to show it."""
-        return len(self._body) > MAX_REFUSAL_BYTES
+        return len(self._body) > MAX_ERROR_BYTES
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes as they come."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 SPECIAL_TOKENS = ("<|python_tag|>", "<|eom_id|>", "<|eot_id|>", "<|end_of_text|>", "<|begin_of_text|>")
 """Tokens of the Llama 3.3 template that now and then reach the text."""
 
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextFilter:
@@ -22,19 +22,19 @@ class TextFilter:
         """Whether a stop sequence was met; everything after it is dropped."""
         self._stop = stop
         self._patterns = (*stop, *SPECIAL_TOKENS)
-        self._match = _any_of(self._patterns)
+        self._match = _pattern_of(self._patterns)
         self._held = ""
 
     def feed(self, text: str) -> str:
         """Give what can be shown of the text so far."""
-        if not self._stop and not self._held and "<" not in text and not _ends_in_half(text):
-            return whole(text)
+        if not self._stop and not self._held and "<" not in text and not _ends_in_surrogate(text):
+            return join_surrogates(text)
         return self._filter(self._held + text, final=False)
 
     @property
     def held(self) -> str:
         """What is held back for now."""
-        return whole(self._held)
+        return join_surrogates(self._held)
 
     def flush(self) -> str:
         """Give what was still held back."""
@@ -44,7 +44,7 @@ class TextFilter:
         shown: list[str] = []
         while not self.stopped:
             match = self._match.search(text)
-            undecided = len(text) if final else self._undecided(text)
+            undecided = len(text) if final else self._undecided_from(text)
             if not match or undecided < match.start() or (undecided == match.start() and match[0] not in self._stop):
                 shown.append(text[:undecided])
                 self._held = text[undecided:]
@@ -52,30 +52,30 @@ class TextFilter:
             shown.append(text[: match.start()])
             text = text[match.end() :]
             self.stopped = match[0] in self._stop
-        return whole("".join(shown))
+        return join_surrogates("".join(shown))
 
-    def _undecided(self, text: str) -> int:
+    def _undecided_from(self, text: str) -> int:
         """Where the longest ending starts that may become a pattern."""
         longest = max(map(len, self._patterns)) - 1
         for start in range(max(0, len(text) - longest), len(text)):
             ending = text[start:]
             if any(pattern.startswith(ending) and pattern != ending for pattern in self._patterns):
                 return start
-        return len(text) - _ends_in_half(text)
+        return len(text) - _ends_in_surrogate(text)
 
 
 @lru_cache(maxsize=128)  # most calls stop at the same texts
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+def _pattern_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, patterns)))
 
 
-def _ends_in_half(text: str) -> bool:
+def _ends_in_surrogate(text: str) -> bool:
     """Whether the last character is the first half of a pair: an emoji may arrive in two escapes, in two events."""
     return "\ud800" <= text[-1:] <= "\udbff"
 
 
-def whole(text: str) -> str:
+def join_surrogates(text: str) -> str:
     """Pairs of halves as the one character they are; a half that stays alone cannot be encoded and is replaced."""
-    if text.isascii() or not _HALF.search(text):
+    if text.isascii() or not _SURROGATE.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -21,14 +21,14 @@ _WORD = re.compile(r"[\w.-]*", re.ASCII)  # as names of tools are
 _FIRST_KEYS = ('"name"', '"type"', '"function"', '"parameters"', '"arguments"', '"id"')
 
 
-class Leak(NamedTuple):
+class TextToolCall(NamedTuple):
     """A call found in text; `arguments` is JSON."""
 
     name: str
     arguments: str
 
 
-def could_become_call(text: str, names: Collection[str]) -> bool | None:
+def may_become_call(text: str, names: Collection[str]) -> bool | None:
     """Whether text that begins like this may turn out to be a call; None while it is too short to tell.
 
     JSON tells by its first key: other objects are answers, and need not wait for their end.
@@ -39,7 +39,7 @@ def could_become_call(text: str, names: Collection[str]) -> bool | None:
     start = _FENCED.sub("", start, count=1)
     start = start[1:].lstrip() if start.startswith("[") else start
     if start.startswith("{"):
-        return _begins(start[1:].lstrip(), _FIRST_KEYS)
+        return _begins_with_any(start[1:].lstrip(), _FIRST_KEYS)
     return _begins_python_call(start, names)
 
 
@@ -50,32 +50,32 @@ def _begins_python_call(text: str, names: Collection[str]) -> bool | None:
     return None if any(f"{name}.call".startswith(word) for name in names) else False
 
 
-def _begins(text: str, openings: Collection[str]) -> bool | None:
+def _begins_with_any(text: str, openings: Collection[str]) -> bool | None:
     """Whether text begins with one of these; None where it breaks off before it can be told."""
     if any(text.startswith(opening) for opening in openings):
         return True
     return None if any(opening.startswith(text) for opening in openings) else False
 
 
-def calls_in(text: str, names: Collection[str]) -> list[Leak]:
+def parse_calls(text: str, names: Collection[str]) -> list[TextToolCall]:
     """The calls that `text` consists of; empty where it is anything else."""
     text = text.strip()
     if fenced := _FENCE.fullmatch(text):
         text = fenced[1]
-    leaks = list(_json_calls(text)) or list(_python_calls(text))
-    return [leak for leak in leaks if leak] if all(leak and leak.name in names for leak in leaks) else []
+    calls = list(_json_calls(text)) or list(_python_calls(text))
+    return [call for call in calls if call] if all(call and call.name in names for call in calls) else []
 
 
-def _json_calls(text: str) -> Iterator[Leak | None]:
+def _json_calls(text: str) -> Iterator[TextToolCall | None]:
     try:
         value = json_values.parse_exactly(text)
-    except json_values.BadJSON:
+    except json_values.InvalidJSON:
         return
     for item in value if isinstance(value, list) else [value]:
         yield _json_call(item)
 
 
-def _json_call(item: Any) -> Leak | None:
+def _json_call(item: Any) -> TextToolCall | None:
     if not isinstance(item, Mapping):
         return None
     function = item.get("function", item)
@@ -83,10 +83,10 @@ def _json_call(item: Any) -> Leak | None:
         return None
     beside = {key: value for key, value in function.items() if key not in {"name", "type", "id"}}
     arguments = function.get("arguments", function.get("parameters", beside))
-    return Leak(str(function["name"]), json_values.text_of(arguments))
+    return TextToolCall(str(function["name"]), json_values.text_of(arguments))
 
 
-def _python_calls(text: str) -> Iterator[Leak | None]:
+def _python_calls(text: str) -> Iterator[TextToolCall | None]:
     """The form of Meta's own prompt format: `[f(a=1), g(b="x")]`, or `f.call(a=1)` for built-in tools."""
     try:
         tree = ast.parse(text, mode="eval").body
@@ -96,12 +96,12 @@ def _python_calls(text: str) -> Iterator[Leak | None]:
         yield _python_call(node)
 
 
-def _python_call(node: ast.expr) -> Leak | None:
+def _python_call(node: ast.expr) -> TextToolCall | None:
     if not isinstance(node, ast.Call) or node.args or not all(keyword.arg for keyword in node.keywords):
         return None
     function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
     try:
         arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-        return Leak(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
+        return TextToolCall(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
     except (ValueError, TypeError, RecursionError):
         return None

@@ -13,9 +13,9 @@ from typing import Any
 from cf_llama.protocol import json_values
 from cf_llama.protocol.coercion import read
 from cf_llama.protocol.reply import ToolCall
-from cf_llama.protocol.stop_sequences import whole
+from cf_llama.protocol.stop_sequences import join_surrogates
 
-_NOTHING = {"", "null", "None"}
+_EMPTY_ARGUMENTS = {"", "null", "None"}
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 """Of a character in two halves, one of which may be missing: such text can be sent to nobody."""
 
@@ -29,14 +29,14 @@ def tool_call(call_id: str, name: str, text: str, parameters: Mapping[str, Any] 
         text: The arguments as the model wrote them; nothing and `null` mean none.
         parameters: The tool's schema as it was declared; None where the tool was not offered.
     """
-    text = whole(text)
-    if text.strip() in _NOTHING:
+    text = join_surrogates(text)
+    if text.strip() in _EMPTY_ARGUMENTS:
         text = "{}"
     try:
         if _HALF_ESCAPED.search(text):
-            text = whole(json_values.written(json_values.parse_exactly(text)))
+            text = join_surrogates(json_values.dumps_exactly(json_values.parse_exactly(text)))
         value, read_text = read(text, parameters)
-    except json_values.BadJSON as error:
+    except json_values.InvalidJSON as error:
         return ToolCall(call_id, name, text=text, error=f"the arguments are not valid JSON: {error}")
     if not isinstance(value, dict):
         return ToolCall(call_id, name, text=text, error="the arguments are no JSON object")

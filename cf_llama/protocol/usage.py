@@ -7,7 +7,7 @@ from dataclasses import replace
 from cf_llama.protocol.reply import Usage
 
 
-class UsageTally:
+class UsageAccumulator:
     """Every usage of a stream in, the one that is billed out."""
 
     def __init__(self) -> None:
@@ -22,16 +22,16 @@ class UsageTally:
         elif not usage.prompt_tokens:
             self._sum += usage
         elif self._whole is None or usage.total_tokens >= self._whole.total_tokens:
-            self._whole = usage if self._whole is None else _with_details(usage, self._whole)
+            self._whole = usage if self._whole is None else _with_earlier_details(usage, self._whole)
 
     def total(self) -> Usage | None:
         """The counts of the whole answer; None where the service sent none."""
         if self._whole is None or self._first is None or self._whole.total_tokens < self._first.total_tokens:
             return self._sum
-        return _with_details(self._whole, self._sum) if self._sum else self._whole
+        return _with_earlier_details(self._whole, self._sum) if self._sum else self._whole
 
 
-def _with_details(usage: Usage, earlier: Usage) -> Usage:
+def _with_earlier_details(usage: Usage, earlier: Usage) -> Usage:
     """`usage`, with what only an earlier event of the same stream told."""
     return replace(
         usage,

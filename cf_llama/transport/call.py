@@ -16,17 +16,17 @@ import pydantic_core
 from cf_llama.config.connection import Connection
 from cf_llama.protocol.errors import BadResponseError, RequestTimeoutError, WorkersAIError
 from cf_llama.protocol.reply import Delta
-from cf_llama.protocol.response import Reader, Reading, Refusal
+from cf_llama.protocol.response import ErrorReader, Reader, ResponseReader
 from cf_llama.transport.connection_errors import connection_error, kinds
-from cf_llama.transport.decompression import CODINGS, Unpacking
+from cf_llama.transport.decompression import CODINGS, Decompressor
 from cf_llama.transport.retry import Backoff
 
-_SHORTEST_WAIT = 0.001  # seconds; some are always left, so that the wait itself says what is over
-_FOR_EVER = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
-_CLOSING = 0.5  # seconds for the end of a stream to follow its [DONE]
+_SHORTEST_TIMEOUT = 0.001  # seconds; some are always left, so that the wait itself says what is over
+_LONGEST_TIMEOUT = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
+_END_OF_STREAM_TIMEOUT = 0.5  # seconds for the end of a stream to follow its [DONE]
 
 
-class Question(Protocol):
+class Request(Protocol):
     """What is asked, as far as every call needs to know it."""
 
     @property
@@ -39,7 +39,7 @@ class Question(Protocol):
         ...
 
 
-class Attempts:
+class Call:
     """The state of one call, whatever is asked, driven by a transport in either colour.
 
     A driver loops over ``with call.attempt(): send, open, feed …, finish, return`` and, when that did not return,
@@ -49,56 +49,56 @@ class Attempts:
     query = ""
     """What follows the route."""
 
-    def __init__(self, connection: Connection, question: Question, *, stream: bool = False) -> None:
+    def __init__(self, connection: Connection, request: Request, *, stream: bool = False) -> None:
         self._connection = connection
-        self._question = question
+        self._request = request
         self._stream = stream
         self._backoff = Backoff(connection.max_retries)
-        self._hiding = connection.hiding()
+        self._redactor = connection.redactor()
         total = connection.timeouts.total
         self._deadline = inf if total is None else monotonic() + total
         self._attempts = 0
-        self._reading: Reader | None = None
-        self._unpacking: Unpacking | None = None
-        self._closing = inf  # when to stop waiting for the end of an answer of which nothing is missing
+        self._reader: Reader | None = None
+        self._decompressor: Decompressor | None = None
+        self._end_deadline = inf  # when to stop waiting for the end of an answer of which nothing is missing
         self._error: WorkersAIError | None = None
 
-    def _reader(self, status: int, headers: Mapping[str, str]) -> Reader:
+    def _make_reader(self, status: int, headers: Mapping[str, str]) -> Reader:
         """What reads an answer that is no refusal."""
         raise NotImplementedError
 
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
-        timeouts, read = self._connection.timeouts, self.patience()
+        timeouts, read = self._connection.timeouts, self.read_timeout()
         return client.build_request(
             "POST",
-            self._connection.url(self._question.model) + self.query,
-            content=_encoded(self._question.body(stream=self._stream)),
+            self._connection.url(self._request.model) + self.query,
+            content=_encoded(self._request.body(stream=self._stream)),
             headers={"accept-encoding": ", ".join(CODINGS), **self._connection.http_headers()},
             # connect, read, write, pool: a tuple means the same to either library
-            timeout=(self.within(timeouts.connect), read, read, self.within(timeouts.read)),
+            timeout=(self.remaining(timeouts.connect), read, read, self.remaining(timeouts.read)),
             # for the shared clients; others leave them alone
-            extensions={"patience": self.patience, "within": self.within},
+            extensions={"read_timeout": self.read_timeout, "remaining": self.remaining},
         )
 
-    def within(self, seconds: float | None) -> float | None:
+    def remaining(self, seconds: float | None) -> float | None:
         """So many seconds, or what is left of the time for the whole call; None waits for ever."""
-        rest = min(self._deadline, self._closing) - monotonic()
-        shorter = min(inf if seconds is None else seconds, max(rest, _SHORTEST_WAIT))
-        return None if shorter > _FOR_EVER else shorter
+        rest = min(self._deadline, self._end_deadline) - monotonic()
+        shorter = min(inf if seconds is None else seconds, max(rest, _SHORTEST_TIMEOUT))
+        return None if shorter > _LONGEST_TIMEOUT else shorter
 
-    def patience(self) -> float | None:
+    def read_timeout(self) -> float | None:
         """Seconds to wait for the next bytes of the answer; None waits for ever."""
         timeouts = self._connection.timeouts
-        return self.within(timeouts.stall if self._stream else timeouts.read)
+        return self.remaining(timeouts.stall if self._stream else timeouts.read)
 
     def open(self, response: Any) -> None:
         """The head of an answer has come."""
-        headers = self._hiding.headers(response.headers)  # names in lower case, as both libraries give them
-        read = self._reader if response.is_success else Refusal
-        self._reading = read(response.status_code, headers)
+        headers = self._redactor.headers(response.headers)  # names in lower case, as both libraries give them
+        read = self._make_reader if response.is_success else ErrorReader
+        self._reader = read(response.status_code, headers)
         packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
-        self._unpacking = Unpacking() if packed else None
+        self._decompressor = Decompressor() if packed else None
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes of the answer as they come.
@@ -106,15 +106,15 @@ class Attempts:
         Raises:
             WorkersAIError: they report a failure, or the time for the whole call is over.
         """
-        for piece in self._unpacking.feed(chunk) if self._unpacking else (chunk,):
+        for piece in self._decompressor.feed(chunk) if self._decompressor else (chunk,):
             yield from self._opened.feed(piece)
             now = monotonic()
             if self._opened.closed:
-                self._closing = min(self._closing, now + _CLOSING)
+                self._end_deadline = min(self._end_deadline, now + _END_OF_STREAM_TIMEOUT)
             if self.done:
                 return
             if now > self._deadline:
-                raise self._too_late("the time for the whole call is over")
+                raise self._timed_out("the time for the whole call is over")
 
     def finish(self) -> Iterator[Delta]:
         """The body has ended; the last delta has the reply.
@@ -127,14 +127,14 @@ class Attempts:
     @property
     def done(self) -> bool:
         """Whether the rest of the answer is of no use, or no longer waited for."""
-        reading = self._opened
-        return reading.done or (reading.complete and monotonic() > min(self._deadline, self._closing))
+        reader = self._opened
+        return reader.done or (reader.complete and monotonic() > min(self._deadline, self._end_deadline))
 
     @property
     def _opened(self) -> Reader:
-        if self._reading is None:
+        if self._reader is None:
             raise BadResponseError("a body came without a head")
-        return self._reading
+        return self._reader
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
@@ -142,7 +142,7 @@ class Attempts:
         try:
             yield
         except Exception as error:
-            if not (self._opened.complete and _is_of_the_way(error)):
+            if not (self._opened.complete and _is_connection_error(error)):
                 raise
 
     @contextmanager
@@ -152,15 +152,15 @@ class Attempts:
         It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
         request and its token; nor does it keep the frames below, whose variables hold what the server said.
         """
-        self._error, self._reading, self._closing = None, None, inf
+        self._error, self._reader, self._end_deadline = None, None, inf
         try:
             yield
         except WorkersAIError as error:
-            self._error = self._hiding.error(error).with_traceback(None)
+            self._error = self._redactor.error(error).with_traceback(None)
         except Exception as error:
-            if not _is_of_the_way(error):
+            if not _is_connection_error(error):
                 raise
-            self._error = self._hiding.error(self._translated(error))
+            self._error = self._redactor.error(self._translate(error))
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.
@@ -171,7 +171,7 @@ class Attempts:
         if self._error is None:
             raise BadResponseError("the attempt ended with neither an answer nor an error")
         self._attempts += 1
-        pause = None if self._reading and self._reading.delivered else self._backoff.pause(self._attempts, self._error)
+        pause = None if self._reader and self._reader.delivered else self._backoff.pause(self._attempts, self._error)
         if pause is None or monotonic() + pause > self._deadline:
             try:
                 raise self._error
@@ -179,24 +179,24 @@ class Attempts:
                 self._error = None  # it must not keep itself alive by this frame
         return pause
 
-    def _translated(self, error: Exception) -> WorkersAIError:
+    def _translate(self, error: Exception) -> WorkersAIError:
         """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        if isinstance(self._reading, Refusal):
-            return self._reading.error()
+        if isinstance(self._reader, ErrorReader):
+            return self._reader.error()
         if "TimeoutException" in kinds(error):
-            return self._too_late(f"no answer in time ({what})")
-        if isinstance(self._reading, Reading) and self._reading.delivered:
-            return self._reading.interrupted(f"the stream broke off ({what})")
+            return self._timed_out(f"no answer in time ({what})")
+        if isinstance(self._reader, ResponseReader) and self._reader.delivered:
+            return self._reader.interrupted(f"the stream broke off ({what})")
         if isinstance(error, zlib.error) or "DecodingError" in kinds(error):
             return BadResponseError(f"the answer cannot be unpacked ({what})")
         return connection_error(
-            error, self._connection.host, _proxy_variable(self._connection.url(self._question.model))
+            error, self._connection.host, _proxy_variable(self._connection.url(self._request.model))
         )
 
-    def _too_late(self, message: str) -> WorkersAIError:
-        if isinstance(self._reading, Reading) and self._reading.delivered:
-            return self._reading.interrupted(message)
+    def _timed_out(self, message: str) -> WorkersAIError:
+        if isinstance(self._reader, ResponseReader) and self._reader.delivered:
+            return self._reader.interrupted(message)
         return RequestTimeoutError(message)
 
 
@@ -204,12 +204,12 @@ def _proxy_variable(url: str) -> str:
     """What names a proxy for it; empty where nothing does. Asked only when a connection has failed."""
     import httpx  # noqa: PLC0415 - takes longer to import than all of ours
 
-    from cf_llama.transport.http.direct import Origin  # noqa: PLC0415 - brings httpx as well
-    from cf_llama.transport.http.pool import named, proxy_to  # noqa: PLC0415 - the same
+    from cf_llama.transport.http.connection import Origin  # noqa: PLC0415 - brings httpx as well
+    from cf_llama.transport.http.pool import proxy_for, proxy_setting  # noqa: PLC0415 - the same
 
     parsed = httpx.URL(url)
     origin = Origin(parsed.scheme, parsed.host, parsed.port)
-    return named(origin) if proxy_to(origin) else ""
+    return proxy_setting(origin) if proxy_for(origin) else ""
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
@@ -219,7 +219,7 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body).encode()
 
 
-def _is_of_the_way(error: Exception) -> bool:
+def _is_connection_error(error: Exception) -> bool:
     """Whether httpx or httpx2 raised it, or the unpacking; what has not been imported has raised nothing."""
     libraries = (sys.modules.get(name) for name in ("httpx", "httpx2"))
     return isinstance(error, zlib.error) or any(

@@ -9,7 +9,7 @@ from typing import Any
 
 from cf_llama.config.connection import Connection
 from cf_llama.protocol import json_values
-from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.error_responses import error_from, is_error
 from cf_llama.protocol.errors import (
     BadResponseError,
     ConnectionFailedError,
@@ -17,17 +17,17 @@ from cf_llama.protocol.errors import (
     SubmissionInDoubtError,
     WorkersAIError,
 )
-from cf_llama.protocol.json_values import BadJSON
+from cf_llama.protocol.json_values import InvalidJSON
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.response import MAX_BODY_BYTES
-from cf_llama.transport.call import Attempts
+from cf_llama.transport.call import Call
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
 """Kinds of failure of the HTTP library after which the service has seen nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class JSONRequest:
     """A body to be sent to a model's queue."""
 
     model: str
@@ -42,7 +42,7 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class JSONResponse:
     """An answer as it came."""
 
     status: int
@@ -51,7 +51,7 @@ class Page:
     """Values of JSON, numbers as `json_values.Lexeme`."""
 
 
-class PageReading:
+class JSONReader:
     """One answer of status 200 or 202 that is no reply of the model."""
 
     delivered = complete = closed = done = False
@@ -59,7 +59,7 @@ class PageReading:
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers
         self._body = bytearray()
-        self.page = Page(status, headers, None)
+        self.page = JSONResponse(status, headers, None)
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
         """Take bytes as they come.
@@ -81,29 +81,29 @@ class PageReading:
         body = bytes(self._body)
         try:
             content = json_values.parse_exactly(body)
-        except BadJSON:
+        except InvalidJSON:
             unread = error_from(self._status, self._headers, body)
             raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details()) from None
-        if is_refusal(content):
+        if is_error(content):
             raise error_from(self._status, self._headers, body)
-        self.page = Page(self._status, self._headers, content)
+        self.page = JSONResponse(self._status, self._headers, content)
         return iter(())
 
 
-class PostingCall(Attempts):
+class JSONCall(Call):
     """A call that sends a posting, never twice what the service may have taken the first time."""
 
     query = "?queueRequest=true"
 
-    def __init__(self, connection: Connection, posting: Posting) -> None:
-        self._repeatable = posting.repeatable
+    def __init__(self, connection: Connection, request: JSONRequest) -> None:
+        self._repeatable = request.repeatable
         self._sent = True
-        super().__init__(connection, posting)
+        super().__init__(connection, request)
 
     @property
-    def page(self) -> Page:
+    def page(self) -> JSONResponse:
         """What has been answered, once the call has ended."""
-        return self._reading.page if isinstance(self._reading, PageReading) else Page(0, {}, None)
+        return self._reader.page if isinstance(self._reader, JSONReader) else JSONResponse(0, {}, None)
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.
@@ -118,12 +118,12 @@ class PostingCall(Attempts):
         self._sent = True
         return super().pause()
 
-    def _reader(self, status: int, headers: Mapping[str, str]) -> PageReading:
-        return PageReading(status, headers)
+    def _make_reader(self, status: int, headers: Mapping[str, str]) -> JSONReader:
+        return JSONReader(status, headers)
 
-    def _translated(self, error: Exception) -> WorkersAIError:
+    def _translate(self, error: Exception) -> WorkersAIError:
         self._sent = not _NEVER_SENT & {kind.__name__ for kind in type(error).__mro__}
-        return super()._translated(error)
+        return super()._translate(error)
 
 
 def _in_doubt(error: WorkersAIError) -> bool:

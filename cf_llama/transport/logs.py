@@ -10,24 +10,24 @@ import logging
 import re
 
 _ACCOUNT = re.compile(r"(/accounts/|gateway\.ai\.cloudflare\.com/v1/)[0-9a-fA-F]{32}(?=/)")
-HIDDEN = r"\g<1>***"
+REDACTED = r"\g<1>***"
 
 
-class WithoutAccount(logging.Filter):
+class AccountFilter(logging.Filter):
     """Hides account ids in the arguments of a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let the record pass, with the id taken out."""
         if isinstance(record.args, tuple):
-            record.args = tuple(hidden(argument) for argument in record.args)
+            record.args = tuple(redacted(argument) for argument in record.args)
         return True
 
 
-def hidden(argument: object) -> object:
+def redacted(argument: object) -> object:
     """The argument as it may be logged; what holds no account id is left untouched."""
     text = str(argument)
-    return _ACCOUNT.sub(HIDDEN, text) if _ACCOUNT.search(text) else argument
+    return _ACCOUNT.sub(REDACTED, text) if _ACCOUNT.search(text) else argument
 
 
 for name in ("cf_llama.http", "httpx", "httpx2"):
-    logging.getLogger(name).addFilter(WithoutAccount())
+    logging.getLogger(name).addFilter(AccountFilter())

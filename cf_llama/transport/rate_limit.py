@@ -20,7 +20,7 @@ class Rate:
     def __init__(self, per_minute: int) -> None:
         if per_minute < 1:
             raise ValueError(f"per_minute must be 1 or more, not {per_minute}")
-        self._begun: deque[float] = deque(maxlen=per_minute)
+        self._started: deque[float] = deque(maxlen=per_minute)
 
     def reserve(self, now: float) -> float:
         """Seconds to wait before the next one may begin; it counts as begun then.
@@ -28,7 +28,7 @@ class Rate:
         Args:
             now: Seconds on a clock that never goes back.
         """
-        full = len(self._begun) == self._begun.maxlen
-        begin = max(now, self._begun[0] + _WINDOW) if full else now
-        self._begun.append(begin)
+        full = len(self._started) == self._started.maxlen
+        begin = max(now, self._started[0] + _WINDOW) if full else now
+        self._started.append(begin)
         return begin - now

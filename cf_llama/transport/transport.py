@@ -1,7 +1,7 @@
 """The socket: the only place where the two colours exist, side by side.
 
 Each pair differs in `async` and `await` and in nothing else. What to send, how to read and when to try again is
-decided by `Call` and `Reading`.
+decided by `ChatCall` and `ResponseReader`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import logs  # noqa: F401 - from here on lines about requests hold no account id
-from cf_llama.transport.call import Attempts
-from cf_llama.transport.chat_call import Call
-from cf_llama.transport.json_call import Page, Posting, PostingCall
+from cf_llama.transport.call import Call
+from cf_llama.transport.chat_call import ChatCall
+from cf_llama.transport.json_call import JSONCall, JSONRequest, JSONResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Transport:
     def run(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
         reply = Reply()
-        for delta in self._deltas(Call(self.connection, request, stream=False)):
+        for delta in self._deltas(ChatCall(self.connection, request, stream=False)):
             reply = delta.reply or reply
             del delta  # else it would stand beside the error of the next
         return reply
@@ -52,49 +52,49 @@ class Transport:
     async def arun(self, request: ChatRequest) -> Reply:
         """Ask for an answer that comes whole."""
         reply = Reply()
-        async for delta in self._adeltas(Call(self.connection, request, stream=False)):
+        async for delta in self._adeltas(ChatCall(self.connection, request, stream=False)):
             reply = delta.reply or reply
             del delta  # else it would stand beside the error of the next
         return reply
 
     def stream(self, request: ChatRequest) -> Generator[Delta, None, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        return self._deltas(Call(self.connection, request, stream=request.streamable))
+        return self._deltas(ChatCall(self.connection, request, stream=request.can_stream))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
-        return self._adeltas(Call(self.connection, request, stream=request.streamable))
+        return self._adeltas(ChatCall(self.connection, request, stream=request.can_stream))
 
-    def post(self, posting: Posting) -> Page:
+    def post(self, request: JSONRequest) -> JSONResponse:
         """Ask for what is no answer of the model: a page of JSON."""
-        call = PostingCall(self.connection, posting)
+        call = JSONCall(self.connection, request)
         for _ in self._deltas(call):
             pass
         return call.page
 
-    async def apost(self, posting: Posting) -> Page:
+    async def apost(self, request: JSONRequest) -> JSONResponse:
         """Ask for what is no answer of the model: a page of JSON."""
-        call = PostingCall(self.connection, posting)
+        call = JSONCall(self.connection, request)
         async for _ in self._adeltas(call):
             pass
         return call.page
 
-    def _deltas(self, call: Attempts) -> Generator[Delta, None, None]:
+    def _deltas(self, call: Call) -> Generator[Delta, None, None]:
         client = self._client()
         while True:
             with call.attempt():
-                with closing(_received(call, client)) as deltas:
+                with closing(_attempt(call, client)) as deltas:
                     for delta in deltas:
                         yield delta
                         del delta  # else it would stand beside the error of the next
                 return
             time.sleep(call.pause())
 
-    async def _adeltas(self, call: Attempts) -> AsyncGenerator[Delta, None]:
+    async def _adeltas(self, call: Call) -> AsyncGenerator[Delta, None]:
         client = await self._async_client()
         while True:
             with call.attempt():
-                async with aclosing(_areceived(call, client)) as deltas:
+                async with aclosing(_aattempt(call, client)) as deltas:
                     async for delta in deltas:
                         yield delta
                         del delta  # else it would stand beside the error of the next
@@ -117,7 +117,7 @@ def _opened(client: Any) -> Any:
     return client
 
 
-def _received(call: Attempts, client: Any) -> Generator[Delta, None, None]:
+def _attempt(call: Call, client: Any) -> Generator[Delta, None, None]:
     """One attempt. What the server says stands in the variables of this frame, which no error carries."""
     response = client.send(call.http_request(client), stream=True, follow_redirects=False)
     try:
@@ -134,7 +134,7 @@ def _received(call: Attempts, client: Any) -> Generator[Delta, None, None]:
         response.close()
 
 
-async def _areceived(call: Attempts, client: Any) -> AsyncGenerator[Delta, None]:
+async def _aattempt(call: Call, client: Any) -> AsyncGenerator[Delta, None]:
     """One attempt. What the server says stands in the variables of this frame, which no error carries."""
     response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
     try:

@@ -15,7 +15,8 @@ from typing import Any
 from cf_llama_emulator.batch_queue.jobs import Job, Jobs
 from cf_llama_emulator.batch_queue.result_formats import results
 from cf_llama_emulator.faults import Plan
-from cf_llama_emulator.faults.queue import (
+from cf_llama_emulator.faults.output_faults import OUTPUT_FAULTS
+from cf_llama_emulator.faults.queue_faults import (
     BROKEN,
     DELAY,
     EXPIRED,
@@ -23,17 +24,16 @@ from cf_llama_emulator.faults.queue import (
     LIMIT,
     MESSAGES,
     MISSING,
-    QUEUE,
+    QUEUE_FAULTS,
     STUCK,
     TEMPLATED,
 )
-from cf_llama_emulator.faults.speech import SPEECH
-from cf_llama_emulator.server.responses import whole
+from cf_llama_emulator.server.responses import json_answer
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.chunks import accounted
+from cf_llama_emulator.wire.chunks import with_usage
 from cf_llama_emulator.wire.engine_protocol import Engine
-from cf_llama_emulator.wire.errors import ServiceError, bad_input, complaint
-from cf_llama_emulator.wire.parse_request import read_ask
+from cf_llama_emulator.wire.errors import ServiceError, bad_input, emulator_error
+from cf_llama_emulator.wire.parse_request import parse_request
 from cf_llama_emulator.wire.tokens import estimate_input
 from cf_llama_emulator.wire.validation import check_context, check_schema
 
@@ -61,7 +61,7 @@ class Queue:
             ServiceError: 400/5006 for a body that does not meet the page's schema, or an item without a prompt.
         """
         requests = _checked(body, plan)
-        names = {fault.name for fault in (*QUEUE, *SPEECH)}
+        names = {fault.name for fault in (*QUEUE_FAULTS, *OUTPUT_FAULTS)}
         faults = {name: value for name, value in plan.values.items() if name in names}
         job = Job(request_id=str(uuid.uuid4()), model=model, submitted=time.time(), requests=requests, faults=faults)
         self._jobs.put(job)
@@ -102,26 +102,26 @@ class Queue:
         self._jobs.put(replace(job, answers=answers))
 
     async def _answer_item(self, job: Job, item: Mapping[str, Any]) -> Answer | None:
-        if _befalls(job.faults.get(MISSING, 0)):
+        if _happens(job.faults.get(MISSING, 0)):
             return None
-        if _befalls(job.faults.get(FAILED, 0)):
+        if _happens(job.faults.get(FAILED, 0)):
             return _ITEM_FAILURE
         try:
-            return {"result": await self._think(job.model, item, Plan(job.faults)), "success": True}
+            return {"result": await self._generate(job.model, item, Plan(job.faults)), "success": True}
         except ServiceError as error:
             return {"success": False, "error": {"code": error.code, "message": f"AiError: {error.text}"}}
 
-    async def _think(self, model: str, item: Mapping[str, Any], plan: Plan) -> Any:
+    async def _generate(self, model: str, item: Mapping[str, Any], plan: Plan) -> Any:
         """Return what the engine answers. Prompts are not wrapped here as a rule: the documented samples ramble on."""
         raw = "prompt" in item and TEMPLATED not in plan
-        ask = replace(read_ask(model, item, "prompt" if "prompt" in item else "messages"), raw=raw)
-        check_context(ask)
-        prompt_tokens = estimate_input(ask)
+        engine_request = replace(parse_request(model, item, "prompt" if "prompt" in item else "messages"), raw=raw)
+        check_context(engine_request)
+        prompt_tokens = estimate_input(engine_request)
         writer = plan.writer(plan.settings(self._settings).writer(model, prompt_tokens))
-        pieces = plan.pieces(accounted(self._engine.answer(ask), prompt_tokens))
-        response = await whole(pieces, writer, {}, bare=True)
+        pieces = plan.pieces(with_usage(self._engine.answer(engine_request), prompt_tokens))
+        response = await json_answer(pieces, writer, {}, bare=True)
         if "cf-ai-neurons" not in response.headers:
-            raise complaint("a raw answer is no item of a batch")
+            raise emulator_error("a raw answer is no item of a batch")
         self._spend(float(response.headers["cf-ai-neurons"]))
         return json.loads(bytes(response.body))
 
@@ -140,7 +140,7 @@ def _checked(body: Mapping[str, Any], plan: Plan) -> list[Mapping[str, Any]]:
     return list(body["requests"])
 
 
-def _befalls(share: float) -> bool:
+def _happens(share: float) -> bool:
     return random.random() < share  # noqa: S311 - a fault, no secret
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cf_llama_emulator.batch_queue.jobs import Job
-from cf_llama_emulator.faults.queue import FORM, KEYED, NESTED, SHUFFLED
+from cf_llama_emulator.faults.queue_faults import FORM, KEYED, NESTED, SHUFFLED
 
 Item = dict[str, Any]
 

@@ -21,14 +21,14 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PulledModel:
     """A model of the catalogue, from the cache folder."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ModelFile:
     """Any GGUF file."""
 
     path: Path
@@ -42,7 +42,7 @@ class Server:
     model: str
 
 
-Choice = Rules | Pulled | File | Server
+Choice = Rules | PulledModel | ModelFile | Server
 
 
 def choose(text: str, *, model: str | None, pulled: Collection[str], runtime: bool) -> Choice:
@@ -68,15 +68,15 @@ def choose(text: str, *, model: str | None, pulled: Collection[str], runtime: bo
         case "rule", "" if not colon:
             return Rules()
         case "auto", "" if not colon:
-            return Pulled(_largest(pulled)) if pulled and runtime else Rules()
+            return PulledModel(_largest(pulled)) if pulled and runtime else Rules()
         case "local", name if name or not colon:
             return _pulled(name, pulled)
         case "gguf", path if path:
-            return File(Path(path).expanduser())
+            return ModelFile(Path(path).expanduser())
     raise ValueError(f"engine must be {FORMS}, not {text!r}")
 
 
-def choose_here(text: str, model: str | None = None) -> Choice:
+def choose_for_this_machine(text: str, model: str | None = None) -> Choice:
     """Read `text` as `choose` does, with what is pulled and installed on this machine."""
     pulled = [name for name, weights in CATALOGUE.items() if weights.in_cache]
     return choose(text, model=model, pulled=pulled, runtime=importlib.util.find_spec("xllamacpp") is not None)
@@ -98,19 +98,19 @@ def start(choice: Choice, *, api_key: str | None = None, threads: int | None = N
             return RuleEngine()
         case Server(url, model):
             return HttpEngine(url, model, api_key)
-        case Pulled(name):
+        case PulledModel(name):
             return _local(lookup(name).path, name, threads)
-        case File(path):
+        case ModelFile(path):
             return _local(path, path.stem, threads)
 
 
-def _pulled(name: str, pulled: Collection[str]) -> Pulled:
+def _pulled(name: str, pulled: Collection[str]) -> PulledModel:
     if not name and pulled:
-        return Pulled(_largest(pulled))
+        return PulledModel(_largest(pulled))
     name = lookup(name or DEFAULT).name
     if name not in pulled:
         raise ValueError(f"{name} is not on this machine yet: `cf-llama model pull {name}`")
-    return Pulled(name)
+    return PulledModel(name)
 
 
 def _largest(pulled: Collection[str]) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text
-from cf_llama_emulator.wire.errors import ServiceError, complaint
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Piece, Text
+from cf_llama_emulator.wire.errors import ServiceError, emulator_error
 
 CONNECT_SECONDS = 10.0
 SILENCE_SECONDS = 300.0
@@ -32,13 +32,13 @@ class HttpEngine:
         self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._tls = httpx.create_ssl_context()  # costs 30 ms, so once
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+    async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Yield the server's answer; calls come whole, at the end.
 
         Raises:
             ServiceError: where the server refuses, fails, or cannot be reached.
         """
-        path, body = request_body(ask, self._model)
+        path, body = request_body(request, self._model)
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
         async with httpx.AsyncClient(verify=self._tls, timeout=timeout, headers=self._headers) as client:
             try:
@@ -52,25 +52,30 @@ class HttpEngine:
                 raise ServiceError(503, 3050, f"{self._base_url} does not answer: {type(error).__name__}") from error
 
 
-def request_body(ask: Ask, model: str) -> tuple[str, dict[str, Any]]:
+def request_body(request: EngineRequest, model: str) -> tuple[str, dict[str, Any]]:
     """Return the path and the body that ask an OpenAI-compatible server the same."""
-    common = {"model": model, "stream": True, "stream_options": {"include_usage": True}, "max_tokens": ask.max_tokens}
-    common |= ask.sampling
-    if ask.response_format is not None:
-        common["response_format"] = _response_format(ask.response_format)
-    if ask.prompt is not None and ask.raw:
-        return "/completions", common | {"prompt": ask.prompt}
-    messages = [{"role": "user", "content": ask.prompt}] if ask.prompt is not None else list(ask.messages)
-    if ask.tools:
+    common = {
+        "model": model,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": request.max_tokens,
+    }
+    common |= request.sampling
+    if request.response_format is not None:
+        common["response_format"] = _response_format(request.response_format)
+    if request.prompt is not None and request.raw:
+        return "/completions", common | {"prompt": request.prompt}
+    messages = [{"role": "user", "content": request.prompt}] if request.prompt is not None else list(request.messages)
+    if request.tools:
         common["tools"] = [
             {
                 "type": "function",
                 "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
             }
-            for tool in ask.tools
+            for tool in request.tools
         ]
-        if ask.tool_choice is not None:
-            common["tool_choice"] = _tool_choice(ask.tool_choice)
+        if request.tool_choice is not None:
+            common["tool_choice"] = _tool_choice(request.tool_choice)
     return "/chat/completions", common | {"messages": messages}
 
 
@@ -90,7 +95,7 @@ async def _check(response: httpx.Response) -> None:
         return
     status = response.status_code
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise complaint(f"the engine's server refuses its key (status {status})")
+        raise emulator_error(f"the engine's server refuses its key (status {status})")
     said = (await response.aread()).decode("utf-8", "replace")[:_QUOTED_CHARACTERS]
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise ServiceError(429, 3040, "Capacity temporarily exceeded, please try again.")

@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
 from cf_llama_emulator.faults import read_brought
-from cf_llama_emulator.wire.chunks import bounded, split
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Piece, Raw, Text
-from cf_llama_emulator.wire.errors import ServiceError, complaint
+from cf_llama_emulator.wire.chunks import limit_tokens, split
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.errors import ServiceError, emulator_error
 
 logger = logging.getLogger(__name__)
 
 Part = str | Piece | Exception
-Turn = Part | Sequence[Part] | Callable[[Ask], Part | Sequence[Part]]
+Turn = Part | Sequence[Part] | Callable[[EngineRequest], Part | Sequence[Part]]
 """One answer: a text (cut into pieces as a tokenizer would), pieces exactly as given (a `str` in the sequence is one
 piece), a `Raw` response, or a function of the request that returns one of these. `Faults` before the pieces make the
 answer go wrong. An exception among the pieces is raised when its turn comes; a `ServiceError` becomes an error body
@@ -42,7 +42,7 @@ class ScriptEngine:
         self._turns: deque[Turn] = deque()
         self.say(*turns)
         self._asked = 0
-        self.asks: list[Ask] = []
+        self.asks: list[EngineRequest] = []
         """What was asked so far, oldest first; the oldest are forgotten."""
         self.failures: list[BaseException] = []
         """What functions of the script raised, oldest first, e.g. an `AssertionError`."""
@@ -77,41 +77,43 @@ class ScriptEngine:
                 first.add_note(f"A later turn of the script failed too: {_first_line(error)}")
             raise first
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+    async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Yield the next turn.
 
         Raises:
             ServiceError: when no turn is left, or when its function fails; no client retries either.
         """
         self._asked += 1
-        self.asks.append(ask)
+        self.asks.append(request)
         del self.asks[:-MEMORY]
         if not self._turns:
-            raise complaint(_nothing_left(self._asked, ask))
+            raise emulator_error(_nothing_left(self._asked, request))
         turn = self._turns.popleft()
-        pieces = self._returned(turn, ask) if callable(turn) else _pieces(turn)
+        pieces = self._returned(turn, request) if callable(turn) else _pieces(turn)
         if pieces and isinstance(pieces[0], Faults):
             yield pieces.pop(0)  # type: ignore[misc] # of `Faults` it was just found to be
         limited = [piece for piece in pieces if isinstance(piece, (Text, Call))]
-        for piece in bounded(limited, ask) if limited == pieces else pieces:
+        for piece in limit_tokens(limited, request) if limited == pieces else pieces:
             if isinstance(piece, Exception):
                 raise piece
             yield piece
 
-    def _returned(self, turn: Callable[[Ask], Part | Sequence[Part]], ask: Ask) -> list[Piece | Exception]:
+    def _returned(
+        self, turn: Callable[[EngineRequest], Part | Sequence[Part]], request: EngineRequest
+    ) -> list[Piece | Exception]:
         """Return the pieces of what a function returns; what it raises is kept for `raise_failure`."""
         try:
-            return _pieces(turn(ask))
+            return _pieces(turn(request))
         except (ServiceError, KeyboardInterrupt):
             raise
         except BaseException as error:  # pytest's outcomes are no `Exception`
             self.failures.append(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
             logger.exception("A turn of the script failed.")
-            raise complaint(f"turn {self._asked} of the script failed: {_first_line(error)}") from None
+            raise emulator_error(f"turn {self._asked} of the script failed: {_first_line(error)}") from None
 
 
-def _nothing_left(number: int, ask: Ask) -> str:
-    last = ask.prompt if ask.prompt is not None else ask.messages[-1]["content"] if ask.messages else ""
+def _nothing_left(number: int, request: EngineRequest) -> str:
+    last = request.prompt if request.prompt is not None else request.messages[-1]["content"] if request.messages else ""
     quoted = " ".join(last.split())[-QUOTED:]
     return f"the script has no turn left for request {number}, which ends with {quoted!r}; say more, or ask less"
 

@@ -5,6 +5,6 @@ A plan of faults is written as text, `name[=value], name[=value], ...`, wherever
 """
 
 from cf_llama_emulator.faults.catalogue import CATALOGUE
-from cf_llama_emulator.faults.plan import HEADER, NO_FAULTS, Fate, Plan, combined, read_brought, read_plan
+from cf_llama_emulator.faults.plan import HEADER, NO_FAULTS, FaultState, Plan, combined, read_brought, read_plan
 
-__all__ = ["CATALOGUE", "HEADER", "NO_FAULTS", "Fate", "Plan", "combined", "read_brought", "read_plan"]
+__all__ = ["CATALOGUE", "HEADER", "NO_FAULTS", "FaultState", "Plan", "combined", "read_brought", "read_plan"]

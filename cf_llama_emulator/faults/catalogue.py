@@ -5,11 +5,11 @@ from __future__ import annotations
 from textwrap import wrap
 
 from cf_llama_emulator.faults.kinds import Fault
-from cf_llama_emulator.faults.queue import QUEUE
+from cf_llama_emulator.faults.output_faults import OUTPUT_FAULTS, RIDING, STOP
+from cf_llama_emulator.faults.queue_faults import QUEUE_FAULTS
 from cf_llama_emulator.faults.refusals import REFUSALS
-from cf_llama_emulator.faults.speech import RIDING, SPEECH, STOP
-from cf_llama_emulator.faults.taking import TAKING
-from cf_llama_emulator.faults.transfer import TRANSFER
+from cf_llama_emulator.faults.request_faults import REQUEST_FAULTS
+from cf_llama_emulator.faults.transfer import TRANSFER_FAULTS
 from cf_llama_emulator.faults.values import Number
 from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW
 
@@ -44,7 +44,8 @@ _SWITCHES: tuple[Fault, ...] = (
 __all__ = ["BARE", "BUSY", "CATALOGUE", "JSON_ANSWER", "RIDING", "STOP", "TIMES", "WINDOW", "listing"]
 
 CATALOGUE: dict[str, Fault] = {
-    fault.name: fault for fault in (*_SWITCHES, *TAKING, *REFUSALS, *SPEECH, *TRANSFER, *QUEUE)
+    fault.name: fault
+    for fault in (*_SWITCHES, *REQUEST_FAULTS, *REFUSALS, *OUTPUT_FAULTS, *TRANSFER_FAULTS, *QUEUE_FAULTS)
 }
 """By name."""
 

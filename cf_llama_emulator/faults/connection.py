@@ -18,7 +18,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass(slots=True)
-class TransportLine:
+class TransportConnection:
     """A line over asyncio's transport; without one (an application called in its own process) it does nothing."""
 
     transport: asyncio.Transport | None
@@ -45,9 +45,9 @@ class TransportLine:
             self.transport.abort()
 
 
-def line_of(scope: Mapping[str, Any]) -> TransportLine:
+def connection_of(scope: Mapping[str, Any]) -> TransportConnection:
     """Return the line that a request came in on."""
-    return TransportLine(scope.get("extensions", {}).get(EXTENSION))
+    return TransportConnection(scope.get("extensions", {}).get(EXTENSION))
 
 
 class Protocol(H11Protocol):
@@ -58,7 +58,7 @@ class Protocol(H11Protocol):
         super().connection_made(transport)
         app = self.app
 
-        async def with_line(scope: Any, receive: Any, send: Any) -> None:
+        async def with_connection(scope: Any, receive: Any, send: Any) -> None:
             await app(scope | {"extensions": scope.get("extensions", {}) | {EXTENSION: transport}}, receive, send)
 
-        self.app = with_line
+        self.app = with_connection

@@ -16,7 +16,7 @@ from cf_llama_emulator.wire.writers import Event
 Chunks = AsyncGenerator[bytes]
 
 
-class Line(Protocol):
+class Connection(Protocol):
     """The connection that an answer goes out on."""
 
     def close(self) -> None:
@@ -120,4 +120,4 @@ class OnQueue(Fault):
 class BeforeAnswer(Fault):
     """Does something to the connection before the answer's first byte."""
 
-    act: Callable[[Any, Line], Awaitable[None]]
+    act: Callable[[Any, Connection], Awaitable[None]]

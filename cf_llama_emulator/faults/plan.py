@@ -11,11 +11,12 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from cf_llama_emulator.faults.catalogue import CATALOGUE, RIDING, TIMES
+from cf_llama_emulator.faults.faulty_writer import Change, FaultyWriter, last_text_with_finish
 from cf_llama_emulator.faults.kinds import (
     BeforeAnswer,
     Chunks,
+    Connection,
     Fault,
-    Line,
     OnBody,
     OnBytes,
     OnError,
@@ -27,7 +28,6 @@ from cf_llama_emulator.faults.kinds import (
 )
 from cf_llama_emulator.faults.limits import Spending
 from cf_llama_emulator.faults.values import written
-from cf_llama_emulator.faults.writers import Change, DisturbedWriter, riding
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.engine_protocol import Piece
 from cf_llama_emulator.wire.errors import ServiceError
@@ -72,7 +72,7 @@ class Plan:
             settings = fault.change(settings, value)
         return settings
 
-    def asked(self, body: dict[str, Any]) -> dict[str, Any]:
+    def change_body(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return a request's body as the service takes it.
 
         Raises:
@@ -112,8 +112,8 @@ class Plan:
         """Return a writer whose events are changed."""
         changes: list[Change] = [partial(fault.change, value) for fault, value in self.of(OnEvents)]
         if RIDING in self:
-            changes.insert(0, riding())
-        return DisturbedWriter(writer, changes) if changes else writer
+            changes.insert(0, last_text_with_finish())
+        return FaultyWriter(writer, changes) if changes else writer
 
     def headers(self, *, streams: bool) -> dict[str, str]:
         """Return the headers that the faults set, lower-case."""
@@ -121,12 +121,12 @@ class Plan:
         set_ = [fault.headers(value) for fault, value in self.of(OnHeaders)]
         return {name: value for headers in (*told, *set_) for name, value in headers.items()}
 
-    async def begin(self, line: Line) -> None:
+    async def begin(self, connection: Connection) -> None:
         """Do what comes before an answer."""
         for fault, value in self.of(BeforeAnswer):
-            await fault.act(value, line)
+            await fault.act(value, connection)
 
-    async def body(self, chunks: Chunks, line: Line, *, streams: bool) -> AsyncGenerator[bytes]:
+    async def body(self, chunks: Chunks, connection: Connection, *, streams: bool) -> AsyncGenerator[bytes]:
         """Yield a body, changed; every step of it is closed for certain, and a break of the line is one."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(chunks))
@@ -136,11 +136,11 @@ class Plan:
                 async for chunk in chunks:
                     yield chunk
             except ConnectionAbortedError:
-                line.close()
+                connection.close()
                 raise
             except ConnectionResetError:
                 await asyncio.sleep(0.01)  # a reset takes back what has not been sent yet
-                line.reset()
+                connection.reset()
                 raise
 
     def touches_body(self, *, streams: bool) -> bool:
@@ -194,7 +194,7 @@ def combined(texts: Sequence[str]) -> Plan:
 
 
 @dataclass
-class Fate:
+class FaultState:
     """How often faults have struck: those with a `times` leave a request alone in the end."""
 
     _struck: dict[tuple[bytes, str], int] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from cf_llama_emulator.faults.codes import error_of
-from cf_llama_emulator.faults.forms import FORMS
+from cf_llama_emulator.faults.error_formats import FORMS
 from cf_llama_emulator.faults.kinds import Fault, OnError, OnHeaders, Refusing
 from cf_llama_emulator.faults.limits import over_quota, over_rate
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
@@ -21,7 +21,7 @@ from cf_llama_emulator.wire.errors import ServiceError
 def _page(status: float) -> ServiceError:
     names = {status.value: status.phrase for status in HTTPStatus}
     text = names.get(int(status), "Web server is returning an unknown error")
-    return ServiceError(int(status), 0, text).but(form="html")
+    return ServiceError(int(status), 0, text).with_changes(form="html")
 
 
 def _retry_after(wish: Any) -> dict[str, str]:
@@ -46,7 +46,7 @@ REFUSALS: tuple[Fault, ...] = (
         "edge-limited",
         "refuses as the edge does, with a line of text (1015)",
         EDGE_PAGE,
-        error=lambda _, __: error_of(1015).but(form="text"),
+        error=lambda _, __: error_of(1015).with_changes(form="text"),
     ),
     Refusing(
         "error",
@@ -96,21 +96,21 @@ REFUSALS: tuple[Fault, ...] = (
         "sends every refusal, also one that a limit makes, with this code, its usual status and text",
         f"{RECORDED} and {REPORTED}",
         Number("CODE", 2009, 1, 99_999, whole=True),
-        change=lambda error, code: error_of(code).but(form=error.form),
+        change=lambda error, code: error_of(code).with_changes(form=error.form),
     ),
     OnError(
         "form",
         "writes refusals in this form",
         f"{RECORDED} and {REPORTED}",
         OneOf(tuple(FORMS)),
-        change=lambda error, form: error.but(form=form),
+        change=lambda error, form: error.with_changes(form=form),
     ),
     OnError(
         "status",
         "sends refusals with this status, success: false under 200 unless told otherwise",
         RECORDED,
         Number("STATUS", 200, 200, 599, whole=True),
-        change=lambda error, status: error.but(status=int(status)),
+        change=lambda error, status: error.with_changes(status=int(status)),
     ),
     OnHeaders(
         "retry-after",

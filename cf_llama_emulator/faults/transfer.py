@@ -8,8 +8,8 @@ import random
 import zlib
 from collections.abc import AsyncGenerator, Callable
 
-from cf_llama_emulator.faults.breaks import BREAKS, EVENT_END, NETWORK, PROVIDER, TOLD, in_parts, parts
-from cf_llama_emulator.faults.kinds import BeforeAnswer, Chunks, Fault, Line, OnBytes, OnHeaders
+from cf_llama_emulator.faults.kinds import BeforeAnswer, Chunks, Connection, Fault, OnBytes, OnHeaders
+from cf_llama_emulator.faults.stream_breaks import BREAKS, EVENT_END, NETWORK, PROVIDER, TOLD, in_parts, parts
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
 from cf_llama_emulator.wire.writers import DONE, encode
 
@@ -86,22 +86,22 @@ async def _recorded(chunks: Chunks, _: None) -> AsyncGenerator[bytes]:
     yield encode({"streamed_data": events})
 
 
-async def _wait(seconds: float, _: Line) -> None:
+async def _wait(seconds: float, _: Connection) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _drop(how: str, line: Line) -> None:
+async def _drop(how: str, connection: Connection) -> None:
     if how == "hang":
         await asyncio.Event().wait()
     elif how == "reset":
-        line.reset()
+        connection.reset()
     else:
-        line.close()
+        connection.close()
 
 
 SSE = "WHATWG: server-sent events"
 
-TRANSFER: tuple[Fault, ...] = (
+TRANSFER_FAULTS: tuple[Fault, ...] = (
     BeforeAnswer("latency", "waits before the answer begins", NETWORK, Number("SECONDS", 1.0, 0, 600), act=_wait),
     BeforeAnswer(
         "no-answer",

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cf_llama_emulator.faults.connection import line_of
+from cf_llama_emulator.faults.connection import connection_of
 
 _ACCOUNT = re.compile(r"^/client/v4/accounts/[^/]*|^/v1/[^/]*/[^/]*(?=/workers-ai)")
 _MODEL = re.compile(r"(?<=/ai/run)/.*|(?<=/workers-ai/run)/.*|(?<=/workers-ai)/(?!run/|v1/).*", re.DOTALL)
@@ -59,7 +59,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        came, begun, line = datetime.now().astimezone(), perf_counter(), line_of(scope)
+        came, begun, connection = datetime.now().astimezone(), perf_counter(), connection_of(scope)
         state = scope.setdefault("state", {})
         status: int | None = None
         ended = gone = False
@@ -72,7 +72,7 @@ class AccessLog:
 
         async def noting_send(message: Message) -> None:
             nonlocal status, ended
-            if message["type"] == "http.response.start" and not line.ended:
+            if message["type"] == "http.response.start" and not connection.ended:
                 status = message["status"]
             ended = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
@@ -81,7 +81,7 @@ class AccessLog:
             await self._app(scope, noting_receive, noting_send)
         finally:
             milliseconds = round((perf_counter() - begun) * 1000, 1)
-            cut = "line" in state and state["line"].cut
+            cut = "connection" in state and state["connection"].cut
             told = _told(state) | {"status": status, "milliseconds": milliseconds, "hung_up": gone and not cut}
             route = route_of(scope["path"])
             self._log(AccessLogEntry(time=came, method=scope["method"], route=route, **told))

@@ -81,7 +81,7 @@ def at_gateway(error: ServiceError) -> ServiceError:
     """Return a refusal as the gateway's own host writes it: in its form, and with its code for credentials."""
     if isinstance(error, FrontError) and error.code in {9106, 10000}:
         error = ServiceError(401, 2009, "Unauthorized")
-    return error if error.form else error.but(form="gateway")
+    return error if error.form else error.with_changes(form="gateway")
 
 
 def cache_key(headers: Mapping[str, str], gateway: str | None, path: str, content: bytes) -> str | None:

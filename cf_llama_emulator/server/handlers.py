@@ -17,12 +17,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from cf_llama_emulator.batch_queue import Queue
-from cf_llama_emulator.faults import HEADER, NO_FAULTS, Fate, Plan, combined
+from cf_llama_emulator.faults import HEADER, NO_FAULTS, FaultState, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
-from cf_llama_emulator.faults.connection import line_of
-from cf_llama_emulator.faults.forms import written
+from cf_llama_emulator.faults.connection import connection_of
+from cf_llama_emulator.faults.error_formats import error_body
 from cf_llama_emulator.faults.limits import Spending
-from cf_llama_emulator.faults.queue import ACCEPTED
+from cf_llama_emulator.faults.queue_faults import ACCEPTED
 from cf_llama_emulator.server.ai_gateway import Cache, at_gateway, cache_key
 from cf_llama_emulator.server.auth import check_account_form, check_credentials
 from cf_llama_emulator.server.request_context import (
@@ -34,26 +34,26 @@ from cf_llama_emulator.server.request_context import (
     is_openai,
     on_gateway_host,
     plan_of,
+    read_request,
     request_id,
-    seen,
     shape_of,
 )
-from cf_llama_emulator.server.request_log import Log
+from cf_llama_emulator.server.request_log import RequestLog
 from cf_llama_emulator.server.responses import (
-    announced,
-    disturbed,
     envelope,
+    json_answer,
     json_response,
     stream,
+    take_faults,
     while_connected,
-    whole,
+    with_faults,
 )
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.chunks import accounted, until_stop
-from cf_llama_emulator.wire.engine_protocol import Ask, End, Engine, Piece
-from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError, bad_input, complaint, wrong_method
+from cf_llama_emulator.wire.chunks import stop_at_words, with_usage
+from cf_llama_emulator.wire.engine_protocol import End, Engine, EngineRequest, Piece
+from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError, bad_input, emulator_error, wrong_method
 from cf_llama_emulator.wire.models import catalogue_page
-from cf_llama_emulator.wire.parse_request import check_json_stream, read_ask, stop_words
+from cf_llama_emulator.wire.parse_request import check_json_stream, parse_request, stop_words
 from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW, estimate_input, neurons
 from cf_llama_emulator.wire.validation import FORMS, check_context, check_schema, parse_body
 
@@ -67,23 +67,23 @@ class Emulator:
 
     engine: Engine
     settings: Settings = field(default_factory=Settings)
-    coming_faults: deque[str] = field(default_factory=deque)
+    next_faults: deque[str] = field(default_factory=deque)
     """What goes wrong with the next requests, one text for each."""
     spending: Spending = field(default_factory=Spending)
     cache: Cache = field(default_factory=Cache)
-    fate: Fate = field(default_factory=Fate)
+    fault_state: FaultState = field(default_factory=FaultState)
 
     def __post_init__(self) -> None:
         if isinstance(self.settings.faults, str):
             combined([self.settings.faults])  # raises for what it cannot be
-        self.requests = Log(self.settings.log_length, self.settings.log_bytes)
+        self.requests = RequestLog(self.settings.log_length, self.settings.log_bytes)
         self.queue = Queue(self.engine, self.settings, self._spend)
 
     def clear(self) -> None:
         """Forget all that has been but batches: requests, what they spent, answers that were kept, faults to come."""
         self.requests.clear()
-        self.coming_faults.clear()
-        self.spending, self.cache, self.fate = Spending(), Cache(), Fate()
+        self.next_faults.clear()
+        self.spending, self.cache, self.fault_state = Spending(), Cache(), FaultState()
 
     async def run(self, request: Request) -> Response:
         """Answer `POST …/ai/run/{model}`."""
@@ -92,7 +92,7 @@ class Emulator:
         self._check_model(request, model)
         if request.query_params.get("queueRequest") == "true" or "request_id" in body:
             return await self._queued(request, model, body)
-        return await self._asked(request, model, body, content)
+        return await self._handle(request, model, body, content)
 
     async def run_any(self, request: Request) -> Response:
         """Answer `POST …/ai/run`, where the model stands in the body; this route has refusals of its own."""
@@ -100,11 +100,11 @@ class Emulator:
         body = parse_body(content)
         model, given = body.get("model"), body.get("input")
         if not isinstance(model, str) or not isinstance(given, dict):
-            raise ServiceError(400, 7003, "User Input Error").but(form="run")
+            raise ServiceError(400, 7003, "User Input Error").with_changes(form="run")
         request.state.model = model
         if model not in self.settings.models:
-            raise ServiceError(404, 7003, "Model not found").but(form="run")
-        return await self._asked(request, model, given, content)
+            raise ServiceError(404, 7003, "Model not found").with_changes(form="run")
+        return await self._handle(request, model, given, content)
 
     async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
         """Take a batch, or tell how one stands; to ask for one does not count for the rate limit."""
@@ -113,14 +113,14 @@ class Emulator:
         result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
         status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
         answer = result if BARE in plan else envelope(result)
-        return await self._delivered(request, json_response(answer, status, self._headers(request)))
+        return await self._deliver(request, json_response(answer, status, self._headers(request)))
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
         content, body = await self._openai(request)
         if "max_completion_tokens" in body:  # OpenAI's newer name, known to this route alone
             body.setdefault("max_tokens", body["max_completion_tokens"])
-        return await self._asked(request, body["model"], body, content, ["messages"])
+        return await self._handle(request, body["model"], body, content, ["messages"])
 
     async def responses(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/responses` as these models do: they know chat completions alone."""
@@ -141,7 +141,7 @@ class Emulator:
         await self._admit(request)
         plan_of(request).refuse(self.spending)
         found, counts = catalogue_page(self.settings.models, request.query_params)
-        return await self._delivered(request, json_response(envelope(found) | {"result_info": counts}))
+        return await self._deliver(request, json_response(envelope(found) | {"result_info": counts}))
 
     async def refuse_method(self, request: Request) -> Response:
         """Answer on routes of the OpenAI-compatible API that the service, or only the emulator, does not have."""
@@ -163,8 +163,8 @@ class Emulator:
         if error.code == EMULATOR_CODE:  # no fault may make a client try again what can never succeed
             request.state.plan = NO_FAULTS
         error = plan_of(request).refusal(at_gateway(error) if on_gateway_host(request) else error)
-        content, kind = written(error, request_id(request))
-        return await self._delivered(request, Response(content, error.status, self._headers(request), kind))
+        content, kind = error_body(error, request_id(request))
+        return await self._deliver(request, Response(content, error.status, self._headers(request), kind))
 
     async def _admit(self, request: Request) -> bytes:
         """Log the request and return its content, if the API front lets it through."""
@@ -174,27 +174,27 @@ class Emulator:
         check_credentials(request.headers, account_id, token=right.api_token, account=right.account_id)
         check_size(content)
         request.state.admitted = True
-        self._befall(request, self._chosen_faults(request))
+        self._apply_faults(request, self._chosen_faults(request))
         return content
 
     def _chosen_faults(self, request: Request) -> list[str]:
         """Return what shall go wrong: with every request, with the next one, and with this one by its header."""
         faults = self.settings.faults
-        each = faults if isinstance(faults, str) else faults(request.state.seen)
-        coming = self.coming_faults.popleft() if self.coming_faults else ""
+        each = faults if isinstance(faults, str) else faults(request.state.read_request)
+        coming = self.next_faults.popleft() if self.next_faults else ""
         return [each, coming, *request.headers.getlist(HEADER)]
 
-    def _befall(self, request: Request, texts: list[str]) -> Plan:
+    def _apply_faults(self, request: Request, texts: list[str]) -> Plan:
         """Add faults to those of a request; return what was added."""
         try:
-            plan = self.fate.still(combined(texts), request.state.seen.content)
+            plan = self.fault_state.still(combined(texts), request.state.read_request.content)
         except ValueError as error:
-            raise complaint(str(error)) from None
+            raise emulator_error(str(error)) from None
         request.state.plan = plan.over(plan_of(request))
         return plan
 
     async def _log(self, request: Request) -> bytes:
-        request.state.seen = came = await seen(request)
+        request.state.read_request = came = await read_request(request)
         self.requests.remember(came)
         return came.content
 
@@ -203,52 +203,54 @@ class Emulator:
         if model not in self.settings.models:
             raise ServiceError(400, 5007, f"No such model {model} or task")
 
-    async def _asked(
+    async def _handle(
         self, request: Request, model: str, body: dict[str, Any], content: bytes, forms: Iterable[str] = FORMS
     ) -> Response:
         """Check a body, and refuse it or answer."""
         plan, request.state.stream = plan_of(request), body.get("stream") is True
-        body = plan.asked(body)
-        ask = read_ask(model, body, check_schema(body, forms))
-        check_context(ask, plan.values.get(WINDOW, CONTEXT_WINDOW))
+        body = plan.change_body(body)
+        engine_request = parse_request(model, body, check_schema(body, forms))
+        check_context(engine_request, plan.values.get(WINDOW, CONTEXT_WINDOW))
         if not plan.settings(self.settings).json_streams:
             check_json_stream(body)
         plan.refuse(self.spending)
         if BUSY in plan:
             await capacity(request, body, plan.values[BUSY])
-        return await self._answer(request, ask, body, content)
+        return await self._answer(request, engine_request, body, content)
 
-    async def _answer(self, request: Request, ask: Ask, body: Mapping[str, Any], content: bytes) -> Response:
+    async def _answer(
+        self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any], content: bytes
+    ) -> Response:
         """Ask the engine, unless the answer is kept; in vain once the client has hung up."""
         key = cache_key(request.headers, gateway_of(request), request.url.path, content)
         if (kept := self.cache.find(key)) is not None:
-            return await self._delivered(request, kept)
-        answer = await while_connected(request, self._think(request, ask, body))
+            return await self._deliver(request, kept)
+        answer = await while_connected(request, self._generate(request, engine_request, body))
         if answer is None:
             return Response(status_code=CLIENT_GONE)
-        return await self._delivered(request, self.cache.keeping(key, request.headers, answer))
+        return await self._deliver(request, self.cache.keeping(key, request.headers, answer))
 
-    async def _think(self, request: Request, ask: Ask, body: Mapping[str, Any]) -> Response:
+    async def _generate(self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any]) -> Response:
         """Ask the engine, and answer whole or as a stream."""
-        prompt_tokens = estimate_input(ask)
-        faults, pieces = await announced(accounted(self.engine.answer(ask), prompt_tokens))
+        prompt_tokens = estimate_input(engine_request)
+        faults, pieces = await take_faults(with_usage(self.engine.answer(engine_request), prompt_tokens))
         try:
             if faults is not None:
-                self._befall(request, [faults.text]).refuse(self.spending)
+                self._apply_faults(request, [faults.text]).refuse(self.spending)
             plan = plan_of(request)
             settings = plan.settings(self.settings)
-            writer = replace(settings, shape=shape_of(request, settings)).writer(ask.model, prompt_tokens)
+            writer = replace(settings, shape=shape_of(request, settings)).writer(engine_request.model, prompt_tokens)
         except ServiceError:
             await pieces.aclose()
             raise
         words = stop_words(body) if STOP in plan else []
-        pieces = self._charged(request, plan.pieces(until_stop(pieces, words) if words else pieces))
+        pieces = self._count_usage(request, plan.pieces(stop_at_words(pieces, words) if words else pieces))
         headers, writer = self._headers(request), plan.writer(writer)
         if body.get("stream") and JSON_ANSWER not in plan:
             return await stream(pieces, writer, headers, request_id(request))
-        return await whole(pieces, writer, headers, bare=BARE in plan or is_openai(request))
+        return await json_answer(pieces, writer, headers, bare=BARE in plan or is_openai(request))
 
-    async def _charged(self, request: Request, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
+    async def _count_usage(self, request: Request, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
         """Yield `pieces` and count what they cost."""
         async with aclosing(pieces):
             async for piece in pieces:
@@ -260,11 +262,11 @@ class Emulator:
     def _spend(self, cost: float) -> None:
         self.spending.spend(cost)  # of now: `clear` begins another
 
-    async def _delivered(self, request: Request, response: Response) -> Response:
+    async def _deliver(self, request: Request, response: Response) -> Response:
         """Return an answer as it goes out."""
-        request.state.line = line = line_of(request.scope)
-        await while_connected(request, plan_of(request).begin(line))
-        return disturbed(response, plan_of(request), line)
+        request.state.connection = connection = connection_of(request.scope)
+        await while_connected(request, plan_of(request).begin(connection))
+        return with_faults(response, plan_of(request), connection)
 
     def _headers(self, request: Request) -> dict[str, str]:
         return headers_of(request, self.engine.name)

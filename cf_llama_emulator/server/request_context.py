@@ -15,17 +15,17 @@ from cf_llama_emulator.faults import NO_FAULTS, Plan
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.server.ai_gateway import GATEWAY, gateway_headers
 from cf_llama_emulator.server.auth import check_account_form
-from cf_llama_emulator.server.request_log import Seen
+from cf_llama_emulator.server.request_log import LoggedRequest
 from cf_llama_emulator.server.responses import while_connected
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.errors import ServiceError, complaint, no_route, wrong_method
+from cf_llama_emulator.wire.errors import ServiceError, emulator_error, no_route, wrong_method
 from cf_llama_emulator.wire.writers import WRITERS
 
 BODY_LIMIT = 10_000_000
 """Bytes of a request body (Cloudflare's batch page; nothing is stated for the other routes)."""
 
 
-async def seen(request: Request) -> Seen:
+async def read_request(request: Request) -> LoggedRequest:
     """Return a request with its content; of one that is larger than may be, only the beginning is read."""
     content = bytearray()
     async for chunk in request.stream():
@@ -33,7 +33,7 @@ async def seen(request: Request) -> Seen:
         if len(content) > BODY_LIMIT:
             break
     query, headers = dict(request.query_params), dict(request.headers)
-    return Seen(request.method, request.url.path, query, headers, bytes(content))
+    return LoggedRequest(request.method, request.url.path, query, headers, bytes(content))
 
 
 def check_size(content: bytes) -> None:
@@ -81,7 +81,7 @@ def shape_of(request: Request, settings: Settings) -> str:
         return "openai"
     shape = request.headers.get("x-emulator-shape", settings.shape)
     if shape not in WRITERS:
-        raise complaint(f"x-emulator-shape must be one of {', '.join(WRITERS)}, not {shape!r}")
+        raise emulator_error(f"x-emulator-shape must be one of {', '.join(WRITERS)}, not {shape!r}")
     return shape
 
 

@@ -12,7 +12,7 @@ SHOWN = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LoggedRequest:
     """One request as it came in."""
 
     method: str
@@ -37,7 +37,7 @@ class Seen:
         return f"{self.method} {self.path} {content if len(content) <= SHOWN else content[:SHOWN] + '…'}"
 
 
-class Log(list[Seen]):
+class RequestLog(list[LoggedRequest]):
     """The requests seen so far, oldest first; bounded, the oldest are forgotten."""
 
     def __init__(self, length: int, size: int) -> None:
@@ -45,10 +45,10 @@ class Log(list[Seen]):
         super().__init__()
         self._length, self._size, self._held = length, size, 0
 
-    def remember(self, seen: Seen) -> None:
+    def remember(self, read_request: LoggedRequest) -> None:
         """Add a request."""
-        self.append(seen)
-        self._held += len(seen.content)
+        self.append(read_request)
+        self._held += len(read_request.content)
         while self and (len(self) > self._length or self._held > self._size):
             self._held -= len(self.pop(0).content)
 

@@ -12,9 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
 from cf_llama_emulator.faults import Plan
-from cf_llama_emulator.faults.kinds import Line
+from cf_llama_emulator.faults.kinds import Connection
 from cf_llama_emulator.wire.engine_protocol import Call, End, Faults, Piece, Raw, Text
-from cf_llama_emulator.wire.errors import ServiceError, complaint
+from cf_llama_emulator.wire.errors import ServiceError, emulator_error
 from cf_llama_emulator.wire.tokens import neurons
 from cf_llama_emulator.wire.writers import DONE, Event, Writer, encode, encode_event
 
@@ -51,7 +51,7 @@ def envelope(result: Any) -> dict[str, Any]:
     return {"result": result, "success": True, "errors": [], "messages": []}
 
 
-async def announced(pieces: Pieces) -> tuple[Faults | None, Pieces]:
+async def take_faults(pieces: Pieces) -> tuple[Faults | None, Pieces]:
     """Take off the faults that a script puts before its answer.
 
     What fails before the first piece fails here, and so still gets a status of its own.
@@ -67,7 +67,7 @@ async def _preceded(first: Piece, pieces: Pieces) -> Pieces:
             yield piece
 
 
-async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, bare: bool) -> Response:
+async def json_answer(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, bare: bool) -> Response:
     """Gather all pieces into one answer; `bare` leaves out the envelope."""
     text: list[str] = []
     calls: list[Call] = []
@@ -81,14 +81,14 @@ async def whole(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, b
                 case Raw():
                     return raw(piece, headers)
                 case Faults():
-                    raise complaint("faults must come first")
+                    raise emulator_error("faults must come first")
                 case End():
                     answer = writer.whole("".join(text), calls, piece)
                     usual = neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0)
                     cost = f"{answer.get('usage', {}).get('neurons', usual):.2f}"
                     body = answer if bare else envelope(answer)
                     return json_response(body, headers={**headers, "cf-ai-neurons": cost})
-    raise complaint("the engine gave no end")
+    raise emulator_error("the engine gave no end")
 
 
 async def stream(pieces: Pieces, writer: Writer, headers: Mapping[str, str], request_id: str) -> Response:
@@ -121,7 +121,7 @@ def _written(piece: Piece, writer: Writer) -> list[Event]:
         case End():
             return writer.finish(piece)
         case Raw() | Faults():
-            raise complaint("a raw answer must come alone, and faults must come first")
+            raise emulator_error("a raw answer must come alone, and faults must come first")
 
 
 def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
@@ -142,7 +142,7 @@ def raw(answer: Raw, headers: Mapping[str, str]) -> Response:
     return EventStream(chunks(), answer.status, {**headers, **lowered})
 
 
-def disturbed(response: Response, plan: Plan, line: Line) -> Response:
+def with_faults(response: Response, plan: Plan, connection: Connection) -> Response:
     """Return `response` with what the faults do to its headers and its body."""
     if response.status_code in BODILESS:
         return Response(status_code=response.status_code, headers=response.headers)
@@ -152,7 +152,7 @@ def disturbed(response: Response, plan: Plan, line: Line) -> Response:
         return response
     chunks = response.body_iterator if isinstance(response, StreamingResponse) else _once(bytes(response.body))
     headers = {name: value for name, value in response.headers.items() if name != "content-length"}
-    body = plan.body(chunks, line, streams=streams)  # type: ignore[arg-type] # always one of the generators here
+    body = plan.body(chunks, connection, streams=streams)  # type: ignore[arg-type] # always one of the generators here
     return EventStream(body, response.status_code, headers)
 
 

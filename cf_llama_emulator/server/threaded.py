@@ -16,7 +16,7 @@ from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.connection import Protocol
 from cf_llama_emulator.server.app import create_app
 from cf_llama_emulator.server.handlers import Emulator
-from cf_llama_emulator.server.request_log import Seen
+from cf_llama_emulator.server.request_log import LoggedRequest
 from cf_llama_emulator.settings import ACCOUNT_ID, API_TOKEN, Settings
 from cf_llama_emulator.wire.engine_protocol import Engine
 
@@ -92,7 +92,7 @@ class RunningEmulator:
         return self._emulator.settings.api_token or API_TOKEN
 
     @property
-    def requests(self) -> list[Seen]:
+    def requests(self) -> list[LoggedRequest]:
         """The requests seen so far, oldest first."""
         return self._emulator.requests
 
@@ -103,7 +103,7 @@ class RunningEmulator:
             ValueError: when a name is not known or a value is not allowed.
         """
         combined(texts)
-        self._emulator.coming_faults.extend(texts)
+        self._emulator.next_faults.extend(texts)
 
     def close(self) -> None:
         """Stop serving; answers under way are cut off after a second.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from cf_llama_emulator.engines.choose import Pulled, Rules, choose_here, start
+from cf_llama_emulator.engines.choose import PulledModel, Rules, choose_for_this_machine, start
 from cf_llama_emulator.server.threaded import RunningEmulator, serve
 from cf_llama_emulator.wire.engine_protocol import Engine
 
@@ -45,13 +45,13 @@ def _is_set(names: tuple[str, ...]) -> bool:
 
 
 def _engine(say: Callable[[str], object]) -> Engine:
-    choice = choose_here("auto")
+    choice = choose_for_this_machine("auto")
     try:
         engine = start(choice)
     except (OSError, RuntimeError) as error:
         say(f"The local model cannot be loaded: {error}")
         choice, engine = Rules(), start(Rules())
-    if isinstance(choice, Pulled):
+    if isinstance(choice, PulledModel):
         say(f"No account is set: an emulator on this machine answers, thinking with {choice.name}.")
         say("That is a small model and not Llama 3.3 70B: quality, speed and token counts are its own.")
     else:

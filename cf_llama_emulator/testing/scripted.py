@@ -11,7 +11,7 @@ from cf_llama_emulator.faults import combined
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.threaded import LOOPBACK, RunningEmulator
 from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Faults, Piece, Raw, Text
 from cf_llama_emulator.wire.errors import ServiceError
 
 __all__ = ["Call", "End", "Faults", "Raw", "ScriptedEmulator", "ServiceError", "Text"]
@@ -26,9 +26,9 @@ class ScriptedEngine:
         """Begin without a script."""
         self.script: ScriptEngine | None = None
 
-    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
         """Yield the next turn of the script, or what the rules say."""
-        return (self.script or RuleEngine()).answer(ask)
+        return (self.script or RuleEngine()).answer(request)
 
 
 class ScriptedEmulator(RunningEmulator):

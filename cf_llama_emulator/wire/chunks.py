@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Piece, Text
 from cf_llama_emulator.wire.errors import ServiceError
 from cf_llama_emulator.wire.tokens import CHARACTERS_PER_TOKEN, arguments_text, estimate, estimate_call
 
@@ -22,7 +22,7 @@ def split(text: str) -> Iterator[str]:
     return (match.group() for match in _PIECE.finditer(text))
 
 
-def bounded(pieces: Iterable[Text | Call], ask: Ask) -> Iterator[Piece]:
+def limit_tokens(pieces: Iterable[Text | Call], request: EngineRequest) -> Iterator[Piece]:
     """Yield `pieces` up to the request's `max_tokens`, by estimate, then an `End` with the reason and the count.
 
     A piece that reaches beyond the limit is cut; a call keeps the beginning of its arguments, as text.
@@ -33,20 +33,20 @@ def bounded(pieces: Iterable[Text | Call], ask: Ask) -> Iterator[Piece]:
     spent = 0
     for piece in pieces:
         cost = _cost(piece)
-        if spent + cost > ask.max_tokens:
-            if isinstance(piece, Call) and ask.tool_choice is not None:
+        if spent + cost > request.max_tokens:
+            if isinstance(piece, Call) and request.tool_choice is not None:
                 raise ServiceError(400, 8006, "The forced tool call does not fit into max_tokens")
-            room = (ask.max_tokens - spent) * CHARACTERS_PER_TOKEN
+            room = (request.max_tokens - spent) * CHARACTERS_PER_TOKEN
             if room > 0:
                 yield _cut(piece, room)
-            yield End("length", completion_tokens=max(ask.max_tokens, 0))
+            yield End("length", completion_tokens=max(request.max_tokens, 0))
             return
         spent += cost
         yield piece
     yield End(completion_tokens=spent)
 
 
-async def accounted(pieces: AsyncIterator[Piece], prompt_tokens: int) -> AsyncGenerator[Piece]:
+async def with_usage(pieces: AsyncIterator[Piece], prompt_tokens: int) -> AsyncGenerator[Piece]:
     """Yield an engine's pieces, its `End` completed; close the engine for certain, also when the reader goes away.
 
     Counts that the engine does not know are estimates; an answer with calls that simply stopped says `tool_calls`.
@@ -72,7 +72,7 @@ async def accounted(pieces: AsyncIterator[Piece], prompt_tokens: int) -> AsyncGe
     )
 
 
-async def until_stop(pieces: AsyncGenerator[Piece], words: Sequence[str]) -> AsyncGenerator[Piece]:
+async def stop_at_words(pieces: AsyncGenerator[Piece], words: Sequence[str]) -> AsyncGenerator[Piece]:
     """Yield `pieces` up to the first of `words` in the text; what might begin one is held back until that is clear."""
     held, speaks = "", True
     async with aclosing(pieces):

@@ -1,7 +1,7 @@
 """What an engine is asked and what it answers: the border between the wire and whatever thinks.
 
-The app turns a checked request body into an `Ask`; an `Engine` answers it as a stream of pieces; the wire module
-writes those pieces in the shape the service would use. An engine knows nothing of HTTP or of shapes.
+The app turns a checked request body into an `EngineRequest`; an `Engine` answers it as a stream of pieces; the wire
+module writes those pieces in the shape the service would use. An engine knows nothing of HTTP or of shapes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class EngineRequest:
     """One request to think about; exactly one of `prompt` and `messages` is set."""
 
     model: str
@@ -93,11 +93,11 @@ Piece = Text | Call | End | Raw | Faults
 
 
 class Engine(Protocol):
-    """Anything that answers an `Ask`."""
+    """Anything that answers an `EngineRequest`."""
 
     name: str
     """Shown in the banner and in the `x-emulator-engine` header."""
 
-    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
         """Yield pieces as they are thought, `End` last. Closing the iterator stops the thinking."""
         ...

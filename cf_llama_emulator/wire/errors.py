@@ -33,7 +33,7 @@ class ServiceError(Exception):
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
 
-    def but(self, **values: Any) -> Self:
+    def with_changes(self, **values: Any) -> Self:
         """Return it with another `status`, `code`, `text` or `form`."""
         changed = copy(self)
         vars(changed).update(values)
@@ -83,6 +83,6 @@ def invalid_input(detail: str) -> ServiceError:
     return ServiceError(400, 8001, f"Invalid input: {detail}")
 
 
-def complaint(detail: str) -> ServiceError:
+def emulator_error(detail: str) -> ServiceError:
     """Return a refusal that is the emulator's own and means nothing on the service."""
     return ServiceError(400, EMULATOR_CODE, f"cf_llama_emulator: {detail}")

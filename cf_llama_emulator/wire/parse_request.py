@@ -1,4 +1,4 @@
-"""From a checked request body to an `Ask`."""
+"""From a checked request body to an `EngineRequest`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Tool
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Tool
 from cf_llama_emulator.wire.errors import ServiceError, invalid_input
 
 DEFAULT_MAX_TOKENS = 256
@@ -24,7 +24,7 @@ SAMPLING_KEYS = (
 )
 
 
-def read_ask(model: str, body: Mapping[str, Any], form: str = "messages") -> Ask:
+def parse_request(model: str, body: Mapping[str, Any], form: str = "messages") -> EngineRequest:
     """Return what `body` asks of `model`, in the form that it was found to meet.
 
     Keys outside that form's schema are ignored, as on the service.
@@ -32,7 +32,7 @@ def read_ask(model: str, body: Mapping[str, Any], form: str = "messages") -> Ask
     Raises:
         ServiceError: 400/8001 for a tool choice or a call in the history that the model's backend refuses.
     """
-    common = Ask(
+    common = EngineRequest(
         model=model,
         raw=body.get("raw", False),
         response_format=_response_format(body.get("response_format")),

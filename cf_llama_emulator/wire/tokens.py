@@ -6,7 +6,7 @@ import json
 from math import ceil
 from typing import Any
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Call
+from cf_llama_emulator.wire.engine_protocol import Call, EngineRequest
 
 CONTEXT_WINDOW = 24_000
 """Tokens for input and `max_tokens` together (Workers AI model page)."""
@@ -24,14 +24,14 @@ def estimate(text: str) -> int:
     return ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
-def estimate_input(ask: Ask) -> int:
+def estimate_input(request: EngineRequest) -> int:
     """Return the estimated number of input tokens: texts, calls, tools and schema."""
-    texts = [ask.prompt or ""]
-    for message in ask.messages:
+    texts = [request.prompt or ""]
+    for message in request.messages:
         texts.append(message["content"])
         texts.extend(_compact(call) for call in message.get("tool_calls") or ())
-    texts.extend(tool.name + tool.description + _compact(tool.parameters) for tool in ask.tools)
-    texts.append(_compact(ask.response_format) if ask.response_format else "")
+    texts.extend(tool.name + tool.description + _compact(tool.parameters) for tool in request.tools)
+    texts.append(_compact(request.response_format) if request.response_format else "")
     return ceil(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)
 
 

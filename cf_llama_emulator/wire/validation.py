@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # th
 from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped] # as above
 from jsonschema.validators import extend  # type: ignore[import-untyped] # as above
 
-from cf_llama_emulator.wire.engine_protocol import Ask
+from cf_llama_emulator.wire.engine_protocol import EngineRequest
 from cf_llama_emulator.wire.errors import ServiceError, bad_input
 from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW, estimate_input
 
@@ -93,9 +93,9 @@ def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS, *, stric
     raise bad_input(_one_of("/", len(matches), filter(None, failures.values())))
 
 
-def check_context(ask: Ask, window: int = CONTEXT_WINDOW) -> None:
+def check_context(request: EngineRequest, window: int = CONTEXT_WINDOW) -> None:
     """Refuse with 413/5021 what would not fit into the context window, by the estimate of `tokens`."""
-    wanted = estimate_input(ask) + ask.max_tokens
+    wanted = estimate_input(request) + request.max_tokens
     if wanted > window:
         raise ServiceError(
             413,

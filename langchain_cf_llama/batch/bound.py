@@ -8,14 +8,14 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableBinding
 
-from langchain_cf_llama.base import Concealing
-from langchain_cf_llama.batch.mixin import Answering, Queueing
+from langchain_cf_llama.base import RedactedBinding
+from langchain_cf_llama.batch.mixin import ChatRunnable, QueueMethods
 
 
-class BoundModel(Concealing, Queueing, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
+class BoundChatModel(RedactedBinding, QueueMethods, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
     """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
 
-    def queued(self, **options: Any) -> Answering:
-        """The bound model as a step of a chain whose `batch` goes through the queue; see `Queueing.queued`."""
-        model = cast("Queueing", self.bound)
+    def queued(self, **options: Any) -> ChatRunnable:
+        """The bound model as a step of a chain whose `batch` goes through the queue; see `QueueMethods.queued`."""
+        model = cast("QueueMethods", self.bound)
         return model.queued(**options).bind(**self.kwargs).with_config(self.config)

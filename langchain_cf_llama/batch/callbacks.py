@@ -18,14 +18,14 @@ from langchain_core.runnables import RunnableConfig
 
 from cf_llama.batch import Outcome
 from cf_llama.protocol.reply import Reply
-from langchain_cf_llama.errors import translated
+from langchain_cf_llama.errors import to_langchain_error
 from langchain_cf_llama.responses import to_message
 
 _STRUCTURE = "ls_structured_output_format"
 """What LangChain's traces are told of a schema that is asked for; it is not sent."""
 
 
-class Runs:
+class CallbackRuns:
     """The runs of one model, called with the same options.
 
     Args:
@@ -38,7 +38,7 @@ class Runs:
         self.stop = options.get("stop")
         self.options = {name: value for name, value in options.items() if name not in {"stop", _STRUCTURE}}
         """What is asked with the questions."""
-        self._told = {
+        self._start_arguments = {
             "invocation_params": llm._get_invocation_params(stop=self.stop, **self.options),  # noqa: SLF001 - of every chat model
             "options": {"stop": self.stop, **{name: options[name] for name in options if name == _STRUCTURE}},
             "batch_size": 1,
@@ -63,37 +63,37 @@ class Runs:
         return config.get("callbacks"), llm.callbacks, llm.verbose, config.get("tags"), llm.tags, metadata, llm.metadata
 
     def _start(self, config: RunnableConfig) -> dict[str, Any]:
-        return self._told | {"name": config.get("run_name"), "run_id": config.get("run_id")}
+        return self._start_arguments | {"name": config.get("run_name"), "run_id": config.get("run_id")}
 
 
-def ended(run: CallbackManagerForLLMRun, outcome: Outcome) -> AIMessage | Exception:
+def run_ended(run: CallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
     """Tell how a question ended, and return its answer."""
-    if outcome.error:
-        error = translated(outcome.error)
-        failed(run, error)
+    if result.error:
+        error = to_langchain_error(result.error)
+        run_failed(run, error)
         return error
-    message = _message(outcome.reply, run.run_id)
+    message = _message(result.reply, run.run_id)
     run.on_llm_end(_result(message))
     return message
 
 
-async def aended(run: AsyncCallbackManagerForLLMRun, outcome: Outcome) -> AIMessage | Exception:
+async def arun_ended(run: AsyncCallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
     """Tell how a question ended, and return its answer."""
-    if outcome.error:
-        error = translated(outcome.error)
-        await afailed(run, error)
+    if result.error:
+        error = to_langchain_error(result.error)
+        await arun_failed(run, error)
         return error
-    message = _message(outcome.reply, run.run_id)
+    message = _message(result.reply, run.run_id)
     await run.on_llm_end(_result(message))
     return message
 
 
-def failed(run: CallbackManagerForLLMRun, error: BaseException) -> None:
+def run_failed(run: CallbackManagerForLLMRun, error: BaseException) -> None:
     """Tell that a question has no answer."""
     run.on_llm_error(error, response=LLMResult(generations=[]))
 
 
-async def afailed(run: AsyncCallbackManagerForLLMRun, error: BaseException) -> None:
+async def arun_failed(run: AsyncCallbackManagerForLLMRun, error: BaseException) -> None:
     """Tell that a question has no answer."""
     await run.on_llm_error(error, response=LLMResult(generations=[]))
 

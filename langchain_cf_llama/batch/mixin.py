@@ -11,19 +11,19 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
-Answering = Runnable[LanguageModelInput, AIMessage]
+ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
 """One for all, or one for each."""
 
 
-class Queueing:
+class QueueMethods:
     """Short forms of `queued`, which says what goes through the queue.
 
     In each, `queue` holds fields of `cf_llama.batch.BatchOptions`; for the rest see `QueuedChat`.
     """
 
     @abstractmethod
-    def queued(self, **options: Any) -> Answering:
+    def queued(self, **options: Any) -> ChatRunnable:
         """This model as a step of a chain whose `batch` goes through the service's batch queue.
 
         Args:
@@ -43,8 +43,8 @@ class Queueing:
         **kwargs: Any,
     ) -> list[Any]:
         """`queued().batch(...)`: ask all through the queue, and return the answers in order."""
-        asked: Any = self.queued(**(queue or {}))
-        answers: list[Any] = asked.batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        model: Any = self.queued(**(queue or {}))
+        answers: list[Any] = model.batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return answers
 
     async def abatch_queue(
@@ -57,8 +57,8 @@ class Queueing:
         **kwargs: Any,
     ) -> list[Any]:
         """`queued().abatch(...)`: ask all through the queue, and return the answers in order."""
-        asked: Any = self.queued(**(queue or {}))
-        answers: list[Any] = await asked.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
+        model: Any = self.queued(**(queue or {}))
+        answers: list[Any] = await model.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return answers
 
     def batch_queue_as_completed(
@@ -71,9 +71,9 @@ class Queueing:
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
         """`queued().batch_as_completed(...)`: each answer with its place, as it comes."""
-        asked: Any = self.queued(**(queue or {}))
+        model: Any = self.queued(**(queue or {}))
         with closing(
-            asked.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+            model.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
         ) as answers:
             for pair in answers:  # noqa: UP028 - as in the other colour
                 yield pair
@@ -88,9 +88,9 @@ class Queueing:
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
         """`queued().abatch_as_completed(...)`: each answer with its place, as it comes."""
-        asked: Any = self.queued(**(queue or {}))
+        model: Any = self.queued(**(queue or {}))
         async with aclosing(
-            asked.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
+            model.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
         ) as answers:
             async for pair in answers:
                 yield pair

@@ -12,15 +12,15 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from cf_llama.batch import BatchOptions
-from cf_llama.transport.prepare import Asking
-from langchain_cf_llama.batch.callbacks import Runs, aended, afailed, ended, failed
+from cf_llama.transport.prepare import PreparedCall
+from langchain_cf_llama.batch.callbacks import CallbackRuns, arun_ended, arun_failed, run_ended, run_failed
 from langchain_cf_llama.batch.mixin import Configs
-from langchain_cf_llama.batch.requests import Queue, questions_of
-from langchain_cf_llama.batch.structured_output import QueuedForm
+from langchain_cf_llama.batch.requests import Queue, parse_inputs
+from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
 from langchain_cf_llama.prepare import Tool
 from langchain_cf_llama.structured_output import Method, Model, structure
 
-Ask = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]], Asking]
+PrepareCall = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]], PreparedCall]
 
 
 class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
@@ -32,13 +32,13 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
     Args:
         llm: The model, as callbacks know it.
-        ask: What makes requests of messages, stop sequences and options.
+        prepare_call: What makes requests of messages, stop sequences and options.
         options: How batches are cut, sent and waited for.
     """
 
-    def __init__(self, llm: BaseChatModel, ask: Ask, options: BatchOptions) -> None:
+    def __init__(self, llm: BaseChatModel, prepare_call: PrepareCall, options: BatchOptions) -> None:
         self._llm = llm
-        self._ask = ask
+        self._prepare_call = prepare_call
         self._options = options
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: A002 - LangChain's name
@@ -76,8 +76,8 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
             WorkersAIError: a question has no answer.
         """
         answers = self.batch_as_completed(inputs, config, return_exceptions=True, **kwargs)
-        found = {place: answer for place, answer in answers}  # noqa: C416 - as in the other colour
-        return _in_order(found, return_exceptions)
+        find = {place: answer for place, answer in answers}  # noqa: C416 - as in the other colour
+        return _in_order(find, return_exceptions)
 
     async def abatch(
         self,
@@ -89,8 +89,8 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
     ) -> list[Any]:
         """Ask all, wait for all, and return the answers in order; see `batch`."""
         answers = self.abatch_as_completed(inputs, config, return_exceptions=True, **kwargs)
-        found = {place: answer async for place, answer in answers}
-        return _in_order(found, return_exceptions)
+        find = {place: answer async for place, answer in answers}
+        return _in_order(find, return_exceptions)
 
     def batch_as_completed(
         self,
@@ -104,20 +104,24 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
         An error that is raised, and closing this generator, give up what is under way.
         """
-        questions = questions_of(inputs, config)
+        questions = parse_inputs(inputs, config)
         runs: dict[int, CallbackManagerForLLMRun] = {}
-        told = Runs(self._llm, kwargs)
+        callback_runs = CallbackRuns(self._llm, kwargs)
         try:
             for place, question in enumerate(questions):
-                runs[place] = told.begin(*question)
-            queue = Queue.of(questions, self._options, lambda messages: self._ask(messages, told.stop, told.options))
+                runs[place] = callback_runs.begin(*question)
+            queue = Queue.of(
+                questions,
+                self._options,
+                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
+            )
             with closing(queue.outcomes()) as outcomes:
-                for outcome in outcomes:
-                    place = int(outcome.reference)
-                    yield place, _given(ended(runs.pop(place), outcome), return_exceptions)
+                for result in outcomes:
+                    place = int(result.reference)
+                    yield place, _or_raise(run_ended(runs.pop(place), result), return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                failed(run, error)
+                run_failed(run, error)
             raise
 
     async def abatch_as_completed(
@@ -129,20 +133,24 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         **kwargs: Any,
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """Ask all, and give each answer with its place as it comes; see `batch_as_completed`."""
-        questions = questions_of(inputs, config)
+        questions = parse_inputs(inputs, config)
         runs: dict[int, AsyncCallbackManagerForLLMRun] = {}
-        told = Runs(self._llm, kwargs)
+        callback_runs = CallbackRuns(self._llm, kwargs)
         try:
             for place, question in enumerate(questions):
-                runs[place] = await told.abegin(*question)
-            queue = Queue.of(questions, self._options, lambda messages: self._ask(messages, told.stop, told.options))
+                runs[place] = await callback_runs.abegin(*question)
+            queue = Queue.of(
+                questions,
+                self._options,
+                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
+            )
             async with aclosing(queue.aoutcomes()) as outcomes:
-                async for outcome in outcomes:
-                    place = int(outcome.reference)
-                    yield place, _given(await aended(runs.pop(place), outcome), return_exceptions)
+                async for result in outcomes:
+                    place = int(result.reference)
+                    yield place, _or_raise(await arun_ended(runs.pop(place), result), return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                await afailed(run, error)
+                await arun_failed(run, error)
             raise
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
@@ -167,14 +175,16 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
             include_raw: Give the message and what is wrong with it as well.
             output_retries: How many batches answers that do not fit are asked for in again.
         """
-        return QueuedForm(structure(self, schema, method, include_raw=include_raw, output_retries=output_retries))
+        return QueuedStructuredOutput(
+            structure(self, schema, method, include_raw=include_raw, output_retries=output_retries)
+        )
 
 
-def _given(answer: AIMessage | Exception, return_exceptions: bool) -> AIMessage | Exception:
+def _or_raise(answer: AIMessage | Exception, return_exceptions: bool) -> AIMessage | Exception:
     if isinstance(answer, Exception) and not return_exceptions:
         raise answer
     return answer
 
 
-def _in_order(found: Mapping[int, Any], return_exceptions: bool) -> list[Any]:
-    return [_given(found[place], return_exceptions) for place in range(len(found))]
+def _in_order(find: Mapping[int, Any], return_exceptions: bool) -> list[Any]:
+    return [_or_raise(find[place], return_exceptions) for place in range(len(find))]

@@ -14,7 +14,7 @@ from langchain_core.runnables.config import get_config_list
 
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.protocol.errors import WorkersAIError
-from cf_llama.transport.prepare import Asking
+from cf_llama.transport.prepare import PreparedCall
 from cf_llama.transport.transport import Transport
 from langchain_cf_llama.batch.mixin import Configs
 from langchain_cf_llama.messages import messages_of
@@ -27,7 +27,7 @@ class Question(NamedTuple):
     config: RunnableConfig
 
 
-def questions_of(inputs: Sequence[LanguageModelInput], config: Configs) -> list[Question]:
+def parse_inputs(inputs: Sequence[LanguageModelInput], config: Configs) -> list[Question]:
     """The inputs as messages, each with its own config.
 
     Raises:
@@ -48,21 +48,24 @@ class Queue:
 
     @classmethod
     def of(
-        cls, questions: Iterable[Question], options: BatchOptions, ask: Callable[[list[BaseMessage]], Asking]
+        cls,
+        questions: Iterable[Question],
+        options: BatchOptions,
+        prepare_call: Callable[[list[BaseMessage]], PreparedCall],
     ) -> Queue:
         """Make requests of the questions; those of which none can be made fail alone.
 
         Args:
             questions: What is asked. The first config may say how many batches are under way at a time.
             options: How batches are cut, sent and waited for.
-            ask: Makes the request of messages.
+            prepare_call: Makes the request from messages.
         """
         queue = cls(options)
         for place, (messages, config) in enumerate(questions):
             if place == 0 and (most := config.get("max_concurrency")):
                 queue.options = replace(options, max_waiting=most)
             try:
-                queue.transport, request = ask(messages)
+                queue.transport, request = prepare_call(messages)
             except WorkersAIError as error:
                 queue.refused.append(Outcome(reference=str(place), error=error))
             else:

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.structured_output import NAME, Answer, Structure, complaint, uncalled
+from langchain_cf_llama.structured_output import NAME, Answer, StructuredOutput, correction_messages, missing_call
 
 
-class QueuedForm(Runnable[LanguageModelInput, Any]):
+class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
     """A step of a chain that gives an object for each question; `batch` and `abatch` go through the queue.
 
     Args:
@@ -24,7 +24,7 @@ class QueuedForm(Runnable[LanguageModelInput, Any]):
 
     name = NAME
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: StructuredOutput) -> None:
         self._structure = structure
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
@@ -66,14 +66,14 @@ class QueuedForm(Runnable[LanguageModelInput, Any]):
         config: list[RunnableConfig],
         **options: Any,
     ) -> list[Any]:
-        asked, forms = self._structure.asked, _Forms(self._structure, inputs)
-        forms.read(asked.batch(forms.questions(), config, return_exceptions=True, **options))
-        for _ in range(self._structure.output_retries if forms.wrong() else 0):
-            own = [config[place] for place in forms.wrong()]
-            forms.read_again(asked.batch(forms.complaints(), own, return_exceptions=True, **options))
-            if not forms.wrong():
+        model, answers = self._structure.model, _Answers(self._structure, inputs)
+        answers.read(model.batch(answers.conversations(), config, return_exceptions=True, **options))
+        for _ in range(self._structure.output_retries if answers.invalid() else 0):
+            own = [config[place] for place in answers.invalid()]
+            answers.read_again(model.batch(answers.corrections(), own, return_exceptions=True, **options))
+            if not answers.invalid():
                 break
-        return forms.objects()
+        return answers.objects()
 
     async def _aask(
         self,
@@ -82,57 +82,61 @@ class QueuedForm(Runnable[LanguageModelInput, Any]):
         config: list[RunnableConfig],
         **options: Any,
     ) -> list[Any]:
-        asked, forms = self._structure.asked, _Forms(self._structure, inputs)
-        forms.read(await asked.abatch(forms.questions(), config, return_exceptions=True, **options))
-        for _ in range(self._structure.output_retries if forms.wrong() else 0):
-            own = [config[place] for place in forms.wrong()]
-            forms.read_again(await asked.abatch(forms.complaints(), own, return_exceptions=True, **options))
-            if not forms.wrong():
+        model, answers = self._structure.model, _Answers(self._structure, inputs)
+        answers.read(await model.abatch(answers.conversations(), config, return_exceptions=True, **options))
+        for _ in range(self._structure.output_retries if answers.invalid() else 0):
+            own = [config[place] for place in answers.invalid()]
+            answers.read_again(await model.abatch(answers.corrections(), own, return_exceptions=True, **options))
+            if not answers.invalid():
                 break
-        return forms.objects()
+        return answers.objects()
 
 
-class _Forms:
+class _Answers:
     """The questions of one batch, and what has become of each so far."""
 
-    def __init__(self, structure: Structure, inputs: Sequence[LanguageModelInput]) -> None:
+    def __init__(self, structure: StructuredOutput, inputs: Sequence[LanguageModelInput]) -> None:
         self._structure = structure
-        self._asked = [[*structure.instructions, *messages_of(each)] for each in inputs]
+        self._conversations = [[*structure.instructions, *messages_of(each)] for each in inputs]
         self._answers: list[Answer | Exception] = []
 
-    def questions(self) -> list[LanguageModelInput]:
+    def conversations(self) -> list[LanguageModelInput]:
         """What is asked first."""
-        return list(self._asked)
+        return list(self._conversations)
 
     def read(self, answers: Sequence[AIMessage | Exception]) -> None:
         """Take the answers."""
-        self._answers = [self._reading(answer) for answer in answers]
+        self._answers = [self._parse(answer) for answer in answers]
 
-    def wrong(self) -> list[int]:
+    def invalid(self) -> list[int]:
         """The places of answers that do not fit."""
         return [place for place, answer in enumerate(self._answers) if isinstance(answer, Answer) and answer.error]
 
-    def complaints(self) -> list[LanguageModelInput]:
+    def corrections(self) -> list[LanguageModelInput]:
         """The questions whose answers do not fit, with these, and what is wrong with them."""
-        answers = [(place, self._answers[place]) for place in self.wrong()]
-        return [[*self._asked[place], *complaint(answer)] for place, answer in answers if isinstance(answer, Answer)]
+        answers = [(place, self._answers[place]) for place in self.invalid()]
+        return [
+            [*self._conversations[place], *correction_messages(answer)]
+            for place, answer in answers
+            if isinstance(answer, Answer)
+        ]
 
     def read_again(self, answers: Sequence[AIMessage | Exception]) -> None:
         """Take the answers to the complaints."""
-        for place, answer in zip(self.wrong(), answers, strict=True):
-            earlier, reading = self._answers[place], self._reading(answer)
-            if isinstance(earlier, Answer) and isinstance(reading, Answer):
-                reading = reading.after(earlier)
-            self._answers[place] = reading
+        for place, message in zip(self.invalid(), answers, strict=True):
+            earlier, answer = self._answers[place], self._parse(message)
+            if isinstance(earlier, Answer) and isinstance(answer, Answer):
+                answer = answer.with_earlier_usage(earlier)
+            self._answers[place] = answer
 
     def objects(self) -> list[Any]:
         """What each question comes to: an object, or an error."""
         return [answer if isinstance(answer, Exception) else self._object(answer) for answer in self._answers]
 
-    def _reading(self, answer: AIMessage | Exception) -> Answer | Exception:
+    def _parse(self, answer: AIMessage | Exception) -> Answer | Exception:
         if isinstance(answer, ToolChoiceError):
-            return uncalled(answer)
+            return missing_call(answer)
         return answer if isinstance(answer, Exception) else self._structure.read(answer)
 
     def _object(self, answer: Answer) -> Any:
-        return answer.error if answer.error and not self._structure.include_raw else self._structure.outcome(answer)
+        return answer.error if answer.error and not self._structure.include_raw else self._structure.result(answer)

@@ -12,7 +12,7 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 
-class Colour:
+class CallStyle:
     """Calls a method of a model, or, where `asynchronous`, its twin in an event loop of its own."""
 
     def __init__(self, *, asynchronous: bool) -> None:
@@ -79,9 +79,9 @@ class Conformance:
         raise NotImplementedError("override the fixture llm")
 
     @pytest.fixture(params=[False, True], ids=["sync", "async"])
-    def colour(self, request: pytest.FixtureRequest) -> Colour:
+    def style(self, request: pytest.FixtureRequest) -> CallStyle:
         """Both colours of calling."""
-        return Colour(asynchronous=request.param)
+        return CallStyle(asynchronous=request.param)
 
     @pytest.fixture
     def events(self) -> Generator[list[Any], None, None]:

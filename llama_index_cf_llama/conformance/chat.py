@@ -11,7 +11,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, ImageBlock, TextBlock
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 
-from llama_index_cf_llama.conformance.base import Colour, Conformance, text_of
+from llama_index_cf_llama.conformance.base import CallStyle, Conformance, text_of
 
 WHOLE = pytest.mark.parametrize("method", ["chat", "complete"])
 STREAMED = pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
@@ -21,9 +21,9 @@ class ChatConformance(Conformance):
     """Asking whole and in pieces, as chat and as completion."""
 
     @WHOLE
-    def test_answers_whole(self, llm: Any, colour: Colour, method: str) -> None:
+    def test_answers_whole(self, llm: Any, style: CallStyle, method: str) -> None:
         """Everything."""
-        response = colour.call(llm, method, self.arguments(method))
+        response = style.call(llm, method, self.arguments(method))
         assert text_of(response)
         if method == "complete":
             assert isinstance(response, CompletionResponse)
@@ -42,9 +42,9 @@ class ChatConformance(Conformance):
         assert asyncio.run(_is_generator(promise))
 
     @STREAMED
-    def test_streams_grow(self, llm: Any, colour: Colour, method: str) -> None:
+    def test_streams_grow(self, llm: Any, style: CallStyle, method: str) -> None:
         """Agents, chat engines and streamed objects: each item has all the text so far, and its delta what is new."""
-        items = colour.items(llm, method, self.arguments(method))
+        items = style.items(llm, method, self.arguments(method))
         assert items
         assert all(isinstance(item.delta, str) for item in items)
         grown = ""
@@ -53,23 +53,23 @@ class ChatConformance(Conformance):
             assert text_of(item) == grown
         assert grown
 
-    def test_messages_have_one_text(self, llm: Any, colour: Colour) -> None:
+    def test_messages_have_one_text(self, llm: Any, style: CallStyle) -> None:
         """`ChatMessage.content`, which puts line ends between text blocks."""
-        responses = [colour.call(llm, "chat", self.messages()), *colour.items(llm, "stream_chat", self.messages())]
+        responses = [style.call(llm, "chat", self.messages()), *style.items(llm, "stream_chat", self.messages())]
         assert all(
             len([block for block in response.message.blocks if isinstance(block, TextBlock)]) == 1
             for response in responses
         )
 
-    def test_all_ways_agree(self, llm: Any, colour: Colour) -> None:
+    def test_all_ways_agree(self, llm: Any, style: CallStyle) -> None:
         """Whoever turns streaming on."""
         if not self.deterministic:
             pytest.skip("answers differ from time to time")
         for kind in ("chat", "complete"):
-            whole = text_of(colour.call(llm, kind, self.arguments(kind)))
-            assert text_of(colour.items(llm, f"stream_{kind}", self.arguments(kind))[-1]) == whole
+            whole = text_of(style.call(llm, kind, self.arguments(kind)))
+            assert text_of(style.items(llm, f"stream_{kind}", self.arguments(kind))[-1]) == whole
 
-    def test_takes_a_whole_conversation(self, llm: Any, colour: Colour) -> None:
+    def test_takes_a_whole_conversation(self, llm: Any, style: CallStyle) -> None:
         """Memory and chat engines."""
         conversation = [
             ChatMessage(role="system", content="You are brief."),
@@ -78,27 +78,27 @@ class ChatConformance(Conformance):
             ChatMessage(role="user", blocks=[TextBlock(text="And"), TextBlock(text="goodbye?")]),
         ]
         before = [message.model_dump_json() for message in conversation]
-        assert text_of(colour.call(llm, "chat", conversation))
+        assert text_of(style.call(llm, "chat", conversation))
         assert [message.model_dump_json() for message in conversation] == before, "the caller's messages were changed"
 
     @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
-    def test_one_call_is_one_event(self, llm: Any, colour: Colour, events: list[Any], method: str) -> None:
+    def test_one_call_is_one_event(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
         """Observability and cost: an event inside an event counts tokens twice."""
-        ask = colour.items if method.startswith("stream") else colour.call
-        ask(llm, method, self.arguments(method))
+        call = style.items if method.startswith("stream") else style.call
+        call(llm, method, self.arguments(method))
         kind = "LLMCompletion" if method.endswith("complete") else "LLMChat"
         names = [event.class_name() for event in events if event.class_name().startswith(("LLMChat", "LLMCompletion"))]
         assert [name for name in names if "Progress" not in name] == [f"{kind}StartEvent", f"{kind}EndEvent"]
 
     @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
-    def test_tokens_are_counted_exactly(self, llm: Any, colour: Colour, method: str) -> None:
+    def test_tokens_are_counted_exactly(self, llm: Any, style: CallStyle, method: str) -> None:
         """`TokenCountingHandler`, which else estimates with the tokenizer of another model."""
         if not self.counts_tokens:
             pytest.skip("answers do not say how many tokens they took")
         counter = TokenCountingHandler()
         llm.callback_manager = CallbackManager([counter])
-        ask = colour.items if method.startswith("stream") else colour.call
-        answer = ask(llm, method, self.arguments(method))
+        call = style.items if method.startswith("stream") else style.call
+        answer = call(llm, method, self.arguments(method))
         last = answer[-1] if isinstance(answer, list) else answer
         usage = last.raw if isinstance(last.raw, dict) else dict(last.raw or {})
         assert usage.get("usage"), "raw has no usage at the top"
@@ -108,18 +108,18 @@ class ChatConformance(Conformance):
         assert counted == (counts["prompt_tokens"], counts["completion_tokens"])
 
     @STREAMED
-    def test_a_stream_can_be_left(self, llm: Any, colour: Colour, method: str) -> None:
+    def test_a_stream_can_be_left(self, llm: Any, style: CallStyle, method: str) -> None:
         """Whoever stops listening."""
-        assert len(colour.items(llm, method, self.arguments(method), most=1)) == 1
+        assert len(style.items(llm, method, self.arguments(method), most=1)) == 1
 
-    def test_images_are_read_or_refused(self, llm: Any, colour: Colour) -> None:
+    def test_images_are_read_or_refused(self, llm: Any, style: CallStyle) -> None:
         """Whoever would believe an answer about a picture that was never seen."""
         if self.reads_images:
             pytest.skip("images are read")
         picture = ImageBlock(url="https://example.com/cat.png", image_mimetype="image/png")
         message = ChatMessage(role="user", blocks=[TextBlock(text=self.question), picture])
         with pytest.raises(Exception):  # noqa: B017, PT011 - there is no common error, but silence is wrong
-            colour.call(llm, "chat", [message])
+            style.call(llm, "chat", [message])
 
 
 async def _is_generator(promise: Any) -> bool:

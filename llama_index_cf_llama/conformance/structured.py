@@ -10,7 +10,7 @@ from llama_index.core.instrumentation.events.llm import LLMChatStartEvent
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel, Field
 
-from llama_index_cf_llama.conformance.base import Colour, Conformance
+from llama_index_cf_llama.conformance.base import CallStyle, Conformance
 
 
 class Name(BaseModel):
@@ -34,29 +34,29 @@ class StructuredConformance(Conformance):
         """What is asked."""
         return PromptTemplate(self.structured_prompt)
 
-    def test_predicts_objects(self, llm: Any, colour: Colour) -> None:
+    def test_predicts_objects(self, llm: Any, style: CallStyle) -> None:
         """Programs, selectors, query engines with `output_cls`."""
-        found = colour.call(llm, "structured_predict", Person, self.prompt(), hint="")
+        found = style.call(llm, "structured_predict", Person, self.prompt(), hint="")
         assert isinstance(found, Person)
         assert found.age == 36  # noqa: PLR2004 - as the prompt says
 
-    def test_streams_objects(self, llm: Any, colour: Colour) -> None:
+    def test_streams_objects(self, llm: Any, style: CallStyle) -> None:
         """User interfaces that fill in; the last object is whole."""
-        objects = colour.items(llm, "stream_structured_predict", Person, self.prompt(), hint="")
+        objects = style.items(llm, "stream_structured_predict", Person, self.prompt(), hint="")
         assert isinstance(objects[-1], Person)
         assert objects[-1].age == 36  # noqa: PLR2004 - as the prompt says
 
-    def test_structured_models(self, llm: Any, colour: Colour) -> None:
+    def test_structured_models(self, llm: Any, style: CallStyle) -> None:
         """Query engines and agents that are given `as_structured_llm`."""
-        response = colour.call(llm.as_structured_llm(Person), "complete", self.structured_prompt)
+        response = style.call(llm.as_structured_llm(Person), "complete", self.structured_prompt)
         assert isinstance(response.raw, Person)
         assert Person.model_validate_json(response.text) == response.raw
 
     @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
-    def test_the_system_prompt_is_kept(self, llm: Any, colour: Colour, events: list[Any], method: str) -> None:
+    def test_the_system_prompt_is_kept(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
         """Whoever sets a system prompt once."""
         llm.system_prompt = "You read carefully."
-        ask = colour.items if method.startswith("stream") else colour.call
-        ask(llm, method, Person, self.prompt(), hint="")
+        call = style.items if method.startswith("stream") else style.call
+        call(llm, method, Person, self.prompt(), hint="")
         asked = next(event.messages for event in events if isinstance(event, LLMChatStartEvent))
         assert [message.content for message in asked][:1] == ["You read carefully."]

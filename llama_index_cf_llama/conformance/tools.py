@@ -14,7 +14,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel, Field
 
-from llama_index_cf_llama.conformance.base import Colour, Conformance, text_of
+from llama_index_cf_llama.conformance.base import CallStyle, Conformance, text_of
 
 METHODS = pytest.mark.parametrize("method", ["chat_with_tools", "stream_chat_with_tools"])
 
@@ -31,11 +31,11 @@ def multiply(a: int = 6, b: int = 7) -> int:
     return a * b
 
 
-def ask(colour: Colour, llm: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
+def ask(style: CallStyle, llm: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
     """The answer, or all parts of a streamed one."""
     if method.startswith("stream"):
-        return colour.items(llm, method, *args, **kwargs)
-    return [colour.call(llm, method, *args, **kwargs)]
+        return style.items(llm, method, *args, **kwargs)
+    return [style.call(llm, method, *args, **kwargs)]
 
 
 class ToolConformance(Conformance):
@@ -55,27 +55,27 @@ class ToolConformance(Conformance):
         return FunctionTool.from_defaults(multiply, fn_schema=Factors)
 
     @METHODS
-    def test_a_tool_is_called(self, caller: Any, colour: Colour, method: str, tool: FunctionTool) -> None:
+    def test_a_tool_is_called(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Agents, which take name, arguments and id from the last part of an answer."""
-        answer = ask(colour, caller, method, [tool], self.tool_question, tool_required=True)[-1]
+        answer = ask(style, caller, method, [tool], self.tool_question, tool_required=True)[-1]
         [call] = caller.get_tool_calls_from_response(answer)
         assert call.tool_name == "multiply"
         assert isinstance(call.tool_kwargs, dict)
         assert call.tool_id
 
     @METHODS
-    def test_a_call_is_in_both_places(self, caller: Any, colour: Colour, method: str, tool: FunctionTool) -> None:
+    def test_a_call_is_in_both_places(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Agents, which read the blocks, and streamed objects and chat engines, which read `additional_kwargs`."""
-        message = ask(colour, caller, method, [tool], self.tool_question, tool_required=True)[-1].message
+        message = ask(style, caller, method, [tool], self.tool_question, tool_required=True)[-1].message
         assert [block for block in message.blocks if isinstance(block, ToolCallBlock)]
         kept = message.additional_kwargs.get("tool_calls")
         assert isinstance(kept, list)
         assert kept
         assert ChatMessage.model_validate_json(message.model_dump_json()).blocks == message.blocks
 
-    def test_ids_stay_through_a_stream(self, caller: Any, colour: Colour, tool: FunctionTool) -> None:
+    def test_ids_stay_through_a_stream(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
         """`FunctionAgent`, which reads the calls from every part of a stream."""
-        parts = ask(colour, caller, "stream_chat_with_tools", [tool], self.tool_question, tool_required=True)
+        parts = ask(style, caller, "stream_chat_with_tools", [tool], self.tool_question, tool_required=True)
         calls = [call for part in parts for call in caller.get_tool_calls_from_response(part, False)]
         assert len({call.tool_id for call in calls}) == 1
 
@@ -97,19 +97,19 @@ class ToolConformance(Conformance):
         assert "tool_required" in inspect.signature(caller._prepare_chat_with_tools).parameters  # noqa: SLF001 - as it does
 
     @METHODS
-    def test_no_tools_are_allowed(self, caller: Any, colour: Colour, method: str) -> None:
+    def test_no_tools_are_allowed(self, caller: Any, style: CallStyle, method: str) -> None:
         """Agents that only talk."""
-        assert text_of(ask(colour, caller, method, [], chat_history=self.messages())[-1])
+        assert text_of(ask(style, caller, method, [], chat_history=self.messages())[-1])
 
     @METHODS
-    def test_history_is_not_written_to(self, caller: Any, colour: Colour, method: str, tool: FunctionTool) -> None:
+    def test_history_is_not_written_to(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Callers who keep their own list."""
         history = [ChatMessage(role="system", content="You use tools.")]
-        ask(colour, caller, method, [tool], self.tool_question, chat_history=history)
+        ask(style, caller, method, [tool], self.tool_question, chat_history=history)
         assert len(history) == 1
 
     @METHODS
-    def test_results_are_taken_back(self, caller: Any, colour: Colour, method: str, tool: FunctionTool) -> None:
+    def test_results_are_taken_back(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """The second step of every agent."""
         call = ToolCallBlock(tool_call_id="call_1", tool_name="multiply", tool_kwargs={"a": 6, "b": 7})
         history = [
@@ -117,17 +117,17 @@ class ToolConformance(Conformance):
             ChatMessage(role="assistant", blocks=[call]),
             ChatMessage(role="tool", content="42", additional_kwargs={"tool_call_id": "call_1"}),
         ]
-        assert text_of(ask(colour, caller, method, [tool], chat_history=history)[-1])
+        assert text_of(ask(style, caller, method, [tool], chat_history=history)[-1])
 
-    def test_one_call_where_one_is_allowed(self, caller: Any, colour: Colour, tool: FunctionTool) -> None:
+    def test_one_call_where_one_is_allowed(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
         """`predict_and_call`, which raises where it gets two."""
         again = FunctionTool.from_defaults(multiply, name="multiply_again", fn_schema=Factors)
-        answer = ask(colour, caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
+        answer = ask(style, caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
         assert len(caller.get_tool_calls_from_response(answer)) == 1
 
-    def test_predict_and_call(self, caller: Any, colour: Colour, tool: FunctionTool) -> None:
+    def test_predict_and_call(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
         """Query planners and selectors."""
-        result = colour.call(caller, "predict_and_call", [tool], self.tool_question, tool_required=True)
+        result = style.call(caller, "predict_and_call", [tool], self.tool_question, tool_required=True)
         assert result.sources[0].tool_name == "multiply"
         assert result.response == "42"
 

@@ -66,7 +66,10 @@ BROKE = StreamInterruptedError("broke", partial=Reply("k7 o"))
         (outcome(**RIGHT, counts=None), [entry(faults="no-usage")]),
         (outcome(**RIGHT), [entry(fate="broken", faults="cut=event@40")]),
         (outcome(whole=False, error=CapacityError("busy")), [entry(fate="refused for now")] * 3),
-        (outcome(whole=False, error=RequestTimeoutError("late", code=3046)), [entry(fate="refused for now")] * 2),
+        (
+            outcome(whole=False, error=RequestTimeoutError("late", code=3046)),
+            [entry(fate="refused for now")] * 2,
+        ),
     ],
 )
 def test_the_judge_accepts_what_was_meant(got, entries):
@@ -100,7 +103,11 @@ def test_the_judge_accepts_what_was_meant(got, entries):
             [entry(fate="refused", faults="quota-spent")],
             "a refusal became NotFoundError",
         ),
-        (outcome(whole=False, shown="k7 one", error=BROKE), [entry(fate="broken")], "partial 'k7 o' after 'k7 one'"),
+        (
+            outcome(whole=False, shown="k7 one", error=BROKE),
+            [entry(fate="broken")],
+            "partial 'k7 o' after 'k7 one'",
+        ),
     ],
 )
 def test_the_judge_complains(got, entries, complaint):

@@ -13,7 +13,7 @@ from benchmarks.speed.names import BARE, LC, LI, NULL_LC, NULLS, OURS, RAW
 from benchmarks.speed.run import Row, take
 from benchmarks.speed.service import service
 from benchmarks.speed.subjects.available import available
-from benchmarks.speed.task import Task, told
+from benchmarks.speed.task import Task, last_report
 
 SUBJECTS = {subject.name: subject for subject in available(peers=False, tell=print)}
 
@@ -46,7 +46,7 @@ def answered(answer):
 
 def test_a_question_tells_its_task():
     task = Task(kind="calls", turns=3, tools=2, events=7, latency=200, pace=1, refuse=10)
-    read = told(str(task.messages).encode())
+    read = last_report(str(task.messages).encode())
     assert (read.kind, read.events, read.latency, read.pace, read.refuse) == ("calls", 7, 200, 1, 10)
     assert [message["role"] for message in task.messages] == ["user", "assistant", "user"]
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama import ChatRequest, Reply, Usage
-from cf_llama.protocol.response import Reading
+from cf_llama.protocol.response import ResponseReader
 
 SHAPES = ("native", "hybrid", "openai")
 TOOL = {"name": "look", "description": "Look", "parameters": {"type": "object", "properties": {}}}
@@ -126,7 +126,7 @@ def streamed(said, shape):
 
 
 def deltas_of(body, request, cuts=()):
-    reading = Reading(request, 200, httpx.Headers())
+    reading = ResponseReader(request, 200, httpx.Headers())
     edges = [0, *sorted(cut % (len(body) + 1) for cut in cuts), len(body)]
     chunks = [body[start:end] for start, end in pairwise(edges)]
     return [*(delta for chunk in chunks for delta in reading.feed(chunk)), *reading.finish()]

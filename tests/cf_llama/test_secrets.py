@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cf_llama import ChatRequest, Transport, WorkersAIError
-from cf_llama.transport.chat_call import Call
+from cf_llama.transport.chat_call import ChatCall
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 TOKEN = "made-up-token-of-no-account"
@@ -67,10 +67,10 @@ def test_nothing_that_is_made_for_a_call_shows_them(settings):
     made = settings()
     connection = made.connection()
     with httpx.Client() as client:
-        request = Call(connection, HI, stream=False).http_request(client)
+        request = ChatCall(connection, HI, stream=False).http_request(client)
         assert request.headers["authorization"] == f"Bearer {TOKEN}"
         assert TOKEN not in repr(request.headers)
-    for thing in (made, connection, Transport(connection), Call(connection, HI, stream=False), HI):
+    for thing in (made, connection, Transport(connection), ChatCall(connection, HI, stream=False), HI):
         assert TOKEN not in repr(thing)
         assert ACCOUNT not in repr(thing)
 
@@ -118,7 +118,7 @@ def test_what_a_server_repeats_is_not_shown(ask, service, transport, status, ans
 def test_what_a_server_repeats_beside_an_answer_is_not_shown(ask, service, transport):
     service.says({"response": "Hi"}, headers={"cf-ray": TOKEN, "cf-aig-log-id": ACCOUNT})
     reply = ask(transport(), HI)
-    assert (reply.exchange.ray_id, reply.exchange.gateway_log_id) == ("***", "***")
+    assert (reply.response_metadata.ray_id, reply.response_metadata.gateway_log_id) == ("***", "***")
 
 
 def test_a_short_token_is_no_part_of_other_words(ask, service, transport):

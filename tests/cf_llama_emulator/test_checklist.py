@@ -251,7 +251,7 @@ STREAMED_CALLS = [
     ),
 ]
 
-TAKING = [
+REQUEST_FAULTS = [
     Row("content null refused", "", refusal(400, 5006), body=NULL),
     Row("content null taken", "takes-content", lambda came: came.status == 200, body=NULL),
     Row("content absent taken", "takes-content", lambda came: came.status == 200, body=ABSENT),
@@ -389,7 +389,7 @@ TOGETHER = [
     ),
 ]
 
-ROWS = [*SHAPES, *STREAMS, *STREAMED_CALLS, *TAKING, *REFUSALS, *BREAKS, *TOGETHER]
+ROWS = [*SHAPES, *STREAMS, *STREAMED_CALLS, *REQUEST_FAULTS, *REFUSALS, *BREAKS, *TOGETHER]
 
 
 def _calls(holders):

@@ -70,5 +70,8 @@ def test_the_answer_is_the_same(emulator, faults, shape, legacy_host):
         model = face(**account, max_retries=0, gateway=Gateway(id="mine", legacy_host=legacy_host))
         assert ask(model) == SAID, ask
         [seen] = emulator.requests
-        assert ("/mine/workers-ai/" in seen.path, "cf-aig-gateway-id" in seen.headers) == (legacy_host, not legacy_host)
+        assert ("/mine/workers-ai/" in seen.path, "cf-aig-gateway-id" in seen.headers) == (
+            legacy_host,
+            not legacy_host,
+        )
         assert seen.body["messages"] == [{"role": "user", "content": "Hi"}]

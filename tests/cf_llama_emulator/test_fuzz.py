@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cf_llama_emulator.faults.speech import SPEECH
+from cf_llama_emulator.faults.output_faults import OUTPUT_FAULTS
 from cf_llama_emulator.faults.values import OneOf
 from cf_llama_emulator.testing import Call, ScriptedEmulator
 from tests.cf_llama_emulator.client import Client, ask_user, events_of, tool
@@ -54,7 +54,7 @@ BODY = st.fixed_dictionaries(
     },
 )
 EXPECTED = (200, 400, 413)
-SPOKEN = [f"{fault.name}{value}" for fault in SPEECH for value in _values(fault.takes)]
+SPOKEN = [f"{fault.name}{value}" for fault in OUTPUT_FAULTS for value in _values(fault.takes)]
 
 
 @pytest.mark.parametrize("shape", ["native", "hybrid", "openai"])

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.server.threaded import RunningEmulator, serve
-from cf_llama_emulator.wire.engine_protocol import Ask, Piece
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Piece
 from langchain_cf_llama import ChatCloudflareLlama
 
 
@@ -42,7 +42,7 @@ class Stage:
         self._engine.say(*turns)
         return kind(**settings_for(self.emulator, **settings))
 
-    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    def answer(self, ask: EngineRequest) -> AsyncIterator[Piece]:
         return self._engine.answer(ask)
 
     @property

@@ -45,7 +45,7 @@ OURS = [kind for kind in tree(ours.WorkersAIError) if kind.__module__ == ours.__
 def test_each_class_of_ours_is_also_the_right_model_error(kind):
     original = kind("it failed", status=418, code=1234, ray_id="r", request_id="q", retry_after=3.0)
 
-    error = errors.translated(original)
+    error = errors.to_langchain_error(original)
 
     assert type(error) is getattr(errors, kind.__name__)
     assert isinstance(error, (kind, MODEL_ERRORS[kind.__name__]))
@@ -75,13 +75,13 @@ def test_every_model_error_of_langchain_is_raised_by_some_class():
 
 
 def test_an_instance_says_whether_it_may_be_retried():
-    assert errors.translated(ours.CapacityError("busy")).is_retryable
-    assert not errors.translated(ours.QuotaExceededError("spent")).is_retryable
-    assert not errors.translated(ours.ServiceError("no", is_retryable=False)).is_retryable
+    assert errors.to_langchain_error(ours.CapacityError("busy")).is_retryable
+    assert not errors.to_langchain_error(ours.QuotaExceededError("spent")).is_retryable
+    assert not errors.to_langchain_error(ours.ServiceError("no", is_retryable=False)).is_retryable
 
 
 def test_an_error_pickles():
-    error = pickle.loads(pickle.dumps(errors.translated(ours.RateLimitError("slow down", status=429))))
+    error = pickle.loads(pickle.dumps(errors.to_langchain_error(ours.RateLimitError("slow down", status=429))))
 
     assert type(error) is errors.RateLimitError
     assert (error.message, error.status) == ("slow down", 429)
@@ -91,7 +91,7 @@ def test_a_subclass_of_someone_else_finds_its_nearest_kin():
     class SpecialCapacityError(ours.CapacityError):
         pass
 
-    assert type(errors.translated(SpecialCapacityError("busy"))) is errors.CapacityError
+    assert type(errors.to_langchain_error(SpecialCapacityError("busy"))) is errors.CapacityError
 
 
 REFUSAL = Raw(

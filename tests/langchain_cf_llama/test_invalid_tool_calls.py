@@ -16,17 +16,17 @@ LEFT_ALONE = ["Bergen", '["Bergen"]', '{"city": "Bergen"]', "{'city'}]"]
 @pytest.mark.parametrize("text", MENDED_BY_LANGCHAIN)
 def test_what_langchain_would_complete_is_marked(text):
     assert isinstance(parse_partial_json(text), dict)
-    assert invalid_tool_calls.unmendable(text) == invalid_tool_calls.MARK + text
+    assert invalid_tool_calls.unrepairable(text) == invalid_tool_calls.MARK + text
 
 
 @pytest.mark.parametrize("text", LEFT_ALONE)
 def test_what_langchain_leaves_alone_stays_as_it_is(text):
-    assert invalid_tool_calls.unmendable(text) == text
+    assert invalid_tool_calls.unrepairable(text) == text
 
 
 @pytest.mark.parametrize("text", MENDED_BY_LANGCHAIN + LEFT_ALONE)
 def test_broken_arguments_stay_broken_when_chunks_are_added_up(text):
-    call = tool_call_chunk(name="weather", args=invalid_tool_calls.unmendable(text), id="c", index=100)
+    call = tool_call_chunk(name="weather", args=invalid_tool_calls.unrepairable(text), id="c", index=100)
     message = AIMessageChunk("", tool_call_chunks=[call]) + AIMessageChunk("", chunk_position="last")
 
     assert message.tool_calls == []

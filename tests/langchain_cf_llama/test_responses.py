@@ -5,7 +5,7 @@ from langchain_core.messages import AIMessageChunk, message_chunk_to_message
 from langchain_core.outputs import ChatGenerationChunk
 
 from cf_llama.protocol import model as facts
-from cf_llama.protocol.reply import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama.protocol.reply import Delta, Reply, ResponseMetadata, ToolCall, Usage
 from langchain_cf_llama.invalid_tool_calls import MARK
 from langchain_cf_llama.responses import FIRST_CALL_INDEX, ChunkWriter, to_message
 
@@ -20,7 +20,7 @@ REPLY = Reply(
     finish_reason="tool_calls",
     usage=Usage(prompt_tokens=1000, completion_tokens=100, total_tokens=1100, cached_tokens=600, neurons=47.1),
     model=facts.MODEL,
-    exchange=Exchange("ray", "request", 47.0, "HIT", "log"),
+    response_metadata=ResponseMetadata("ray", "request", 47.0, "HIT", "log"),
 )
 DELTAS = [Delta("One "), Delta("moment."), Delta(tool_calls=CALLS[:2]), Delta(tool_calls=CALLS[2:]), Delta(reply=REPLY)]
 
@@ -67,7 +67,7 @@ def test_a_message_tells_all_that_is_known():
 
 
 def test_what_the_service_did_not_say_is_left_out():
-    message = to_message(Reply(text="Yes.", model=facts.MODEL, exchange=Exchange(neurons=0.0)))
+    message = to_message(Reply(text="Yes.", model=facts.MODEL, response_metadata=ResponseMetadata(neurons=0.0)))
 
     assert message.usage_metadata is None
     assert message.response_metadata == {

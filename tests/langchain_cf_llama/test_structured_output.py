@@ -114,8 +114,8 @@ def test_json_mode_needs_no_schema(native_stage, colour):
 
 
 def test_names_are_made_to_fit_the_service(native_stage, colour):
-    titled = {**CAT_SCHEMA, "title": "My Cat (black)"}
-    chain = native_stage.model(Call("My_Cat_black_", CAT)).with_structured_output(titled)
+    with_root_title = {**CAT_SCHEMA, "title": "My Cat (black)"}
+    chain = native_stage.model(Call("My_Cat_black_", CAT)).with_structured_output(with_root_title)
 
     assert colour.invoke(chain, "a cat") == CAT
 

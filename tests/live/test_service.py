@@ -114,8 +114,8 @@ def test_a_batch_is_answered(items):
 def test_a_gateway_says_whether_it_answered_itself():
     asked = ChatRequest(messages=DIGITS, seed=7, max_tokens=10)
     replies = [transport(gateway=Gateway(id="default", cache_ttl=300)).run(asked) for _ in range(2)]
-    assert replies[-1].exchange.cache_status in {"HIT", "MISS"}
-    assert replies[-1].exchange.gateway_log_id
+    assert replies[-1].response_metadata.cache_status in {"HIT", "MISS"}
+    assert replies[-1].response_metadata.gateway_log_id
 
 
 @pytest.mark.parametrize(

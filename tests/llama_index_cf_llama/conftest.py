@@ -13,7 +13,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.server.threaded import RunningEmulator, serve
-from cf_llama_emulator.wire.engine_protocol import Ask, Piece
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Piece
 from llama_index_cf_llama import CloudflareLlama
 
 
@@ -89,7 +89,7 @@ class Stage:
     def __init__(self) -> None:
         self.script = ScriptEngine()
 
-    def answer(self, ask: Ask) -> AsyncIterator[Piece]:
+    def answer(self, ask: EngineRequest) -> AsyncIterator[Piece]:
         return self.script.answer(ask)
 
 

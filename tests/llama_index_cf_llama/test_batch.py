@@ -170,10 +170,10 @@ async def test_who_gives_up_leaves_the_others_alone(talk):
 
 async def test_when_all_give_up_nothing_is_asked_any_more(talk):
     queue = talk("queue-messages, queue-stuck")
-    asking = asyncio.create_task(queue.llm.abatch_queue(ASKED, queue=QUICK))
+    prepare = asyncio.create_task(queue.llm.abatch_queue(ASKED, queue=QUICK))
     await sent(queue)
-    asking.cancel()
-    await asyncio.wait([asking])
+    prepare.cancel()
+    await asyncio.wait([prepare])
     await asyncio.sleep(0.05)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -10,7 +10,7 @@ from cf_llama_emulator.server import serve
 from cf_llama_emulator.settings import ACCOUNT_ID, API_TOKEN
 from llama_index_cf_llama import CloudflareLlama
 from llama_index_cf_llama.conformance import ChatConformance, ComponentConformance, LLMConformance, ToolConformance
-from llama_index_cf_llama.conformance.base import Colour
+from llama_index_cf_llama.conformance.base import CallStyle
 from tests.llama_index_cf_llama.conftest import model
 
 
@@ -96,4 +96,4 @@ class Talkative(CloudflareLlama):
 def test_mistakes_are_found(emulators, test, arguments):
     llm = model(emulators["native"], kind=Talkative)
     with pytest.raises(AssertionError):
-        getattr(LLMConformance(), test)(llm, Colour(asynchronous=False), **arguments)
+        getattr(LLMConformance(), test)(llm, CallStyle(asynchronous=False), **arguments)

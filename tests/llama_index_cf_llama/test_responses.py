@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
-from cf_llama import MODEL, Delta, Exchange, Reply, ToolCall, Usage
-from llama_index_cf_llama.responses import GrowingAnswer, chat_response, tool_selections
+from cf_llama import MODEL, Delta, Reply, ResponseMetadata, ToolCall, Usage
+from llama_index_cf_llama.responses import ResponseAccumulator, chat_response, tool_selections
 
 ADD = ToolCall("call_1", "add", {"a": 1}, '{"a": 1}')
 BROKEN = ToolCall("call_2", "add", {}, '{"a": ', "no JSON")
 USAGE = Usage(7, 3, 10, 5, 1.25)
-REPLY = Reply("Sum:", (ADD, BROKEN), "tool_calls", USAGE, MODEL, Exchange("ray", "request", 1.3))
+REPLY = Reply("Sum:", (ADD, BROKEN), "tool_calls", USAGE, MODEL, ResponseMetadata("ray", "request", 1.3))
 
 
 def test_a_message_has_one_text_block_and_each_call_in_both_representations():
@@ -70,7 +70,7 @@ def test_what_the_service_did_not_say_is_left_out():
 
 
 def test_a_stream_grows_to_the_whole_answer():
-    answer = GrowingAnswer()
+    answer = ResponseAccumulator()
     deltas = [Delta("Su"), Delta("m:"), Delta(tool_calls=(ADD,)), Delta(tool_calls=(BROKEN,)), Delta(reply=REPLY)]
     responses = [answer.add(delta) for delta in deltas]
     assert [response.delta for response in responses] == ["Su", "m:", "", "", ""]
@@ -82,7 +82,7 @@ def test_a_stream_grows_to_the_whole_answer():
 @given(st.lists(st.text()), st.lists(st.just(ADD) | st.just(BROKEN)))
 def test_a_stream_folded_is_the_whole_answer_however_it_is_cut(texts, calls):
     reply = Reply("".join(texts), tuple(calls), usage=USAGE)
-    answer = GrowingAnswer()
+    answer = ResponseAccumulator()
     deltas = [*map(Delta, texts), *(Delta(tool_calls=(call,)) for call in calls), Delta(reply=reply)]
     responses = [answer.add(delta) for delta in deltas]
     assert "".join(response.delta for response in responses) == responses[-1].message.content

@@ -29,25 +29,25 @@ class LangChainSubject(Subject):
 
     def asks(self, task: Task) -> Ask:
         """Prepare a question whose answer comes whole."""
-        asked, messages = self._asked(task), convert_to_messages(task.messages)
+        asked, messages = self._pending(task), convert_to_messages(task.messages)
         return lambda: asked.invoke(messages)
 
     def aasks(self, task: Task) -> AAsk:
         """Prepare a question whose answer comes whole."""
-        asked, messages = self._asked(task), convert_to_messages(task.messages)
+        asked, messages = self._pending(task), convert_to_messages(task.messages)
         return lambda: asked.ainvoke(messages)
 
     def streams(self, task: Task) -> Stream:
         """Prepare a question whose answer comes in pieces."""
-        asked, messages = self._asked(task), convert_to_messages(task.messages)
+        asked, messages = self._pending(task), convert_to_messages(task.messages)
         return lambda: asked.stream(messages)
 
     def astreams(self, task: Task) -> AStream:
         """Prepare a question whose answer comes in pieces."""
-        asked, messages = self._asked(task), convert_to_messages(task.messages)
+        asked, messages = self._pending(task), convert_to_messages(task.messages)
         return lambda: asked.astream(messages)
 
-    def _asked(self, task: Task) -> Any:
+    def _pending(self, task: Task) -> Any:
         model = self.model(task)
         if task.kind == "form":
             return model.with_structured_output(Person, method="function_calling")

@@ -25,7 +25,7 @@ from cf_llama.transport.http.pool import AsyncPool, Pool
 _log = logging.getLogger("cf_llama.http")
 
 _ACCEPTED = {"accept": "*/*"}
-_WAITS = ("connect", "read", "write", "pool")
+_TIMEOUT_NAMES = ("connect", "read", "write", "pool")
 
 
 @cache
@@ -50,7 +50,7 @@ class _Request(httpx.Request):
     """Shown without the account: whatever shows the variables of a traceback shows this."""
 
     def __repr__(self) -> str:
-        return f"<Request({self.method!r}, {str(logs.hidden(self.url))!r})>"
+        return f"<Request({self.method!r}, {str(logs.redacted(self.url))!r})>"
 
 
 class _Requests:
@@ -69,12 +69,16 @@ class _Requests:
         extensions: dict[str, Any],
     ) -> httpx.Request:
         """A request; `timeout` is for connecting, reading, writing and for a place in the pool."""
-        waits = dict(zip(_WAITS, timeout, strict=True))
+        timeouts = dict(zip(_TIMEOUT_NAMES, timeout, strict=True))
         target = _parsed(url)
         # with these two given, httpx need not look for what is missing, and make its headers twice
         known = {"host": target.netloc.decode(), **_ACCEPTED, **headers, "content-length": str(len(content))}
         return _Request(
-            method, target, headers=known, stream=httpx.ByteStream(content), extensions={**extensions, "timeout": waits}
+            method,
+            target,
+            headers=known,
+            stream=httpx.ByteStream(content),
+            extensions={**extensions, "timeout": timeouts},
         )
 
     def _logged(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
@@ -123,7 +127,7 @@ _sync: dict[int, Client] = {}
 _async: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, AsyncClient]] = WeakKeyDictionary()
 _lifetimes: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[AsyncClient, None]]] = WeakKeyDictionary()
 
-_kept: list[Any] = []
+_parents: list[Any] = []
 """In a forked child, what its parent's event loops had."""
 
 
@@ -178,7 +182,7 @@ def _forget() -> None:
     for client in _sync.values():
         client.close_inherited()
     _sync.clear()
-    _kept.extend([*_async.items(), *_lifetimes.items()])
+    _parents.extend([*_async.items(), *_lifetimes.items()])
     _async.clear()
     _lifetimes.clear()
 

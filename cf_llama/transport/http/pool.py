@@ -23,13 +23,13 @@ import httpx
 
 from cf_llama.config.connection import is_loopback
 from cf_llama.protocol.errors import InvalidRequestError
-from cf_llama.transport.http.direct import AsyncDirect, Direct, Origin
-from cf_llama.transport.http.turns import Turns
+from cf_llama.transport.http.connection import AsyncHTTPConnection, HTTPConnection, Origin
+from cf_llama.transport.http.semaphore import Semaphore
 
-KEPT_SECONDS = 30.0
+KEEPALIVE_SECONDS = 30.0
 """How long a connection may lie unused; Cloudflare's edge closes them after some minutes."""
 
-_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_SECONDS)
 
 _PROXY_VARIABLES = [
     name for kind in ("http", "https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_PROXY".upper())
@@ -39,7 +39,7 @@ Kind = TypeVar("Kind", httpx.BaseTransport, httpx.AsyncBaseTransport)
 Proxied = TypeVar("Proxied", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
-def proxy_to(origin: Origin) -> str | None:
+def proxy_for(origin: Origin) -> str | None:
     """The proxy that the environment or the system names for it, by the rules of Python's own library.
 
     What is for this machine goes straight to it: a proxy would see the token, in the clear.
@@ -49,20 +49,20 @@ def proxy_to(origin: Origin) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
-class Way(NamedTuple):
+class Route(NamedTuple):
     """Where a request goes, and what the environment says about proxies: a connection is of use for the same way."""
 
     origin: Origin
     environment: tuple[str | None, ...]
 
 
-def way_of(request: httpx.Request) -> Way:
+def route_of(request: httpx.Request) -> Route:
     """The way that a request takes."""
     origin = Origin(request.url.scheme, request.url.host, request.url.port)
-    return Way(origin, () if is_loopback(origin.host) else tuple(map(os.environ.get, _PROXY_VARIABLES)))
+    return Route(origin, () if is_loopback(origin.host) else tuple(map(os.environ.get, _PROXY_VARIABLES)))
 
 
-def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLContext) -> Proxied:
+def proxy_connection(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLContext) -> Proxied:
     """A transport of one connection through a proxy.
 
     Raises:
@@ -78,40 +78,40 @@ def through(proxy: str, origin: Origin, kind: type[Proxied], context: ssl.SSLCon
             "it must be http://, https:// or socks5://host:port; in a user or password, "
             "the characters / : @ # ? and % are written as %2F %3A %40 %23 %3F and %25"
         )
-    raise InvalidRequestError(f"the proxy for {origin.host} in {named(origin)} cannot be used: {reason}")
+    raise InvalidRequestError(f"the proxy for {origin.host} in {proxy_setting(origin)} cannot be used: {reason}")
 
 
-def named(origin: Origin) -> str:
+def proxy_setting(origin: Origin) -> str:
     """Where `getproxies` has found the proxy: a variable, or the system's settings."""
     names = (name for scheme in (origin.scheme, "all") for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"))
     return next((name for name in names if os.environ.get(name)), "the system's settings")
 
 
-class Shelf(Generic[Kind]):
+class IdleConnections(Generic[Kind]):
     """Connections that nobody uses, the last used on top, by the way that they lead."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._unused: dict[Way, deque[tuple[float, Kind]]] = {}
+        self._by_route: dict[Route, deque[tuple[float, Kind]]] = {}
 
-    def take(self, way: Way) -> Kind | None:
+    def take(self, route: Route) -> Kind | None:
         """The one that was used last, if there is any; it must not have been lying for too long."""
         with self._lock:
-            unused = self._unused.get(way)
-            return unused.pop()[1] if unused and unused[-1][0] >= monotonic() - KEPT_SECONDS else None
+            idle = self._by_route.get(route)
+            return idle.pop()[1] if idle and idle[-1][0] >= monotonic() - KEEPALIVE_SECONDS else None
 
-    def put(self, way: Way, connection: Kind) -> list[Kind]:
+    def put(self, route: Route, connection: Kind) -> list[Kind]:
         """Lay one back; give those that have been lying for too long, to be closed."""
         now = monotonic()
         with self._lock:
-            self._unused.setdefault(way, deque()).append((now, connection))
-            old = []
-            for unused in self._unused.values():
-                while unused and unused[0][0] < now - KEPT_SECONDS:
-                    old.append(unused.popleft()[1])
-            return old
+            self._by_route.setdefault(route, deque()).append((now, connection))
+            expired = []
+            for idle in self._by_route.values():
+                while idle and idle[0][0] < now - KEEPALIVE_SECONDS:
+                    expired.append(idle.popleft()[1])
+            return expired
 
-    def inherited(self) -> list[Kind]:
+    def take_inherited(self) -> list[Kind]:
         """Give all there are, in a forked child, where the lock may have been held by a thread of the parent."""
         self._lock = Lock()
         return self.clear()
@@ -119,8 +119,8 @@ class Shelf(Generic[Kind]):
     def clear(self) -> list[Kind]:
         """Give all there are, to be closed."""
         with self._lock:
-            all_of_them = [connection for unused in self._unused.values() for _, connection in unused]
-            self._unused.clear()
+            all_of_them = [connection for idle in self._by_route.values() for _, connection in idle]
+            self._by_route.clear()
             return all_of_them
 
 
@@ -129,45 +129,45 @@ class Pool(httpx.BaseTransport):
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
-        self._turns = Turns(max_connections)
-        self._shelf: Shelf[httpx.BaseTransport] = Shelf()
+        self._semaphore = Semaphore(max_connections)
+        self._idle: IdleConnections[httpx.BaseTransport] = IdleConnections()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request over a connection of its own."""
-        if not self._turns.take(request.extensions.get("timeout", {}).get("pool")):
+        if not self._semaphore.acquire(request.extensions.get("timeout", {}).get("pool")):
             raise httpx.PoolTimeout("all connections are in use")
-        way = way_of(request)
-        connection = self._shelf.take(way)
+        route = route_of(request)
+        connection = self._idle.take(route)
         try:
-            connection = connection or self._connection(way.origin)
+            connection = connection or self._connection(route.origin)
             response = connection.handle_request(request)
         except BaseException:
-            self._give_back(way, connection)
+            self._release(route, connection)
             raise
         body = cast("httpx.SyncByteStream", response.stream)
-        response.stream = Lent(body, partial(self._give_back, way, connection))
+        response.stream = PooledStream(body, partial(self._release, route, connection))
         return response
 
     def _connection(self, origin: Origin) -> httpx.BaseTransport:
-        if proxy := proxy_to(origin):
-            return through(proxy, origin, httpx.HTTPTransport, self._context())
-        return Direct(origin, self._context() if origin.scheme == "https" else None)
+        if proxy := proxy_for(origin):
+            return proxy_connection(proxy, origin, httpx.HTTPTransport, self._context())
+        return HTTPConnection(origin, self._context() if origin.scheme == "https" else None)
 
-    def _give_back(self, way: Way, connection: httpx.BaseTransport | None) -> None:
-        old = self._shelf.put(way, connection) if connection else []
-        self._turns.give_back()
-        for unused in old:
-            unused.close()
+    def _release(self, route: Route, connection: httpx.BaseTransport | None) -> None:
+        expired = self._idle.put(route, connection) if connection else []
+        self._semaphore.release()
+        for idle in expired:
+            idle.close()
 
     def close(self) -> None:
         """Close what nobody uses."""
-        for unused in self._shelf.clear():
-            unused.close()
+        for idle in self._idle.clear():
+            idle.close()
 
     def close_inherited(self) -> None:
         """Close, in a forked child, what nobody uses; the parent's connections stay open."""
-        for unused in self._shelf.inherited():
-            unused.close()
+        for idle in self._idle.take_inherited():
+            idle.close()
 
 
 class AsyncPool(httpx.AsyncBaseTransport):
@@ -175,84 +175,84 @@ class AsyncPool(httpx.AsyncBaseTransport):
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
-        self._places = asyncio.Semaphore(max_connections)
-        self._shelf: Shelf[httpx.AsyncBaseTransport] = Shelf()
+        self._semaphore = asyncio.Semaphore(max_connections)
+        self._idle: IdleConnections[httpx.AsyncBaseTransport] = IdleConnections()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request over a connection of its own."""
-        await self._take_place(request.extensions.get("timeout", {}).get("pool"))
-        way = way_of(request)
-        connection = self._shelf.take(way)
+        await self._acquire(request.extensions.get("timeout", {}).get("pool"))
+        route = route_of(request)
+        connection = self._idle.take(route)
         try:
-            connection = connection or self._connection(way.origin)
+            connection = connection or self._connection(route.origin)
             response = await connection.handle_async_request(request)
         except BaseException:
-            await self._give_back(way, connection)
+            await self._release(route, connection)
             raise
         body = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = AsyncLent(body, partial(self._give_back, way, connection))
+        response.stream = AsyncPooledStream(body, partial(self._release, route, connection))
         return response
 
-    async def _take_place(self, seconds: float | None) -> None:
-        if not self._places.locked():
-            await self._places.acquire()  # at once; a timeout would cost more than all the rest
+    async def _acquire(self, seconds: float | None) -> None:
+        if not self._semaphore.locked():
+            await self._semaphore.acquire()  # at once; a timeout would cost more than all the rest
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._places.acquire()
+                await self._semaphore.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("all connections are in use") from None
 
     def _connection(self, origin: Origin) -> httpx.AsyncBaseTransport:
-        if proxy := proxy_to(origin):
-            return through(proxy, origin, httpx.AsyncHTTPTransport, self._context())
-        return AsyncDirect(origin, self._context() if origin.scheme == "https" else None)
+        if proxy := proxy_for(origin):
+            return proxy_connection(proxy, origin, httpx.AsyncHTTPTransport, self._context())
+        return AsyncHTTPConnection(origin, self._context() if origin.scheme == "https" else None)
 
-    async def _give_back(self, way: Way, connection: httpx.AsyncBaseTransport | None) -> None:
-        old = self._shelf.put(way, connection) if connection else []
-        self._places.release()
-        for unused in old:
-            await unused.aclose()
+    async def _release(self, route: Route, connection: httpx.AsyncBaseTransport | None) -> None:
+        expired = self._idle.put(route, connection) if connection else []
+        self._semaphore.release()
+        for idle in expired:
+            await idle.aclose()
 
     async def aclose(self) -> None:
         """Close what nobody uses."""
-        for unused in self._shelf.clear():
-            await unused.aclose()
+        for idle in self._idle.clear():
+            await idle.aclose()
 
 
-class Lent(httpx.SyncByteStream):
+class PooledStream(httpx.SyncByteStream):
     """The body of an answer, whose end gives its connection back, once."""
 
-    def __init__(self, body: httpx.SyncByteStream, give_back: Callable[[], None]) -> None:
-        self._body, self._give_back, self._lent = body, give_back, True
+    def __init__(self, body: httpx.SyncByteStream, release: Callable[[], None]) -> None:
+        self._body, self._release, self._in_use = body, release, True
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
 
     def close(self) -> None:
         """The body is read, or of no use any more."""
-        if self._lent:
-            self._lent = False
+        if self._in_use:
+            self._in_use = False
             try:
                 self._body.close()
             finally:
-                self._give_back()
+                self._release()
 
 
-class AsyncLent(httpx.AsyncByteStream):
+class AsyncPooledStream(httpx.AsyncByteStream):
     """The body of an answer, whose end gives its connection back, once."""
 
-    def __init__(self, body: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]) -> None:
-        self._body, self._give_back, self._lent = body, give_back, True
+    def __init__(self, body: httpx.AsyncByteStream, release: Callable[[], Awaitable[None]]) -> None:
+        self._body, self._release, self._in_use = body, release, True
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return aiter(self._body)
 
     async def aclose(self) -> None:
         """The body is read, or of no use any more."""
-        if self._lent:
-            self._lent = False
+        if self._in_use:
+            self._in_use = False
             try:
                 await self._body.aclose()
             finally:
-                await self._give_back()
+                await self._release()

@@ -15,14 +15,14 @@ from typing import Self, cast
 
 import httpx
 
-from cf_llama.transport.http.connecting import addresses_of, async_addresses_of, async_connected_to, clock, connected_to
+from cf_llama.transport.http.dialing import async_connect_to_any, async_resolve, connect_to_any, deadline_clock, resolve
 
-_PIECE = 64 * 1024
-_MOST_UNREAD = 4 * _PIECE
+_CHUNK_BYTES = 64 * 1024
+_MAX_UNREAD_BYTES = 4 * _CHUNK_BYTES
 """What the event loop may take in before anybody asks for it."""
 
 
-class Failing:
+class ErrorMapping:
     """What the system says while something is done, as httpx says it. It holds no state, so one serves all."""
 
     def __init__(self, error: type[httpx.TransportError], timeout: type[httpx.TransportError]) -> None:
@@ -39,9 +39,9 @@ class Failing:
             raise self._error(str(failure) or type(failure).__name__) from failure
 
 
-_CONNECTING = Failing(httpx.ConnectError, httpx.ConnectTimeout)
-_WRITING = Failing(httpx.WriteError, httpx.WriteTimeout)
-_READING = Failing(httpx.ReadError, httpx.ReadTimeout)
+_CONNECTING = ErrorMapping(httpx.ConnectError, httpx.ConnectTimeout)
+_WRITING = ErrorMapping(httpx.WriteError, httpx.WriteTimeout)
+_READING = ErrorMapping(httpx.ReadError, httpx.ReadTimeout)
 
 
 class Socket:
@@ -54,11 +54,11 @@ class Socket:
     def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
         """Make one, and its TLS."""
         with _CONNECTING:
-            rest = clock(seconds)
-            connected = connected_to(addresses_of(host, port, rest()), rest)
+            remaining = deadline_clock(seconds)
+            connected = connect_to_any(resolve(host, port, remaining()), remaining)
             try:
                 connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connected.settimeout(rest())
+                connected.settimeout(remaining())
                 return cls(tls.wrap_socket(connected, server_hostname=host) if tls else connected)
             except BaseException:
                 connected.close()
@@ -79,7 +79,7 @@ class Socket:
         """What has come, as soon as it is there; nothing at the end."""
         with _READING:
             self._socket.settimeout(seconds)
-            return self._socket.recv(_PIECE)
+            return self._socket.recv(_CHUNK_BYTES)
 
     def close(self) -> None:
         """Close it, whatever is under way."""
@@ -105,7 +105,7 @@ class AsyncSocket(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         with _CONNECTING:
             async with asyncio.timeout(seconds):
-                connected = await async_connected_to(await async_addresses_of(host, port))
+                connected = await async_connect_to_any(await async_resolve(host, port))
                 try:
                     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     name = host if tls else None
@@ -128,7 +128,7 @@ class AsyncSocket(asyncio.Protocol):
             if self._ended:
                 raise self._error or ConnectionResetError("the server closed the connection")
             self._transport.write(data)
-            until = _moment(seconds)
+            until = _deadline(seconds)
             while not (self._writable or self._ended):
                 await self._woken(until)
 
@@ -136,7 +136,7 @@ class AsyncSocket(asyncio.Protocol):
         """What has come, as soon as it is there; nothing at the end."""
         with _READING:
             if not (self._received or self._ended):
-                await self._woken(_moment(seconds))
+                await self._woken(_deadline(seconds))
             if self._error and not self._received:
                 raise self._error
         data = bytes(self._received)
@@ -175,7 +175,7 @@ class AsyncSocket(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Something came."""
         self._received += data
-        if len(self._received) > _MOST_UNREAD and not self._paused:
+        if len(self._received) > _MAX_UNREAD_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
@@ -200,7 +200,7 @@ class AsyncSocket(asyncio.Protocol):
         self._wake()
 
 
-def _moment(seconds: float | None) -> float:
+def _deadline(seconds: float | None) -> float:
     """That many seconds from now, on the clock of the event loop."""
     return inf if seconds is None else asyncio.get_running_loop().time() + seconds
 

@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from cf_llama_emulator.engines.local.prompts import calls_since_question
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, Tool
+from cf_llama_emulator.wire.engine_protocol import Call, EngineRequest, Tool
 
 WRAPPERS = ("<tool_call>", "```json", "```xml", "```")
 """What models put before a call; whatever ends them is ignored after it."""
@@ -142,30 +142,32 @@ class Verdict:
     """Whether the text is the answer."""
 
 
-def judge(reader: CallReader, ask: Ask, *, cut: bool = False) -> Verdict:
+def judge(reader: CallReader, request: EngineRequest, *, cut: bool = False) -> Verdict:
     """Judge what a model wrote of its own accord; `cut` says that it came to the end of its `max_tokens`.
 
     A call to no known tool is meant as words, and words are no answer where JSON is asked for.
     """
     if reader.broken and not cut:
-        return Verdict(again=tuple(tool for tool in ask.tools if f'"{tool.name}"' in reader.close()) or ask.tools)
+        return Verdict(
+            again=tuple(tool for tool in request.tools if f'"{tool.name}"' in reader.close()) or request.tools
+        )
     if not reader.calls:
-        return Verdict(stands=ask.response_format is None)
-    new = new_calls(reader.calls, ask)
-    fitting = tuple(call for call in new if fits(call, ask.tools))
-    named = tuple(tool for tool in ask.tools if tool.name in {call.name for call in new})
+        return Verdict(stands=request.response_format is None)
+    new = new_calls(reader.calls, request)
+    fitting = tuple(call for call in new if fits(call, request.tools))
+    named = tuple(tool for tool in request.tools if tool.name in {call.name for call in new})
     return Verdict(fitting) if fitting else Verdict(again=named)
 
 
-def new_calls(calls: Iterable[Call], ask: Ask) -> Sequence[Call]:
+def new_calls(calls: Iterable[Call], request: EngineRequest) -> Sequence[Call]:
     """Return the calls that bring the conversation on.
 
     A call that was made already since the user last spoke is not made again: its result is there. After a result, a
     call whose arguments come out of nothing is a guess and not made.
     """
-    past = calls_since_question(ask.messages)
+    past = calls_since_question(request.messages)
     made = [(call.name, call.arguments) for call in past]
-    said = " ".join([*(message["content"] for message in ask.messages), *(call.result for call in past)])
+    said = " ".join([*(message["content"] for message in request.messages), *(call.result for call in past)])
     new: list[Call] = []
     for call in calls:
         known = (call.name, call.arguments) in made or call in new

@@ -12,7 +12,7 @@ from typing import Any
 from cf_llama_emulator.engines.local.calls import CallReader, judge, new_calls, schema_of_call
 from cf_llama_emulator.engines.local.prompts import answer_body, completion_body, tools_body
 from cf_llama_emulator.engines.local.runtime import LocalModelError, Runtime
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Piece, Text, Tool
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Piece, Text, Tool
 from cf_llama_emulator.wire.errors import ServiceError, invalid_input
 
 __all__ = ["LocalEngine", "LocalModelError"]
@@ -31,28 +31,28 @@ class LocalEngine:
         self.name = f"local:{name or path.stem}"
         self._runtime = Runtime(path, threads)
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+    async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Yield the model's answer, text token by token as it is thought.
 
         Raises:
             ServiceError: when the request does not fit into the context, or asks for what llama.cpp cannot do.
         """
-        async with aclosing(self._pieces(ask)) as pieces:
+        async with aclosing(self._pieces(request)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    def _pieces(self, ask: Ask) -> AsyncGenerator[Piece]:
-        if ask.prompt is not None and ask.raw:
-            return self._text(completion_body(ask))
-        if not ask.tools or ask.tool_choice == "none":
-            return self._words(ask)
-        if ask.tool_choice in (None, "auto"):
-            return self._words_or_calls(ask)
-        return self._call(ask, [tool for tool in ask.tools if ask.tool_choice in ("required", tool.name)])
+    def _pieces(self, request: EngineRequest) -> AsyncGenerator[Piece]:
+        if request.prompt is not None and request.raw:
+            return self._text(completion_body(request))
+        if not request.tools or request.tool_choice == "none":
+            return self._words(request)
+        if request.tool_choice in (None, "auto"):
+            return self._words_or_calls(request)
+        return self._call(request, [tool for tool in request.tools if request.tool_choice in ("required", tool.name)])
 
-    def _words(self, ask: Ask) -> AsyncGenerator[Piece]:
+    def _words(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Answer in words, or in the JSON that the request asks for."""
-        return self._text(answer_body(ask))
+        return self._text(answer_body(request))
 
     async def _text(self, body: Mapping[str, Any]) -> AsyncGenerator[Piece]:
         progress = Progress()
@@ -61,19 +61,19 @@ class LocalEngine:
                 yield Text(text)
         yield progress.end()
 
-    async def _call(self, ask: Ask, tools: Sequence[Tool]) -> AsyncGenerator[Piece]:
+    async def _call(self, request: EngineRequest, tools: Sequence[Tool]) -> AsyncGenerator[Piece]:
         """Call one of `tools`: the model can write nothing else."""
-        calls, end = await self._bound_call(ask, tools)
+        calls, end = await self._bound_call(request, tools)
         if end.finish_reason == "length":
             raise ServiceError(400, 8006, "The forced tool call does not fit into max_tokens")
         for call in calls:
             yield call
         yield end
 
-    async def _bound_call(self, ask: Ask, tools: Sequence[Tool]) -> tuple[list[Call], End]:
+    async def _bound_call(self, request: EngineRequest, tools: Sequence[Tool]) -> tuple[list[Call], End]:
         """Return a call of one of `tools`, or none where it does not fit into `max_tokens`."""
         progress = Progress()
-        async with aclosing(self._decode(tools_body(ask, tools, schema_of_call(tools)), progress)) as texts:
+        async with aclosing(self._decode(tools_body(request, tools, schema_of_call(tools)), progress)) as texts:
             text = "".join([text async for text in texts])
         end = progress.end()
         if end.finish_reason == "length":
@@ -81,27 +81,27 @@ class LocalEngine:
         value = json.loads(text)
         return [Call(value["name"], value["arguments"])], end
 
-    async def _words_or_calls(self, ask: Ask) -> AsyncGenerator[Piece]:
+    async def _words_or_calls(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Let the model choose: what it writes in the form of a call becomes one if it stands up to judgement."""
         progress, reader = Progress(), CallReader()
-        async with aclosing(self._decode(tools_body(ask, ask.tools), progress)) as texts:
+        async with aclosing(self._decode(tools_body(request, request.tools), progress)) as texts:
             async for text in texts:
                 prose = reader.feed(text)
-                if prose and ask.response_format is None:
+                if prose and request.response_format is None:
                     yield Text(prose)
                 if reader.finished:
                     break
-        async with aclosing(self._rest(ask, reader, progress)) as pieces:
+        async with aclosing(self._rest(request, reader, progress)) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def _rest(self, ask: Ask, reader: CallReader, progress: Progress) -> AsyncGenerator[Piece]:
+    async def _rest(self, request: EngineRequest, reader: CallReader, progress: Progress) -> AsyncGenerator[Piece]:
         """Yield what follows the prose: calls, what was held back, or another answer where neither stands."""
-        verdict = judge(reader, ask, cut=progress.finish_reason == "length")
+        verdict = judge(reader, request, cut=progress.finish_reason == "length")
         calls, end = verdict.calls, progress.end()
         if verdict.again:
-            written, end = await self._bound_call(ask, verdict.again)
-            calls = new_calls(written, ask)
+            written, end = await self._bound_call(request, verdict.again)
+            calls = new_calls(written, request)
         if calls or verdict.stands:
             for call in calls:
                 yield call
@@ -109,7 +109,7 @@ class LocalEngine:
                 yield Text(held)
             yield end
             return
-        async with aclosing(self._words(ask)) as words:
+        async with aclosing(self._words(request)) as words:
             async for piece in words:
                 yield piece
 

@@ -1,4 +1,4 @@
-"""From an `Ask` to the request bodies of llama.cpp's server."""
+"""From an `EngineRequest` to the request bodies of llama.cpp's server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Tool
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Tool
 
 DEFAULT_TEMPERATURE = 0.6
 """The service's own default (Workers AI model page)."""
@@ -29,39 +29,41 @@ class PastCall:
         return f"Result of {self.name}({arguments}):\n{self.result}"
 
 
-def completion_body(ask: Ask) -> dict[str, Any]:
+def completion_body(request: EngineRequest) -> dict[str, Any]:
     """Return the body that continues a raw prompt."""
-    bound = {} if ask.response_format is None else {"json_schema": _answer_schema(ask.response_format)}
-    return {"prompt": ask.prompt, **bound, **_common(ask)}
+    bound = {} if request.response_format is None else {"json_schema": _answer_schema(request.response_format)}
+    return {"prompt": request.prompt, **bound, **_common(request)}
 
 
-def answer_body(ask: Ask) -> dict[str, Any]:
+def answer_body(request: EngineRequest) -> dict[str, Any]:
     """Return the body that asks for words, or for JSON where the request has a response format."""
-    if ask.response_format is None:
-        return {"messages": turns(ask), **_common(ask)}
-    schema = _answer_schema(ask.response_format)
-    return _bound({"messages": _told(turns(ask), schema), **_common(ask)}, schema)
+    if request.response_format is None:
+        return {"messages": turns(request), **_common(request)}
+    schema = _answer_schema(request.response_format)
+    return _bound({"messages": _told(turns(request), schema), **_common(request)}, schema)
 
 
-def tools_body(ask: Ask, tools: Sequence[Tool], schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def tools_body(
+    request: EngineRequest, tools: Sequence[Tool], schema: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the body that shows `tools` in the model's own template; `schema` binds what it writes."""
     # "none" still shows the tools to the model but leaves its text alone: it is read here, not by llama.cpp,
     # which finds no calls in what these models write.
     shown = {"tools": [_wire_tool(tool) for tool in tools], "tool_choice": "none"}
-    return _bound({"messages": turns(ask), **shown, **_common(ask)}, schema)
+    return _bound({"messages": turns(request), **shown, **_common(request)}, schema)
 
 
-def turns(ask: Ask) -> list[dict[str, str]]:
+def turns(request: EngineRequest) -> list[dict[str, str]]:
     """Return the conversation as plain turns.
 
     Results of tools become a turn of the user that says what was called, what it returned, and the question again.
     In the template's own form small models mostly repeat the call instead of using its result.
     """
-    if ask.prompt is not None:
-        return [{"role": "user", "content": ask.prompt}]
+    if request.prompt is not None:
+        return [{"role": "user", "content": request.prompt}]
     done: list[dict[str, str]] = []
     question = ""
-    for message, results in _exchanges(ask.messages):
+    for message, results in _exchanges(request.messages):
         if message["role"] == "user":
             question = message["content"]
         if message["role"] != "tool" and (message["content"].strip() or not message.get("tool_calls")):
@@ -135,14 +137,14 @@ def _wire_tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _common(ask: Ask) -> dict[str, Any]:
-    sampling = dict(ask.sampling)
+def _common(request: EngineRequest) -> dict[str, Any]:
+    sampling = dict(request.sampling)
     if "repetition_penalty" in sampling:
         sampling["repeat_penalty"] = sampling.pop("repetition_penalty")
     return {
         "temperature": DEFAULT_TEMPERATURE,
         **sampling,
-        "max_tokens": ask.max_tokens,
+        "max_tokens": request.max_tokens,
         "stream": True,
         "timings_per_token": True,  # exact counts at any moment, also where decoding is stopped early
         "return_progress": True,  # events while the prompt is read, so that reading can be stopped too

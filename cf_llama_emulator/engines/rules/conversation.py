@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cf_llama_emulator.wire.engine_protocol import Ask
+from cf_llama_emulator.wire.engine_protocol import EngineRequest
 
 _USER_TURN = re.compile(r"<\|start_header_id\|>user<\|end_header_id\|>\s*(.*?)(?:<\|eot_id\|>|\Z)", re.DOTALL)
 
@@ -26,12 +26,12 @@ class Conversation:
     """Tool results since the last user turn: the tool's name ("the tool" if unknown) and the content."""
 
 
-def read_conversation(ask: Ask) -> Conversation:
-    """Return the parts of `ask` that rules look at."""
-    if ask.prompt is not None:
-        turns = _USER_TURN.findall(ask.prompt)
-        return Conversation("", turns[-1] if turns else ask.prompt, (), ())
-    messages = ask.messages
+def read_conversation(request: EngineRequest) -> Conversation:
+    """Return the parts of `request` that rules look at."""
+    if request.prompt is not None:
+        turns = _USER_TURN.findall(request.prompt)
+        return Conversation("", turns[-1] if turns else request.prompt, (), ())
+    messages = request.messages
     users = [position for position, message in enumerate(messages) if message["role"] == "user"]
     last = users[-1] if users else -1
     after = messages[last + 1 :]

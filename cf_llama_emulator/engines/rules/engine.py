@@ -12,13 +12,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 from cf_llama_emulator.engines.rules.conversation import Conversation, read_conversation
-from cf_llama_emulator.engines.rules.filling import fill
+from cf_llama_emulator.engines.rules.fill_schema import fill
 from cf_llama_emulator.engines.rules.react import react_step
 from cf_llama_emulator.engines.rules.retrieval import best_sentence, read_question, standalone_question
 from cf_llama_emulator.engines.rules.schemas import requested_schema
 from cf_llama_emulator.engines.rules.tools import choose_calls
-from cf_llama_emulator.wire.chunks import bounded, split
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, Piece, Text
+from cf_llama_emulator.wire.chunks import limit_tokens, split
+from cf_llama_emulator.wire.engine_protocol import Call, EngineRequest, Piece, Text
 from cf_llama_emulator.wire.errors import ServiceError
 
 
@@ -27,24 +27,24 @@ class RuleEngine:
 
     name = "rule"
 
-    async def answer(self, ask: Ask) -> AsyncGenerator[Piece]:
+    async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
         """Yield the answer in pieces as a tokenizer would cut it."""
-        for piece in bounded(decide(ask), ask):
+        for piece in limit_tokens(decide(request), request):
             yield piece
 
 
-def decide(ask: Ask) -> Iterable[Text | Call]:
-    """Return the pieces of the answer to `ask`: calls, or a text."""
-    talk = read_conversation(ask)
-    calls = choose_calls(ask, talk)
-    return calls or map(Text, split(_text(ask, talk)))
+def decide(request: EngineRequest) -> Iterable[Text | Call]:
+    """Return the pieces of the answer to `request`: calls, or a text."""
+    talk = read_conversation(request)
+    calls = choose_calls(request, talk)
+    return calls or map(Text, split(_text(request, talk)))
 
 
-def _text(ask: Ask, talk: Conversation) -> str:
-    step = react_step(ask, talk)
+def _text(request: EngineRequest, talk: Conversation) -> str:
+    step = react_step(request, talk)
     if step is not None:
         return step
-    wanted = requested_schema(ask, talk)
+    wanted = requested_schema(request, talk)
     if wanted is not None:
         return _filled(*wanted)
     if talk.results:

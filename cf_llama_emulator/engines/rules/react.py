@@ -8,19 +8,19 @@ from dataclasses import replace
 
 from cf_llama_emulator.engines.rules.conversation import Conversation
 from cf_llama_emulator.engines.rules.tools import choose_calls
-from cf_llama_emulator.wire.engine_protocol import Ask, Tool
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Tool
 
 _TOOL = re.compile(r"> Tool Name: (.+)\nTool Description: (.*(?:\n(?!Tool Args:).*)*)\nTool Args: (\{.*\})")
 _OBSERVATION = "Observation:"
 
 
-def react_step(ask: Ask, talk: Conversation) -> str | None:
+def react_step(request: EngineRequest, talk: Conversation) -> str | None:
     """Return the next step in ReAct's form, or None where the conversation does not ask for it."""
     if "\nAction Input:" not in talk.system:
         return None
     if talk.last_user.startswith(_OBSERVATION):
         return _answer(f"The result is: {talk.last_user.removeprefix(_OBSERVATION).strip()}")
-    calls = choose_calls(replace(ask, tools=_tools(talk.system)), talk)
+    calls = choose_calls(replace(request, tools=_tools(talk.system)), talk)
     if not calls:
         return _answer(f"You said: {talk.last_user}")
     arguments = json.dumps(calls[0].arguments, ensure_ascii=False)

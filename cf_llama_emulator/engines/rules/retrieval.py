@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from cf_llama_emulator.engines.rules.conversation import Conversation
-from cf_llama_emulator.engines.rules.words import stems
+from cf_llama_emulator.engines.rules.stemming import stems
 
 NOT_FOUND = "The context does not say."
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cf_llama_emulator.engines.rules.conversation import Conversation
-from cf_llama_emulator.wire.engine_protocol import Ask
+from cf_llama_emulator.wire.engine_protocol import EngineRequest
 
 _QUOTED_KEYS = re.compile(r"['\"`](\w{1,64})['\"`](?=[^.\n]{0,200}\b(?:keys?|fields?)\b)", re.IGNORECASE)
 _LISTED_KEYS = re.compile(r"\b(?:keys|fields):? +([^.\n]{1,200})", re.IGNORECASE)
@@ -16,12 +16,12 @@ _OBJECTS_TRIED = 100
 """Braces looked at in a text before giving up: a document may be full of them."""
 
 
-def requested_schema(ask: Ask, talk: Conversation) -> tuple[Mapping[str, Any], str] | None:
+def requested_schema(request: EngineRequest, talk: Conversation) -> tuple[Mapping[str, Any], str] | None:
     """Return the schema the answer must meet and the words to fill it with, or None where text is wanted.
 
     Without `response_format` a schema counts that the conversation spells out as a "JSON schema".
     """
-    wanted = ask.response_format
+    wanted = request.response_format
     if wanted is not None and wanted["type"] == "json_schema":
         schema = wanted["json_schema"]
         return (schema if isinstance(schema, Mapping) else {}), talk.last_user

@@ -9,33 +9,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cf_llama_emulator.engines.rules.conversation import Conversation
-from cf_llama_emulator.engines.rules.filling import fill
-from cf_llama_emulator.engines.rules.words import stems
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, Tool
+from cf_llama_emulator.engines.rules.fill_schema import fill
+from cf_llama_emulator.engines.rules.stemming import stems
+from cf_llama_emulator.wire.engine_protocol import Call, EngineRequest, Tool
 from cf_llama_emulator.wire.errors import invalid_input
 
 _TELLING_DESCRIPTION = 2
 """Words that a turn and a tool's description must share for an unforced call."""
 
 
-def choose_calls(ask: Ask, talk: Conversation) -> Sequence[Call]:
-    """Return the calls that answer `ask`, or none where text does.
+def choose_calls(request: EngineRequest, talk: Conversation) -> Sequence[Call]:
+    """Return the calls that answer `request`, or none where text does.
 
     A named tool is always called. Where a call is required it is the tool that fits best, one not called yet before
     others. Otherwise tools written out in the last user turn are called, all of them, else the one that the turn
     speaks of; and none again once it has been called since.
     """
-    if not ask.tools or ask.tool_choice == "none":
+    if not request.tools or request.tool_choice == "none":
         return ()
-    if ask.tool_choice not in (None, "required"):
-        return [_call(tool, talk) for tool in ask.tools if tool.name == ask.tool_choice]
-    fresh = [tool for tool in ask.tools if tool.name not in talk.called]
+    if request.tool_choice not in (None, "required"):
+        return [_call(tool, talk) for tool in request.tools if tool.name == request.tool_choice]
+    fresh = [tool for tool in request.tools if tool.name not in talk.called]
     written = [tool for tool in fresh if _mention(tool, talk.last_user)]
     if written:
         return [_call(tool, talk) for tool in sorted(written, key=lambda tool: _position(tool, talk.last_user))]
-    candidates = fresh if ask.tool_choice is None else fresh or ask.tools
+    candidates = fresh if request.tool_choice is None else fresh or request.tools
     best = max(candidates, key=lambda tool: _fit(tool, talk.last_user), default=None)
-    if best is None or (ask.tool_choice is None and (talk.called or not _speaks_of(best, talk.last_user))):
+    if best is None or (request.tool_choice is None and (talk.called or not _speaks_of(best, talk.last_user))):
         return ()
     return [_call(best, talk)]
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from cf_llama import AuthenticationError, ChatRequest, InvalidRequestError, RequestTimeoutError, Settings, Transport
-from cf_llama.batch import Batch, BatchOptions, Item, Ticket, named
+from cf_llama.batch import Batch, BatchOptions, Item, Ticket, with_references
 from cf_llama_emulator.server import serve
 
 QUICK = {"first_poll": 0.02, "longest_poll": 0.1}
@@ -134,7 +134,7 @@ def test_references_of_ones_own_have_to_differ(run, batch):
 
 
 def test_a_batch_is_collected_from_its_ticket(two_steps, batch):
-    tickets, outcomes = two_steps(batch(max_items=5), batch(), named(PAGES))
+    tickets, outcomes = two_steps(batch(max_items=5), batch(), with_references(PAGES))
     assert [ticket.references for ticket in tickets] == [tuple("01234"), tuple("567")]
     assert texts(outcomes) == SAID
 
@@ -148,7 +148,7 @@ def test_a_request_id_alone_brings_the_results(two_steps, batch):
             return super().acollect(Ticket(ticket.request_id, ticket.model))
 
     made = batch()
-    _, outcomes = two_steps(batch(), Forgetful(made.transport, made.options), named(PAGES, list("hgfedcba")))
+    _, outcomes = two_steps(batch(), Forgetful(made.transport, made.options), with_references(PAGES, list("hgfedcba")))
     assert {outcome.reference: outcome.reply.text for outcome in outcomes} == dict(zip("hgfedcba", SAID, strict=True))
 
 
@@ -164,7 +164,7 @@ def test_a_ticket_needs_as_many_requests_as_references(batch):
 
 def test_a_batch_that_is_opened_is_a_job_with_a_journal(tmp_path, batch):
     with Batch.open(tmp_path / "journal", attempts=1) as job:
-        job.add(named(PAGES))
+        job.add(with_references(PAGES))
         assert job.run(batch().transport, BatchOptions(**QUICK)).answered == 8
     with Batch.open(tmp_path / "journal") as job:
         assert [result["text"] for result in job.results()] == SAID

@@ -24,8 +24,8 @@ from cf_llama import (
 )
 from cf_llama.batch import BatchOptions
 from cf_llama.batch.job import Job
-from cf_llama.batch.wire import Item
-from cf_llama.transport.json_call import Page
+from cf_llama.batch.payloads import Item
+from cf_llama.transport.json_call import JSONResponse
 from cf_llama_emulator.server import serve
 from tests.cf_llama.batch.test_driver import QUICK
 
@@ -135,7 +135,7 @@ def test_rows_that_were_being_sent_are_named_doubtful(tmp_path, run, again):
     with Job.open(tmp_path / "journal") as job:
         job.add(rows(3))
         job.journal.sending(job.journal.take(2), "m")
-    with Job.open(tmp_path / "journal", again_in_doubt=again) as job:
+    with Job.open(tmp_path / "journal", retry_in_doubt=again) as job:
         progress = run(job)
         assert progress[:4] == ((3, 3, 0, 2) if again else (3, 1, 2, 2))
         assert [result.get("doubtful", False) for result in job.results()] == [True, True, False]
@@ -187,7 +187,7 @@ class Answering:
     def post(self, posting):
         polled = "request_id" in posting.content
         result = {"responses": self.responses} if polled else {"status": "queued", "request_id": "x"}
-        return Page(200, {}, {"result": result, "success": True})
+        return JSONResponse(200, {}, {"result": result, "success": True})
 
     async def apost(self, posting):
         return self.post(posting)

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from cf_llama import ChatRequest, InvalidRequestError
-from cf_llama.batch.packing import packed
-from cf_llama.batch.wire import Item
+from cf_llama.batch.packing import pack
+from cf_llama.batch.payloads import Item
 
 
 def items(*requests):
@@ -20,20 +20,18 @@ def references(submissions):
 
 
 def test_a_batch_is_a_body_with_its_items_in_order():
-    submissions, refused = packed(
-        items(ChatRequest(prompt="a"), ChatRequest(prompt="b")), messages=True, max_bytes=5000
-    )
+    submissions, refused = pack(items(ChatRequest(prompt="a"), ChatRequest(prompt="b")), messages=True, max_bytes=5000)
     [one] = submissions
     assert refused == []
-    assert [item["external_reference"] for item in one.posting.content["requests"]] == ["0", "1"]
-    assert not one.posting.repeatable
+    assert [item["external_reference"] for item in one.request.content["requests"]] == ["0", "1"]
+    assert not one.request.repeatable
 
 
 @pytest.mark.parametrize("text", ["x" * 500, "å" * 90, '"' * 250])
 def test_no_batch_is_larger_than_allowed_and_none_could_take_the_next_item(text):
     asked = items(*[ChatRequest(prompt=text)] * 20)
-    submissions, _ = packed(asked, messages=True, max_bytes=4000)
-    sizes = [len(json.dumps(each.posting.content).encode()) for each in submissions]
+    submissions, _ = pack(asked, messages=True, max_bytes=4000)
+    sizes = [len(json.dumps(each.request.content).encode()) for each in submissions]
     assert max(sizes) <= 4000
     assert len(submissions) > 1
     assert min(sizes[:-1]) > 4000 - 2 * max(sizes) / len(submissions[0].items)
@@ -42,7 +40,7 @@ def test_no_batch_is_larger_than_allowed_and_none_could_take_the_next_item(text)
 
 def test_what_is_too_large_or_unknown_to_the_queue_is_refused_alone():
     asked = items(ChatRequest(prompt="x"), ChatRequest(prompt="x" * 2000), ChatRequest(prompt="x", top_k=3))
-    submissions, refused = packed(asked, messages=True, max_bytes=1000)
+    submissions, refused = pack(asked, messages=True, max_bytes=1000)
     assert references(submissions) == ["0"]
     assert [outcome.reference for outcome in refused] == ["1", "2"]
     assert all(type(outcome.error) is InvalidRequestError for outcome in refused)
@@ -50,8 +48,8 @@ def test_what_is_too_large_or_unknown_to_the_queue_is_refused_alone():
 
 
 def test_a_batch_is_for_one_model():
-    submissions, _ = packed(
+    submissions, _ = pack(
         items(*(ChatRequest(prompt="x", model=f"@cf/a/{name}") for name in "aab")), messages=True, max_bytes=5000
     )
-    assert [each.posting.model for each in submissions] == ["@cf/a/a", "@cf/a/b"]
+    assert [each.request.model for each in submissions] == ["@cf/a/a", "@cf/a/b"]
     assert references(submissions) == ["01", "2"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cf_llama.cli.access_log import Lines, json_of, line_of, printing
+from cf_llama.cli.access_log import AccessLogHandler, format_json, format_line, log_to_stdout
 from cf_llama_emulator.server.access_log import AccessLogEntry
 
 ENTRY = AccessLogEntry(
@@ -39,11 +39,11 @@ LINE = "15:04:05 POST /ai/run 200 57 ms 12+34 tokens llama-3.3-70b-instruct-fp8-
     ],
 )
 def test_a_line(changes, line):
-    assert line_of(replace(ENTRY, **changes)).plain == line
+    assert format_line(replace(ENTRY, **changes)).plain == line
 
 
 def test_an_object():
-    assert json.loads(json_of(ENTRY)) == {
+    assert json.loads(format_json(ENTRY)) == {
         "time": "2026-11-26T15:04:05.678+00:00",
         "method": "POST",
         "route": "/ai/run",
@@ -70,8 +70,10 @@ def test_plain_lines_are_cut_by_a_terminal_alone(monkeypatch, terminal, environm
     for name, value in {"TERM": "xterm-256color", **environment}.items():
         monkeypatch.setenv(name, value)
     file = io.StringIO()
-    console = Lines(file=file, force_terminal=terminal, width=width, color_system="standard" if terminal else None)
-    printing(console, "text")(ENTRY)
+    console = AccessLogHandler(
+        file=file, force_terminal=terminal, width=width, color_system="standard" if terminal else None
+    )
+    log_to_stdout(console, "text")(ENTRY)
     plain = file.getvalue().replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
     assert plain == f"{written}\n"
 
@@ -80,7 +82,7 @@ def test_plain_lines_are_cut_by_a_terminal_alone(monkeypatch, terminal, environm
 def test_a_terminal_has_colours_by_the_status(monkeypatch, status, colour):
     monkeypatch.delenv("NO_COLOR", raising=False)
     file = io.StringIO()
-    printing(Lines(file=file, force_terminal=True, width=100, color_system="standard"), "text")(
+    log_to_stdout(AccessLogHandler(file=file, force_terminal=True, width=100, color_system="standard"), "text")(
         replace(ENTRY, status=status)
     )
     assert f"\x1b[{colour}m{status or '---'}\x1b[0m" in file.getvalue()
@@ -88,8 +90,8 @@ def test_a_terminal_has_colours_by_the_status(monkeypatch, status, colour):
 
 def test_objects_are_whole_in_a_narrow_terminal():
     file = io.StringIO()
-    printing(Lines(file=file, force_terminal=True, width=20), "json")(ENTRY)
-    assert json.loads(file.getvalue()) == json.loads(json_of(ENTRY))
+    log_to_stdout(AccessLogHandler(file=file, force_terminal=True, width=20), "json")(ENTRY)
+    assert json.loads(file.getvalue()) == json.loads(format_json(ENTRY))
     assert file.getvalue().count("\n") == 1
 
 
@@ -100,4 +102,4 @@ class Broken(io.StringIO):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_reader_that_has_left_is_no_failure(form):
-    printing(Lines(file=Broken()), form)(ENTRY)
+    log_to_stdout(AccessLogHandler(file=Broken()), form)(ENTRY)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cf_llama import JournalError, Usage
 from cf_llama.batch.job import Job, Progress
-from cf_llama.cli.batch import Bar
+from cf_llama.cli.batch import ProgressBar
 from cf_llama.cli.commands import root
 
 QUICK = ("--batch", "first_poll=0.02", "--batch", "longest_poll=0.05")
@@ -178,7 +178,7 @@ def test_a_full_disk_is_said(batch, monkeypatch):
 @pytest.mark.parametrize("width", [30, 60, 100])
 def test_a_narrow_terminal_shows_all_of_the_progress(width):
     console = Console(file=io.StringIO(), force_terminal=True, width=width)
-    with Bar(console) as bar:
+    with ProgressBar(console) as bar:
         bar(Progress(3000, 900, 5, 2, Usage(10_000, 5_000, 15_000)))
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[━╸╺]", "", console.file.getvalue()).split()
     told = "905 of 3,000 rows, 5 failed, 2 doubtful, 15,000 tokens, $0.0142"
@@ -188,7 +188,7 @@ def test_a_narrow_terminal_shows_all_of_the_progress(width):
 
 def test_where_there_is_no_terminal_there_is_no_progress():
     console = Console(file=io.StringIO(), force_terminal=False)
-    with Bar(console) as bar:
+    with ProgressBar(console) as bar:
         bar(Progress(3000, 900, 5, 2, Usage()))
     assert console.file.getvalue() == ""
 

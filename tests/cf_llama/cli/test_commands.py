@@ -12,8 +12,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from cf_llama.cli.commands import describe, root
-from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server
+from cf_llama.cli.commands import describe_engine, root
+from cf_llama_emulator.engines.choose import ModelFile, PulledModel, Rules, Server
 from cf_llama_emulator.engines.local.weights import CATALOGUE
 from cf_llama_emulator.faults.catalogue import listing
 
@@ -256,13 +256,15 @@ def test_serve_says_why_a_file_for_batches_will_not_do(cf_llama, tmp_path):
     assert "queue_file" in done.output
 
 
-@pytest.mark.parametrize("choice", [Pulled(SMALL), File("my.gguf"), Server("http://127.0.0.1:11434/v1", "llama3.2")])
+@pytest.mark.parametrize(
+    "choice", [PulledModel(SMALL), ModelFile("my.gguf"), Server("http://127.0.0.1:11434/v1", "llama3.2")]
+)
 def test_a_model_is_said_not_to_be_the_large_one(choice):
-    assert "This is not Llama 3.3 70B" in describe(choice)
+    assert "This is not Llama 3.3 70B" in describe_engine(choice)
 
 
 def test_rules_are_said_to_be_no_model():
-    assert "no model" in describe(Rules())
+    assert "no model" in describe_engine(Rules())
 
 
 @pytest.mark.parametrize("missing", ["click", "rich", "starlette"])

@@ -4,13 +4,13 @@ import io
 
 from rich.console import Console
 
-from cf_llama.cli.progress import Bar
+from cf_llama.cli.progress import ProgressBar
 from cf_llama_emulator.engines.local.weights.sources import Hub
 
 
 def shown(act):
     screen = io.StringIO()
-    with Bar(Console(file=screen, force_terminal=True, width=120), 2_000_000) as bar:
+    with ProgressBar(Console(file=screen, force_terminal=True, width=120), 2_000_000) as bar:
         act(bar)
     return screen.getvalue()
 

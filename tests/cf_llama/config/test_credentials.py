@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import Settings
-from cf_llama.config.credentials import SECRETS, concealed, revealed
+from cf_llama.config.credentials import SECRETS, unwrap_secret, wrap_secrets
 
 ACCOUNT = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32
@@ -49,11 +49,11 @@ def test_account_and_base_url_come_from_the_environment(monkeypatch):
 
 def test_what_is_concealed_is_shown_nowhere_and_taken_all_the_same():
     given = {"account_id": ACCOUNT, "api_token": TOKEN, "api_key": None, "default_headers": {"x-a": TOKEN}, "seed": 7}
-    hidden = concealed(given)
+    hidden = wrap_secrets(given)
     assert ACCOUNT not in str(hidden)
     assert TOKEN not in str(hidden)
-    assert {name: revealed(value) for name, value in hidden.items()} == given
-    assert concealed(hidden) == hidden
+    assert {name: unwrap_secret(value) for name, value in hidden.items()} == given
+    assert wrap_secrets(hidden) == hidden
     made = Settings(**{name: value for name, value in hidden.items() if name != "api_key"})
     assert (made.account_id, token_of(made), made.default_headers) == (ACCOUNT, TOKEN, {"x-a": TOKEN})
     assert set(SECRETS) == given.keys() - {"seed"}

@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from cf_llama import BadResponseError, ChatRequest, Delta, Exchange, ToolChoiceError, Usage
-from cf_llama.protocol.accumulator import MAX_CALLS, Assembly, new_call_id
-from cf_llama.protocol.payloads import Event, Fragment
+from cf_llama import BadResponseError, ChatRequest, Delta, ResponseMetadata, ToolChoiceError, Usage
+from cf_llama.protocol.accumulator import MAX_CALLS, Accumulator, new_call_id
+from cf_llama.protocol.payloads import Event, ToolCallFragment
 
 NUMBER = {"type": "object", "properties": {"n": {"type": "integer"}}}
 TOOLS = [{"name": "f", "parameters": NUMBER}, {"name": "g", "parameters": NUMBER}]
@@ -21,12 +21,12 @@ def request(**fields):
 
 def assembled(*events, asked=None):
     ids = count(1)
-    assembly = Assembly(asked or request(), Exchange(), lambda: f"new{next(ids)}")
+    assembly = Accumulator(asked or request(), ResponseMetadata(), lambda: f"new{next(ids)}")
     return [*(delta for event in events for delta in assembly.push(event)), *assembly.finish()]
 
 
 def call(position, call_id, name, arguments):
-    return Event(fragments=(Fragment(position, call_id, name, arguments),))
+    return Event(fragments=(ToolCallFragment(position, call_id, name, arguments),))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_text_that_is_no_call_stays_text(text, asked):
 
 
 def test_text_is_shown_at_once_where_it_cannot_become_a_call():
-    assembly = Assembly(request(), Exchange())
+    assembly = Accumulator(request(), ResponseMetadata())
     assert list(assembly.push(Event(text="Hello"))) == [Delta(text="Hello")]
     assert list(assembly.push(Event(text=' {"name"'))) == [Delta(text=' {"name"')]
 
@@ -170,6 +170,6 @@ def test_broken_arguments_are_reported_and_not_mended():
 
 
 def test_a_partial_reply_has_the_text_that_was_held_back():
-    assembly = Assembly(request(), Exchange())
+    assembly = Accumulator(request(), ResponseMetadata())
     list(assembly.push(Event(text='{"name": "f"')))
     assert (assembly.partial().text, assembly.partial().finish_reason) == ('{"name": "f"', "")

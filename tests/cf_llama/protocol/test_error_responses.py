@@ -25,7 +25,7 @@ from cf_llama import (
     ServiceError,
     WorkersAIError,
 )
-from cf_llama.protocol.error_responses import CODES, error_from, is_refusal, retry_after
+from cf_llama.protocol.error_responses import CODES, error_from, is_error, retry_after
 
 # code: (status, class, retryable), after Cloudflare's pages of errors and recorded answers
 TABLE = {
@@ -277,7 +277,7 @@ def test_reads_until_when_to_wait():
     ],
 )
 def test_tells_a_refusal_from_an_answer(payload, refusal):
-    assert is_refusal(payload) is refusal
+    assert is_error(payload) is refusal
 
 
 def test_an_unreadable_answer_is_told_from_a_refusal():

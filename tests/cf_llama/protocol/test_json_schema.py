@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from cf_llama import InvalidRequestError
-from cf_llama.protocol.json_schema import declared, inline, response_format, tool_definition
+from cf_llama.protocol.json_schema import declared_parameters, inline, response_format, tool_definition
 
 
 def parameter(schema, **rest):
@@ -188,7 +188,7 @@ def test_a_definition_is_made_once():
 def test_a_definition_knows_what_was_declared():
     parameters = {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"nullable": True}}}
     definition = tool_definition({"name": "f", "parameters": parameters})
-    assert declared(definition) == parameters
-    assert declared(pickle.loads(pickle.dumps(definition))) == parameters
-    assert declared(copy.deepcopy(definition)) == parameters
-    assert declared(dict(definition)) == definition["function"]["parameters"]
+    assert declared_parameters(definition) == parameters
+    assert declared_parameters(pickle.loads(pickle.dumps(definition))) == parameters
+    assert declared_parameters(copy.deepcopy(definition)) == parameters
+    assert declared_parameters(dict(definition)) == definition["function"]["parameters"]

@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from cf_llama.protocol.json_values import MAX_DEPTH, BadJSON, dumps, parse, parse_exactly, plain, text_of, undressed
+from cf_llama.protocol.json_values import (
+    MAX_DEPTH,
+    InvalidJSON,
+    dumps,
+    parse,
+    parse_exactly,
+    text_of,
+    to_python,
+    without_fence,
+)
 
 
 @pytest.mark.parametrize("text", ["4", "0", "-0", "7.5", "3e+50", "1.50", "12345678901234567890123", "true", "false"])
@@ -38,14 +47,14 @@ def test_parse_gives_plain_values():
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', '["\\ud83d", NaN]'])
 def test_numbers_that_json_does_not_have_are_refused_by_a_strict_reader(text):
     parse(text)
-    with pytest.raises(BadJSON):
+    with pytest.raises(InvalidJSON):
         parse(text, strict=True)
     assert parse("1e400", strict=True) == float("inf")
 
 
 def test_exact_values_become_plain():
     text = '{"a": [1, 1.50, -0, null, "1", true, 12345678901234567890]}'
-    assert repr(plain(parse_exactly(text))) == repr(json.loads(text))
+    assert repr(to_python(parse_exactly(text))) == repr(json.loads(text))
 
 
 def test_what_is_written_is_json_whatever_the_numbers():
@@ -57,7 +66,7 @@ def test_what_is_written_is_json_whatever_the_numbers():
 @pytest.mark.parametrize("read", [parse, parse_exactly])
 @pytest.mark.parametrize("data", ["", "{", "nope", b"\xff", "[" * 100_000])
 def test_anything_else_is_bad_json(read, data):
-    with pytest.raises(BadJSON):
+    with pytest.raises(InvalidJSON):
         read(data)
 
 
@@ -66,7 +75,7 @@ def test_what_is_parsed_can_be_written_and_what_is_nested_deeper_is_bad_json(ope
     deep = opening * MAX_DEPTH + "1" + closing * MAX_DEPTH
     assert text_of(parse_exactly(deep)) == deep
     for read in (parse, parse_exactly):
-        with pytest.raises(BadJSON, match="deeper"):
+        with pytest.raises(InvalidJSON, match="deeper"):
             read(opening + deep + closing)
 
 
@@ -75,11 +84,11 @@ def test_what_is_parsed_can_be_written_and_what_is_nested_deeper_is_bad_json(ope
 )
 @pytest.mark.parametrize("bare", ['{"a": {"b": [1]}}', '[{"a": 1}, {"a": "```"}]', "[]"])
 def test_json_is_found_in_its_dress(dress, bare):
-    assert undressed(dress % bare).strip() == bare
+    assert without_fence(dress % bare).strip() == bare
 
 
 @pytest.mark.parametrize(
     "text", ["", "No.", '{"a": {"b": 1}, "c', 'It is [{"a": 1}, {"a', '```json\n[{"a": 1}', "{" * 100_000, "} {"]
 )
 def test_no_part_is_taken_for_the_whole(text):
-    assert undressed(text) == text
+    assert without_fence(text) == text

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama import BadResponseError, Usage
-from cf_llama.protocol.json_values import BadJSON
-from cf_llama.protocol.payloads import Event, Fragment, exchange, parse_payloads, read_event
+from cf_llama.protocol.json_values import InvalidJSON
+from cf_llama.protocol.payloads import Event, ToolCallFragment, parse_payloads, read_event, response_metadata
 
 
 def event(text):
@@ -75,7 +75,7 @@ def test_reads_text(payload, text):
     ],
 )
 def test_reads_one_copy_of_tool_calls(payload, fragments):
-    assert event(payload).fragments == tuple(Fragment(*fragment) for fragment in fragments)
+    assert event(payload).fragments == tuple(ToolCallFragment(*fragment) for fragment in fragments)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_reads_one_copy_of_tool_calls(payload, fragments):
 )
 def test_reads_the_finish_reason_wherever_it_is(payload):
     assert event(payload).finish_reason == "length"
-    assert event(payload).closes
+    assert event(payload).ends_stream
 
 
 @pytest.mark.parametrize("reason", ["5", "[]", '{"a":1}', "true", "null", '""'])
@@ -117,9 +117,9 @@ def test_reads_usage_with_suspicion(usage, read):
 
 
 def test_usage_alone_closes_a_stream_and_an_increment_does_not():
-    assert event('{"response":"","usage":{"prompt_tokens":9,"completion_tokens":2}}').closes
-    assert not event('{"response":"a","usage":{"prompt_tokens":9,"completion_tokens":2}}').closes
-    assert not event('{"response":"","usage":{"prompt_tokens":0,"completion_tokens":1}}').closes
+    assert event('{"response":"","usage":{"prompt_tokens":9,"completion_tokens":2}}').ends_stream
+    assert not event('{"response":"a","usage":{"prompt_tokens":9,"completion_tokens":2}}').ends_stream
+    assert not event('{"response":"","usage":{"prompt_tokens":0,"completion_tokens":1}}').ends_stream
 
 
 @pytest.mark.parametrize("payload", ["7", "null", "[]", "{}", '{"result":{},"success":true}', '{"id":"x"}'])
@@ -157,7 +157,7 @@ def test_any_json_is_read_or_refused_but_never_breaks_the_reader(payload):
     try:
         for one in parse_payloads(json.dumps(payload).encode()):
             assert isinstance(read_event(one), Event | None)
-    except (BadJSON, BadResponseError):
+    except (InvalidJSON, BadResponseError):
         pass
 
 
@@ -165,7 +165,7 @@ def test_any_json_is_read_or_refused_but_never_breaks_the_reader(payload):
     ("header", "neurons"), [("1.98", 1.98), ("0", 0.0), ("n/a", None), ("", None), ("1.2.3", None)]
 )
 def test_reads_neurons_from_the_header(header, neurons):
-    assert exchange(httpx.Headers({"cf-ai-neurons": header})).neurons == neurons
+    assert response_metadata(httpx.Headers({"cf-ai-neurons": header})).neurons == neurons
 
 
 @given(st.fixed_dictionaries({"response": st.text()}, optional={"p": st.text()}))

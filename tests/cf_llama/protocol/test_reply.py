@@ -7,10 +7,16 @@ import pickle
 
 import pytest
 
-from cf_llama import Delta, Exchange, Reply, ToolCall, Usage
+from cf_llama import Delta, Reply, ResponseMetadata, ToolCall, Usage
 
 CALL = ToolCall("x", "f", {"a": 1}, '{"a": 1}')
-VALUES = [CALL, Usage(1, 2, 3, 0, 0.5), Exchange(ray_id="8f"), Reply("a", (CALL,)), Delta("a", (CALL,), Reply())]
+VALUES = [
+    CALL,
+    Usage(1, 2, 3, 0, 0.5),
+    ResponseMetadata(ray_id="8f"),
+    Reply("a", (CALL,)),
+    Delta("a", (CALL,), Reply()),
+]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)

@@ -122,7 +122,7 @@ def test_what_cannot_be_right_is_refused_by_name(fields, message):
 
 def test_asking_again_adds_one_message_and_changes_nothing_else():
     asked = ChatRequest(messages=[USER], tools=[{"name": "f"}, {"name": "g"}], tool_choice="any", temperature=1)
-    first, second = asked.body(stream=False), asked.insisting().body(stream=False)
+    first, second = asked.body(stream=False), asked.with_instruction().body(stream=False)
     *history, plea = second.pop("messages")
     assert history == first.pop("messages")
     assert plea["role"] == "user"
@@ -138,8 +138,8 @@ def test_knows_which_calls_are_forced(choice, forced):
 
 
 def test_json_mode_does_not_stream():
-    assert ChatRequest(messages=[USER]).streamable
-    assert not ChatRequest(messages=[USER], response_format={"type": "json_object"}).streamable
+    assert ChatRequest(messages=[USER]).can_stream
+    assert not ChatRequest(messages=[USER], response_format={"type": "json_object"}).can_stream
 
 
 @pytest.mark.parametrize("name", ["messages", "tools", "functions"])

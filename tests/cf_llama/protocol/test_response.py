@@ -19,7 +19,7 @@ from cf_llama import (
     Usage,
     WorkersAIError,
 )
-from cf_llama.protocol.response import MAX_BODY_BYTES, Reading
+from cf_llama.protocol.response import MAX_BODY_BYTES, ResponseReader
 
 PARAMETERS = {"type": "object", "properties": {"host": {"type": "string"}, "port": {"type": "integer"}}}
 GET_STATUS = {"name": "get_status", "description": "State of a host", "parameters": PARAMETERS}
@@ -72,7 +72,7 @@ ANSWERS = {
 
 
 def read(body, size=None, request=ASKED, headers=()):
-    reading = Reading(request, 200, httpx.Headers(headers))
+    reading = ResponseReader(request, 200, httpx.Headers(headers))
     size = size or len(body) or 1
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
     return [*(delta for chunk in chunks for delta in reading.feed(chunk)), *reading.finish()]
@@ -116,8 +116,13 @@ def test_reports_the_model_asked_for_and_what_the_headers_tell(recorded):
     headers = {"cf-ray": "8f-ZRH", "cf-ai-req-id": "r1", "cf-ai-neurons": "1.98", "cf-aig-cache-status": "HIT"}
     reply = read((recorded / "hybrid-json.json").read_bytes(), headers=headers)[-1].reply
     assert reply.model == "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
-    exchange = reply.exchange
-    assert (exchange.ray_id, exchange.request_id, exchange.neurons, exchange.cache_status) == (
+    response_metadata = reply.response_metadata
+    assert (
+        response_metadata.ray_id,
+        response_metadata.request_id,
+        response_metadata.neurons,
+        response_metadata.cache_status,
+    ) == (
         "8f-ZRH",
         "r1",
         1.98,
@@ -187,7 +192,7 @@ def test_a_page_of_text_is_shown_in_the_error():
 
 
 def test_a_body_without_end_does_not_fill_the_memory():
-    reading = Reading(ASKED, 200, httpx.Headers())
+    reading = ResponseReader(ASKED, 200, httpx.Headers())
     chunk = b'"' + bytes(MAX_BODY_BYTES // 2)
     list(reading.feed(chunk))
     with pytest.raises(BadResponseError, match="larger"):
@@ -197,7 +202,7 @@ def test_a_body_without_end_does_not_fill_the_memory():
 @pytest.mark.parametrize("rest", [b'data: {"response":"ab"}\n\n' * 40, b"data: " + b"x" * 999])
 def test_a_stream_without_end_is_an_error_that_keeps_the_text(rest, monkeypatch):
     monkeypatch.setattr("cf_llama.protocol.response.MAX_BODY_BYTES", 100_000)
-    reading = Reading(ASKED, 200, httpx.Headers())
+    reading = ResponseReader(ASKED, 200, httpx.Headers())
     assert [delta.text for delta in reading.feed(b'data: {"response":"Hi"}\n\n')] == ["Hi"]
     with pytest.raises(StreamInterruptedError, match="larger") as caught:  # noqa: PT012 - at one of the pieces
         for _ in range(101):
@@ -230,7 +235,7 @@ def test_a_skipped_event_is_logged_without_its_content(caplog):
 
 
 def test_a_stop_sequence_makes_the_rest_useless():
-    reading = Reading(ChatRequest(prompt="?", stop=("END",)), 200, httpx.Headers())
+    reading = ResponseReader(ChatRequest(prompt="?", stop=("END",)), 200, httpx.Headers())
     texts = [delta.text for delta in reading.feed(b'data: {"response":"a EN"}\n\ndata: {"response":"D b"}\n\n')]
     assert (texts, reading.done) == (["a "], True)
     (last,) = reading.finish()
@@ -244,7 +249,9 @@ def test_a_stop_sequence_makes_the_rest_useless():
 def test_nothing_after_a_stop_sequence_counts_however_it_is_cut(after):
     events = [b'data: {"response":"a END b"}\n\n', b"data: " + json.dumps(after).encode() + b"\n\n"]
     for chunks in (events, [b"".join(events)]):
-        reading = Reading(ChatRequest(messages=ASKED.messages, tools=[GET_STATUS], stop=("END",)), 200, httpx.Headers())
+        reading = ResponseReader(
+            ChatRequest(messages=ASKED.messages, tools=[GET_STATUS], stop=("END",)), 200, httpx.Headers()
+        )
         for chunk in chunks:
             if not reading.done:
                 list(reading.feed(chunk))
@@ -253,7 +260,7 @@ def test_nothing_after_a_stop_sequence_counts_however_it_is_cut(after):
 
 
 def test_delivery_starts_with_the_first_delta():
-    reading = Reading(ChatRequest(prompt="?"), 200, httpx.Headers())
+    reading = ResponseReader(ChatRequest(prompt="?"), 200, httpx.Headers())
     list(reading.feed(b'data: {"response":""}\n\n'))
     assert not reading.delivered
     list(reading.feed(b'data: {"response":"a"}\n\n'))

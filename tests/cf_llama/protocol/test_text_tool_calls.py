@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cf_llama.protocol.text_tool_calls import calls_in, could_become_call
+from cf_llama.protocol.text_tool_calls import may_become_call, parse_calls
 
 NAMES = ("f", "get_status")
 
@@ -30,12 +30,12 @@ LEAKS = {
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_recovers_calls(text):
-    assert [(leak.name, json.loads(leak.arguments)) for leak in calls_in(text, NAMES)] == LEAKS[text]
+    assert [(leak.name, json.loads(leak.arguments)) for leak in parse_calls(text, NAMES)] == LEAKS[text]
 
 
 @pytest.mark.parametrize("text", LEAKS)
 def test_no_beginning_of_a_call_is_shown_too_early(text):
-    assert all(could_become_call(text[:end], NAMES) is not False for end in range(1, len(text)))
+    assert all(may_become_call(text[:end], NAMES) is not False for end in range(1, len(text)))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_no_beginning_of_a_call_is_shown_too_early(text):
     ],
 )
 def test_anything_else_is_no_call(text):
-    assert calls_in(text, NAMES) == []
+    assert parse_calls(text, NAMES) == []
 
 
 @pytest.mark.parametrize("text", ["Hello", "g(", "<b>", "```sql", "`f`", "get_state"])
 def test_other_text_need_not_be_held_back(text):
-    assert could_become_call(text, NAMES) is False
+    assert may_become_call(text, NAMES) is False
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_other_text_need_not_be_held_back(text):
     ],
 )
 def test_json_tells_by_its_first_key(text, expected):
-    assert could_become_call(text, ["get_weather"]) is expected
+    assert may_become_call(text, ["get_weather"]) is expected
 
 
 WORDS = st.text(alphabet="ab._-(c l", max_size=12)
@@ -98,9 +98,9 @@ def test_a_name_is_known_by_its_word_as_by_all_openings_there_are(text, names):
     openings = [f"{name}{opening}" for name in names for opening in ("(", ".call(")]
     begun = any(text.lstrip().startswith(opening) for opening in openings)
     may_be = any(opening.startswith(text.lstrip()) for opening in openings) or not text.strip()
-    assert could_become_call(text, names) == (True if begun else None if may_be else False)
+    assert may_become_call(text, names) == (True if begun else None if may_be else False)
 
 
 def test_numbers_of_a_leak_stay_as_they_were_written():
-    [leak] = calls_in('{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}', NAMES)
+    [leak] = parse_calls('{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}', NAMES)
     assert leak.arguments == '{"version": 1.10, "n": [1e400]}'

@@ -9,7 +9,7 @@ import pytest
 from cf_llama.protocol.tool_arguments import object_of, tool_call
 
 
-def coerced(value, schema, *, required=False):
+def coerce(value, schema, *, required=False):
     parameters = {"type": "object", "properties": {"a": schema}, "required": ["a"] if required else []}
     return tool_call("id", "f", json.dumps({"a": value}), parameters)
 
@@ -48,7 +48,7 @@ def coerced(value, schema, *, required=False):
     ],
 )
 def test_brings_values_to_the_declared_type(value, schema, expected):
-    call = coerced(value, schema)
+    call = coerce(value, schema)
     assert call.arguments == {"a": expected}
     assert type(call.arguments["a"]) is type(expected)
     assert json.loads(call.text) == call.arguments
@@ -57,8 +57,8 @@ def test_brings_values_to_the_declared_type(value, schema, expected):
 
 @pytest.mark.parametrize("value", ["null", "None", None], ids=repr)
 def test_null_leaves_an_optional_argument_out(value):
-    assert coerced(value, {"type": "integer"}).arguments == {}
-    assert coerced(value, {"type": "integer"}, required=True).arguments == {"a": value}
+    assert coerce(value, {"type": "integer"}).arguments == {}
+    assert coerce(value, {"type": "integer"}, required=True).arguments == {"a": value}
 
 
 def test_a_nullable_argument_that_is_required_is_null_when_absent():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import Usage
-from cf_llama.protocol.usage import UsageTally
+from cf_llama.protocol.usage import UsageAccumulator
 
 FINAL = Usage(26, 5, 31)
 
@@ -28,7 +28,7 @@ FINAL = Usage(26, 5, 31)
     ],
 )
 def test_counts_once(events, total):
-    tally = UsageTally()
+    tally = UsageAccumulator()
     for usage in events:
         tally.add(usage)
     assert tally.total() == total

@@ -20,14 +20,14 @@ from cf_llama import (
     StreamInterruptedError,
     Timeouts,
 )
-from cf_llama.transport.chat_call import Call
+from cf_llama.transport.chat_call import ChatCall
 
 HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 
 
 def call(**fields):
     settings = Settings(account_id="0" * 32, api_token="made-up", **{"max_retries": 1} | fields)
-    return Call(settings.connection(), HI, stream=True)
+    return ChatCall(settings.connection(), HI, stream=True)
 
 
 def fail(one, error):
@@ -128,7 +128,7 @@ def test_what_comes_too_late_is_not_waited_for():
 def test_a_stream_waits_for_its_next_event_and_a_whole_answer_for_itself(stream, read):
     settings = Settings(account_id="0" * 32, api_token="made-up", timeout=Timeouts(connect=1, read=7, stall=3))
     with httpx.Client() as client:
-        request = Call(settings.connection(), HI, stream=stream).http_request(client)
+        request = ChatCall(settings.connection(), HI, stream=stream).http_request(client)
     assert request.extensions["timeout"] == {"connect": 1, "read": read, "write": read, "pool": 7}
 
 
@@ -140,7 +140,7 @@ def test_an_attempt_that_ended_with_nothing_is_an_error():
 def test_each_step_has_what_the_steps_before_it_left_of_the_time():
     with httpx.Client() as client:
         one = call(timeout=Timeouts(connect=9, total=0.2))
-        within = one.http_request(client).extensions["within"]
+        within = one.http_request(client).extensions["remaining"]
         time.sleep(0.1)
         assert within(9) <= 0.1
         assert within(None) <= 0.1
@@ -151,4 +151,4 @@ def test_each_step_has_what_the_steps_before_it_left_of_the_time():
 
 @pytest.mark.parametrize("seconds", [1e300, float("inf"), None])
 def test_a_wait_longer_than_a_socket_knows_is_one_without_end(seconds):
-    assert call(timeout=Timeouts(stall=seconds)).patience() is None
+    assert call(timeout=Timeouts(stall=seconds)).read_timeout() is None

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cf_llama import ChatRequest, Settings, ToolChoiceError, Usage
-from cf_llama.transport.chat_call import Call
+from cf_llama.transport.chat_call import ChatCall
 
 HI = [{"role": "user", "content": "Hi"}]
 FORCED = ChatRequest(messages=HI, tools=[{"name": "add"}], tool_choice="add")
@@ -17,7 +17,7 @@ FORMED = ChatRequest(messages=HI, tools=[{"name": "add"}], response_format={"typ
 
 
 def call(request, **fields):
-    return Call(Settings(account_id="0" * 32, api_token="made-up", **fields).connection(), request, stream=False)
+    return ChatCall(Settings(account_id="0" * 32, api_token="made-up", **fields).connection(), request, stream=False)
 
 
 def test_a_call_that_was_not_made_is_asked_for_once_even_without_retries():

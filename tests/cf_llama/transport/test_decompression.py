@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from cf_llama.transport.decompression import PIECE, Unpacking
+from cf_llama.transport.decompression import MAX_CHUNK_BYTES, Decompressor
 
 DATA = b"".join(b"%d " % number for number in range(5000))
 
@@ -20,21 +20,21 @@ def headless(data):
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, headless], ids=["gzip", "deflate", "headless"])
 @pytest.mark.parametrize("step", [2, 1000, 1 << 20])
 def test_unpacks_in_any_cut(pack, step):
-    packed, unpacking = pack(DATA), Unpacking()
+    packed, unpacking = pack(DATA), Decompressor()
     pieces = [piece for at in range(0, len(packed), step) for piece in unpacking.feed(packed[at : at + step])]
     assert b"".join(pieces) == DATA
 
 
 def test_no_piece_is_large():
-    pieces = list(Unpacking().feed(gzip.compress(bytes(5 * PIECE))))
-    assert max(map(len, pieces)) <= PIECE
-    assert sum(map(len, pieces)) == 5 * PIECE
+    pieces = list(Decompressor().feed(gzip.compress(bytes(5 * MAX_CHUNK_BYTES))))
+    assert max(map(len, pieces)) <= MAX_CHUNK_BYTES
+    assert sum(map(len, pieces)) == 5 * MAX_CHUNK_BYTES
 
 
 def test_what_is_not_packed_is_an_error():
     with pytest.raises(zlib.error):
-        list(Unpacking().feed(b"not packed at all"))
+        list(Decompressor().feed(b"not packed at all"))
 
 
 def test_what_follows_the_end_is_nothing():
-    assert b"".join(Unpacking().feed(gzip.compress(DATA) + b"more")) == DATA
+    assert b"".join(Decompressor().feed(gzip.compress(DATA) + b"more")) == DATA

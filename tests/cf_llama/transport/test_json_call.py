@@ -16,7 +16,7 @@ from cf_llama import (
     Timeouts,
 )
 from cf_llama.protocol.model import MODEL
-from cf_llama.transport.json_call import Posting
+from cf_llama.transport.json_call import JSONRequest
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("both_event_loops")
 def post(request, transport):
     def send(content, *, repeatable=False, **settings):
         made = transport(**settings)
-        posting = Posting(model=MODEL, content=content, repeatable=repeatable)
+        posting = JSONRequest(model=MODEL, content=content, repeatable=repeatable)
         return made.post(posting) if request.param == "post" else asyncio.run(made.apost(posting))
 
     return send

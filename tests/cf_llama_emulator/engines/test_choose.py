@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from cf_llama_emulator.engines.choose import File, Pulled, Rules, Server, choose, choose_here, start
+from cf_llama_emulator.engines.choose import (
+    ModelFile,
+    PulledModel,
+    Rules,
+    Server,
+    choose,
+    choose_for_this_machine,
+    start,
+)
 from cf_llama_emulator.engines.http import HttpEngine
 from cf_llama_emulator.engines.local.runtime import LocalModelError
 from cf_llama_emulator.engines.rules.engine import RuleEngine
@@ -19,12 +27,12 @@ V1 = "http://127.0.0.1:11434/v1"
         ("rule", None, [SMALL], True, Rules()),
         ("auto", None, [], True, Rules()),
         ("auto", None, [SMALL], False, Rules()),
-        ("auto", None, [SMALL], True, Pulled(SMALL)),
-        ("auto", None, [SMALL, LARGE], True, Pulled(LARGE)),
-        ("local", None, [SMALL, LARGE], True, Pulled(LARGE)),
-        (f"local:{SMALL}", None, [SMALL, LARGE], False, Pulled(SMALL)),
-        ("gguf:/models/a:b.gguf", None, [], True, File(Path("/models/a:b.gguf"))),
-        ("gguf:~/my.gguf", None, [], True, File(Path.home() / "my.gguf")),
+        ("auto", None, [SMALL], True, PulledModel(SMALL)),
+        ("auto", None, [SMALL, LARGE], True, PulledModel(LARGE)),
+        ("local", None, [SMALL, LARGE], True, PulledModel(LARGE)),
+        (f"local:{SMALL}", None, [SMALL, LARGE], False, PulledModel(SMALL)),
+        ("gguf:/models/a:b.gguf", None, [], True, ModelFile(Path("/models/a:b.gguf"))),
+        ("gguf:~/my.gguf", None, [], True, ModelFile(Path.home() / "my.gguf")),
         (V1, "llama3.2", [], False, Server(V1, "llama3.2")),
         ("https://host/v1", "m", [], False, Server("https://host/v1", "m")),
     ],
@@ -57,11 +65,11 @@ def test_everything_else_is_refused_with_what_is_allowed(text, model, words):
 
 def test_this_machine_is_asked(monkeypatch, tmp_path):
     monkeypatch.setenv("CF_LLAMA_CACHE", str(tmp_path))
-    assert choose_here("auto") == Rules()
+    assert choose_for_this_machine("auto") == Rules()
 
 
 def test_what_was_chosen_is_started(tmp_path):
     assert isinstance(start(Rules()), RuleEngine)
     assert isinstance(start(Server(V1, "llama3.2"), api_key="k"), HttpEngine)
     with pytest.raises(LocalModelError, match="there is no file"):
-        start(File(tmp_path / "none.gguf"))
+        start(ModelFile(tmp_path / "none.gguf"))

@@ -10,11 +10,11 @@ import pytest
 from cf_llama_emulator.engines.http import HttpEngine, request_body
 from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.server import serve
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Raw, Text, Tool
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Raw, Text, Tool
 from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import MODEL, Client, ask_user, tool
 
-ASK = Ask(model="m", messages=[{"role": "user", "content": "Hi"}], max_tokens=9)
+ASK = EngineRequest(model="m", messages=[{"role": "user", "content": "Hi"}], max_tokens=9)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 COMMON = {"model": "qwen", "stream": True, "stream_options": {"include_usage": True}, "max_tokens": 9}
 USAGE = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
@@ -67,7 +67,7 @@ def delta(finish_reason=None, **changes):
     ],
 )
 def test_the_request_asks_the_same_in_openais_words(changes, path, body):
-    ask = Ask(**({"model": "m", "messages": ASK.messages, "max_tokens": 9} | changes))
+    ask = EngineRequest(**({"model": "m", "messages": ASK.messages, "max_tokens": 9} | changes))
     assert request_body(ask, "qwen") == (path, COMMON | body)
 
 
@@ -81,7 +81,7 @@ def test_the_request_asks_the_same_in_openais_words(changes, path, body):
     ],
 )
 def test_tools_are_passed_through(choice, sent):
-    ask = Ask(model="m", messages=(), tools=[Tool("add", "adds", SCHEMA)], tool_choice=choice, max_tokens=9)
+    ask = EngineRequest(model="m", messages=(), tools=[Tool("add", "adds", SCHEMA)], tool_choice=choice, max_tokens=9)
     tools = [{"type": "function", "function": FUNCTION}]
     assert request_body(ask, "qwen")[1] == COMMON | {"messages": [], "tools": tools} | sent
 

@@ -3,11 +3,11 @@
 import pytest
 
 from cf_llama_emulator.engines.script import MEMORY, ScriptEngine
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Faults, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Faults, Raw, Text
 from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
 
-ASK = Ask(model="m", prompt="Hi")
+ASK = EngineRequest(model="m", prompt="Hi")
 CALL = Call("add", {"a": 1})
 RAW = Raw(500, {}, [b"x"])
 
@@ -66,7 +66,7 @@ async def test_turns_come_in_order_and_can_be_added():
 
 
 async def test_max_tokens_cuts_a_turn_without_an_end_of_its_own():
-    ask = Ask(model="m", prompt="Hi", max_tokens=1)
+    ask = EngineRequest(model="m", prompt="Hi", max_tokens=1)
     assert await answer(ScriptEngine(["Hello"]), ask) == [Text("Hell"), End("length", completion_tokens=1)]
     assert await answer(ScriptEngine([["Hello", End()]]), ask) == [Text("Hello"), End()]
 
@@ -147,7 +147,7 @@ def test_an_empty_script_says_so_and_is_never_worth_a_retry(script):
 async def test_what_was_asked_is_remembered_only_so_long():
     engine = ScriptEngine(["x"] * (MEMORY + 1))
     for number in range(MEMORY + 1):
-        await answer(engine, Ask(model="m", prompt=str(number)))
+        await answer(engine, EngineRequest(model="m", prompt=str(number)))
     assert (engine.asks[0].prompt, engine.asks[-1].prompt, len(engine.asks)) == ("1", str(MEMORY), MEMORY)
     with pytest.raises(ServiceError, match=f"request {MEMORY + 2}, which ends with 'Hi'"):
-        await answer(engine, Ask(model="m", prompt="Hi"))
+        await answer(engine, EngineRequest(model="m", prompt="Hi"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cf_llama_emulator.faults import CATALOGUE, NO_FAULTS, Fate, combined, read_plan
+from cf_llama_emulator.faults import CATALOGUE, NO_FAULTS, FaultState, combined, read_plan
 from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.faults.values import Place
 from cf_llama_emulator.server import serve
@@ -99,8 +99,8 @@ def test_some_faults_strike_only_so_often(rules):
 
 
 def test_fate_forgets_the_oldest():
-    fate, plan = Fate(), read_plan("capacity, times=1")
+    fault_state, plan = FaultState(), read_plan("capacity, times=1")
     for number in range(10_001):
-        assert fate.still(plan, b"%d" % number) is plan
-    assert fate.still(plan, b"10000") is NO_FAULTS
-    assert fate.still(plan, b"0") is plan
+        assert fault_state.still(plan, b"%d" % number) is plan
+    assert fault_state.still(plan, b"10000") is NO_FAULTS
+    assert fault_state.still(plan, b"0") is plan

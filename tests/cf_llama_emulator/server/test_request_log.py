@@ -1,10 +1,10 @@
 """The log of requests is bounded by their number and by their content."""
 
-from cf_llama_emulator.server.request_log import Log, Seen
+from cf_llama_emulator.server.request_log import LoggedRequest, RequestLog
 
 
 def request(content):
-    return Seen("POST", "/", {}, {"authorization": "secret"}, content)
+    return LoggedRequest("POST", "/", {}, {"authorization": "secret"}, content)
 
 
 def bodies(log):
@@ -12,14 +12,14 @@ def bodies(log):
 
 
 def test_the_oldest_are_forgotten_beyond_a_number():
-    log = Log(2, 100)
+    log = RequestLog(2, 100)
     for content in (b"1", b"2", b"3"):
         log.remember(request(content))
     assert bodies(log) == [b"2", b"3"]
 
 
 def test_the_oldest_are_forgotten_beyond_a_size():
-    log = Log(100, 10)
+    log = RequestLog(100, 10)
     for content in (b"1" * 4, b"2" * 4, b"3" * 4):
         log.remember(request(content))
     assert bodies(log) == [b"2" * 4, b"3" * 4]
@@ -28,7 +28,7 @@ def test_the_oldest_are_forgotten_beyond_a_size():
 
 
 def test_what_was_cleared_takes_no_room():
-    log = Log(100, 10)
+    log = RequestLog(100, 10)
     log.remember(request(b"1" * 9))
     log.clear()
     log.remember(request(b"2" * 9))

@@ -182,7 +182,13 @@ def test_a_failure_shows_the_requests_without_the_token(run_tests):
 
 FAILING = """
     import asyncio
-    from langchain_cf_llama import ChatCloudflareLlama
+    from cf_llama import ChatRequest, Settings, Transport
+
+    def transport():
+        return Transport(Settings(max_retries=2).connection())
+
+    def request(text):
+        return ChatRequest(messages=[{"role": "user", "content": text}])
 
     def in_dutch(ask):
         wanted = "Dutch"
@@ -191,7 +197,7 @@ FAILING = """
 
     def swallows():
         try:
-            ChatCloudflareLlama(max_retries=2).invoke("Hello")
+            transport().run(request("Hello"))
         except Exception:
             return
 """
@@ -208,12 +214,11 @@ def test_a_failure_of_the_script_is_the_tests_own(run_tests):
 
     def test_reported(cf_llama_emulator):
         cf_llama_emulator.say(lambda ask: pytest.fail("stopped in the script"))
-        ChatCloudflareLlama(max_retries=2).invoke("Hello")
+        transport().run(request("Hello"))
 
     async def test_async(cf_llama_emulator):
         cf_llama_emulator.say(in_dutch, in_dutch, in_dutch)
-        llm = ChatCloudflareLlama(max_retries=2)
-        asked = map(llm.ainvoke, ["Hi", "Dutch", "Hi"])
+        asked = map(transport().arun, map(request, ["Hi", "Dutch", "Hi"]))
         answers = await asyncio.gather(*asked, return_exceptions=True)
         assert len(answers) == len(cf_llama_emulator.requests) == 3
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cf_llama_emulator.wire.chunks import accounted, bounded, split, until_stop
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Text
+from cf_llama_emulator.wire.chunks import limit_tokens, split, stop_at_words, with_usage
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Text
 from cf_llama_emulator.wire.errors import ServiceError
 
 
@@ -20,7 +20,7 @@ def test_digits_are_pieces_of_their_own_in_groups_of_three():
 
 @given(st.lists(st.text(min_size=1, max_size=9), max_size=20), st.integers(0, 30))
 def test_bounded_text_is_the_beginning_of_the_text_and_never_beyond_the_limit(words, limit):
-    *pieces, end = bounded(map(Text, words), Ask(model="m", max_tokens=limit))
+    *pieces, end = limit_tokens(map(Text, words), EngineRequest(model="m", max_tokens=limit))
     text = "".join(piece.text for piece in pieces)
     assert "".join(words).startswith(text)
     assert end.completion_tokens <= limit
@@ -29,7 +29,7 @@ def test_bounded_text_is_the_beginning_of_the_text_and_never_beyond_the_limit(wo
 
 def test_a_cut_call_keeps_the_beginning_of_its_arguments_as_text():
     call = Call("add", {"a": 1, "b": 2}, "id")
-    assert list(bounded([call], Ask(model="m", max_tokens=3))) == [
+    assert list(limit_tokens([call], EngineRequest(model="m", max_tokens=3))) == [
         Call("add", '{"a": 1, ', "id"),
         End("length", completion_tokens=3),
     ]
@@ -38,7 +38,7 @@ def test_a_cut_call_keeps_the_beginning_of_its_arguments_as_text():
 @pytest.mark.parametrize("choice", ["required", "add"])
 def test_a_forced_call_that_does_not_fit_is_refused(choice):
     with pytest.raises(ServiceError, match="8006"):
-        list(bounded([Call("add", {"a": 1, "b": 2})], Ask(model="m", max_tokens=3, tool_choice=choice)))
+        list(limit_tokens([Call("add", {"a": 1, "b": 2})], EngineRequest(model="m", max_tokens=3, tool_choice=choice)))
 
 
 async def pieces_of(*pieces):
@@ -58,11 +58,11 @@ async def pieces_of(*pieces):
     ],
 )
 async def test_accounted_completes_the_end(pieces, end):
-    assert [piece async for piece in accounted(pieces_of(*pieces), 10)][-1] == end
+    assert [piece async for piece in with_usage(pieces_of(*pieces), 10)][-1] == end
 
 
 async def test_nothing_follows_the_end():
-    pieces = accounted(pieces_of(Text("a"), End(), Text("b")), 10)
+    pieces = with_usage(pieces_of(Text("a"), End(), Text("b")), 10)
     assert [piece async for piece in pieces] == [Text("a"), End("stop", 10, 1)]
 
 
@@ -79,7 +79,7 @@ async def test_an_engine_may_be_any_iterator():
                 raise StopAsyncIteration
             return self.left.pop()
 
-    assert [piece async for piece in accounted(Once(), 1)] == [Text("a"), End("stop", 1, 1)]
+    assert [piece async for piece in with_usage(Once(), 1)] == [Text("a"), End("stop", 1, 1)]
 
 
 async def stopped(words, *pieces):
@@ -87,7 +87,7 @@ async def stopped(words, *pieces):
         for piece in pieces:
             yield piece
 
-    return [piece async for piece in until_stop(said(), words)]
+    return [piece async for piece in stop_at_words(said(), words)]
 
 
 @given(st.lists(st.text("ab", max_size=4), max_size=6), st.text("ab", min_size=1, max_size=3))

@@ -1,10 +1,10 @@
-"""From a body to an `Ask`, and what the model's backend refuses on the way."""
+"""From a body to an `EngineRequest`, and what the model's backend refuses on the way."""
 
 import pytest
 
 from cf_llama_emulator.wire.engine_protocol import Tool
 from cf_llama_emulator.wire.errors import ServiceError
-from cf_llama_emulator.wire.parse_request import read_ask
+from cf_llama_emulator.wire.parse_request import parse_request
 from tests.cf_llama_emulator.client import ask_user, tool
 
 ADD = tool("add", a="integer")
@@ -17,21 +17,24 @@ def history(**call):
 
 
 def test_both_forms_of_a_tool_are_one():
-    wrapped, bare = read_ask("m", ask_user("Hi", tools=[ADD])), read_ask("m", ask_user("Hi", tools=[ADD["function"]]))
+    wrapped, bare = (
+        parse_request("m", ask_user("Hi", tools=[ADD])),
+        parse_request("m", ask_user("Hi", tools=[ADD["function"]])),
+    )
     assert wrapped == bare
     assert wrapped.tools == (Tool("add", "a tool", ADD["function"]["parameters"]),)
 
 
 def test_a_prompt_keeps_raw_and_has_no_tools():
     body = {"prompt": "Hi", "raw": True, "tools": None, "messages": 1, "seed": 7, "temperature": 0}
-    ask = read_ask("m", body, "prompt")
+    ask = parse_request("m", body, "prompt")
     assert (ask.prompt, ask.raw, ask.tools, ask.messages) == ("Hi", True, (), ())
     assert ask.sampling == {"seed": 7, "temperature": 0}
 
 
 @pytest.mark.parametrize(("body", "tokens"), [({}, 256), ({"max_tokens": 5}, 5), ({"max_completion_tokens": 6}, 256)])
 def test_max_tokens(body, tokens):
-    assert read_ask("m", ask_user("Hi") | body).max_tokens == tokens
+    assert parse_request("m", ask_user("Hi") | body).max_tokens == tokens
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_max_tokens(body, tokens):
     ],
 )
 def test_tool_choice(choice, read):
-    assert read_ask("m", ask_user("Hi", tools=[ADD], tool_choice=choice)).tool_choice == read
+    assert parse_request("m", ask_user("Hi", tools=[ADD], tool_choice=choice)).tool_choice == read
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_tool_choice(choice, read):
 )
 def test_a_tool_choice_that_the_backend_does_not_know_is_8001(choice):
     with pytest.raises(ServiceError, match="8001: Invalid input: tool_choice"):
-        read_ask("m", ask_user("Hi", tools=[ADD], tool_choice=choice))
+        parse_request("m", ask_user("Hi", tools=[ADD], tool_choice=choice))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_tool_choice_that_the_backend_does_not_know_is_8001(choice):
     ],
 )
 def test_response_format_has_the_bare_schema(given, read):
-    assert read_ask("m", ask_user("Hi", response_format=given)).response_format == read
+    assert parse_request("m", ask_user("Hi", response_format=given)).response_format == read
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_response_format_has_the_bare_schema(given, read):
     ],
 )
 def test_calls_in_the_history_may_have_either_form(call):
-    assert read_ask("m", history(**call)).messages[1]["tool_calls"] == [call]
+    assert parse_request("m", history(**call)).messages[1]["tool_calls"] == [call]
 
 
 @pytest.mark.parametrize(
@@ -99,13 +102,13 @@ def test_calls_in_the_history_may_have_either_form(call):
 )
 def test_calls_that_no_template_can_repeat_are_8001(call):
     with pytest.raises(ServiceError, match="8001: Invalid input: messages\\[1\\]"):
-        read_ask("m", history(**call))
+        parse_request("m", history(**call))
 
 
 @pytest.mark.parametrize("calls", ["add", 5, {"name": "add"}])
 def test_tool_calls_must_be_a_list(calls):
     with pytest.raises(ServiceError, match="is not a list of calls"):
-        read_ask("m", {"messages": [{"role": "assistant", "content": "", "tool_calls": calls}]})
+        parse_request("m", {"messages": [{"role": "assistant", "content": "", "tool_calls": calls}]})
 
 
 @pytest.mark.parametrize("shape", ["native", "hybrid"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cf_llama_emulator.wire.engine_protocol import Ask, Tool
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Tool
 from cf_llama_emulator.wire.tokens import estimate, estimate_input, neurons
 from tests.cf_llama_emulator.client import ask_user, tool
 
@@ -20,11 +20,11 @@ def test_neurons_of_recorded_answers():
 
 def test_input_counts_texts_calls_tools_and_schema():
     call = {"id": "x", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    bare = Ask(model="m", messages=[{"role": "user", "content": "a" * 40}])
+    bare = EngineRequest(model="m", messages=[{"role": "user", "content": "a" * 40}])
     more = [
-        Ask(model="m", messages=[*bare.messages, {"role": "assistant", "content": "", "tool_calls": [call]}]),
-        Ask(model="m", messages=bare.messages, tools=[Tool("f", "d", {"type": "object"})]),
-        Ask(model="m", messages=bare.messages, response_format={"type": "json_object"}),
+        EngineRequest(model="m", messages=[*bare.messages, {"role": "assistant", "content": "", "tool_calls": [call]}]),
+        EngineRequest(model="m", messages=bare.messages, tools=[Tool("f", "d", {"type": "object"})]),
+        EngineRequest(model="m", messages=bare.messages, response_format={"type": "json_object"}),
     ]
     assert estimate_input(bare) == 10
     assert all(estimate_input(ask) > 14 for ask in more)

@@ -16,7 +16,7 @@ class PullError(Exception):
     """The weights could not be had from any source; the message says why, and where else to get them."""
 
 
-class Watcher(Protocol):
+class PullObserver(Protocol):
     """Who is told how a pull goes on."""
 
     def trying(self, source: Source) -> None:
@@ -29,7 +29,7 @@ class Watcher(Protocol):
         """`source` is given up."""
 
 
-class Silent:
+class NoObserver:
     """A watcher that says nothing."""
 
     def trying(self, source: Source) -> None:
@@ -42,15 +42,15 @@ class Silent:
         """Say nothing."""
 
 
-def pull(weights: Weights, watcher: Watcher | None = None) -> Path:
+def pull(weights: Weights, watcher: PullObserver | None = None) -> Path:
     """Bring `weights` into the cache folder and return their path.
 
     What an earlier, broken-off pull left is continued, even from another source. `PullError` when no source has the
     right bytes, `OSError` when the disk is full or the folder cannot be written.
     """
-    if is_genuine(weights.path, weights):
+    if is_verified(weights.path, weights):
         return weights.path
-    watcher = watcher or Silent()
+    watcher = watcher or NoObserver()
     weights.path.parent.mkdir(parents=True, exist_ok=True)
     reasons: list[str] = []
     for source in sources(weights):
@@ -63,7 +63,7 @@ def pull(weights: Weights, watcher: Watcher | None = None) -> Path:
     raise PullError(_no_source(weights, reasons))
 
 
-def is_genuine(path: Path, weights: Weights) -> bool:
+def is_verified(path: Path, weights: Weights) -> bool:
     """Whether the file at `path` has the pinned size and SHA-256."""
     if not path.is_file() or path.stat().st_size != weights.size:
         return False
@@ -71,12 +71,12 @@ def is_genuine(path: Path, weights: Weights) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == weights.sha256
 
 
-def _pull_from(source: Source, weights: Weights, watcher: Watcher) -> Path:
+def _pull_from(source: Source, weights: Weights, watcher: PullObserver) -> Path:
     part = weights.path.with_name(weights.path.name + ".part")
     part.touch()
     left = part.stat().st_size
     _complete(part, source, weights, watcher)
-    if is_genuine(part, weights):
+    if is_verified(part, weights):
         return part.replace(weights.path)
     part.unlink()
     if left:  # what an earlier pull left may be the wrong half
@@ -84,7 +84,7 @@ def _pull_from(source: Source, weights: Weights, watcher: Watcher) -> Path:
     raise SourceError(f"gave other bytes than SHA-256 {weights.sha256}")
 
 
-def _complete(part: Path, source: Source, weights: Weights, watcher: Watcher) -> None:
+def _complete(part: Path, source: Source, weights: Weights, watcher: PullObserver) -> None:
     """Append what is missing, asking again after a cut as long as each try brings something."""
     while (done := part.stat().st_size) < weights.size:
         _room_for(weights.size - done, part.parent)
@@ -98,7 +98,7 @@ def _complete(part: Path, source: Source, weights: Weights, watcher: Watcher) ->
                 raise SourceError(f"ended after {done:,} of {weights.size:,} bytes")
 
 
-def _append(part: Path, chunks: Iterator[bytes], size: int, watcher: Watcher) -> None:
+def _append(part: Path, chunks: Iterator[bytes], size: int, watcher: PullObserver) -> None:
     # Written at its own offset, not appended: two pulls at once then write the same bytes to the same places.
     with part.open("r+b") as file:
         done = file.seek(0, 2)

@@ -69,26 +69,27 @@ WITHOUT_HTTPTOOLS = """
 import asyncio, sys
 sys.modules["httptools"] = None
 import httpx
-from langchain_cf_llama import ChatCloudflareLlama
+from cf_llama import ChatRequest, Settings, Transport
 
 reply = httpx.MockTransport(lambda _: httpx.Response(200, json={"result": {"response": "Hello"}, "success": True}))
-given = {"account_id": "0" * 32, "api_token": "token", "base_url": "http://127.0.0.1:9/client/v4"}
+where = Settings(account_id="0" * 32, api_token="token", base_url="http://127.0.0.1:9/client/v4").connection()
+hi = ChatRequest(prompt="Hi")
 """
 
 
 def test_a_client_of_ones_own_needs_no_httptools():
     run(
         WITHOUT_HTTPTOOLS + "own = httpx.Client(transport=reply), httpx.AsyncClient(transport=reply)\n"
-        "llm = ChatCloudflareLlama(**given, http_client=own[0], http_async_client=own[1])\n"
-        "assert llm.invoke('Hi').text == 'Hello'\n"
-        "assert asyncio.run(llm.ainvoke('Hi')).text == 'Hello'"
+        "transport = Transport(where, *own)\n"
+        "assert transport.run(hi).text == 'Hello'\n"
+        "assert asyncio.run(transport.arun(hi)).text == 'Hello'"
     )
 
 
-@pytest.mark.parametrize("ask", ["llm.invoke('Hi')", "asyncio.run(llm.ainvoke('Hi'))"])
+@pytest.mark.parametrize("ask", ["transport.run(hi)", "asyncio.run(transport.arun(hi))"])
 def test_connections_of_our_own_name_what_they_need(ask):
     run(
-        WITHOUT_HTTPTOOLS + f"llm = ChatCloudflareLlama(**given)\ntry:\n    {ask}\n"
+        WITHOUT_HTTPTOOLS + f"transport = Transport(where)\ntry:\n    {ask}\n"
         "except ImportError as error:\n    assert 'pip install httptools' in str(error), error\n"
         "else:\n    raise AssertionError"
     )

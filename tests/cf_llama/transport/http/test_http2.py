@@ -77,7 +77,7 @@ def test_in_threads(base_url, trusted, settings):
         transport = Transport(settings(base_url=base_url).connection(), client)
         reply, streamed = transport.run(HI), list(transport.stream(HI))[-1].reply
     assert [reply.text, streamed.text] == ["Hello"] * 2
-    assert [reply.exchange.ray_id, streamed.exchange.ray_id] == ["2"] * 2
+    assert [reply.response_metadata.ray_id, streamed.response_metadata.ray_id] == ["2"] * 2
 
 
 async def test_in_tasks_at_once_over_one_connection(base_url, trusted, settings):
@@ -85,7 +85,7 @@ async def test_in_tasks_at_once_over_one_connection(base_url, trusted, settings)
         transport = Transport(settings(base_url=base_url).connection(), async_client=client)
         replies = await asyncio.gather(*(transport.arun(HI) for _ in range(20)))
         streamed = [delta async for delta in transport.astream(HI)][-1].reply
-    assert {(reply.text, reply.exchange.ray_id) for reply in [*replies, streamed]} == {("Hello", "2")}
+    assert {(reply.text, reply.response_metadata.ray_id) for reply in [*replies, streamed]} == {("Hello", "2")}
 
 
 def test_the_shared_client_speaks_http_1(base_url, settings, certificates, monkeypatch):
@@ -96,4 +96,4 @@ def test_the_shared_client_speaks_http_1(base_url, settings, certificates, monke
     finally:
         clients.close()
         clients._tls.cache_clear()
-    assert (reply.text, reply.exchange.ray_id) == ("Hello", "1.1")
+    assert (reply.text, reply.response_metadata.ray_id) == ("Hello", "1.1")

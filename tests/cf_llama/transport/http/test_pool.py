@@ -12,8 +12,8 @@ import pytest
 from cf_llama import ChatRequest, InvalidRequestError, RequestTimeoutError, Timeouts, Transport
 from cf_llama.transport.http import pool
 from cf_llama.transport.http.clients import _tls
-from cf_llama.transport.http.direct import Origin
-from cf_llama.transport.http.pool import AsyncPool, Pool, Shelf, proxy_to
+from cf_llama.transport.http.connection import Origin
+from cf_llama.transport.http.pool import AsyncPool, IdleConnections, Pool, proxy_for
 
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
@@ -90,7 +90,7 @@ def test_a_connection_that_broke_is_not_used_again(crowd, service, settings):
 
 
 def test_the_last_that_came_back_is_taken_first():
-    shelf = Shelf()
+    shelf = IdleConnections()
     assert shelf.take(HERE) is None
     assert [shelf.put(HERE, name) for name in "abc"] == [[], [], []]
     assert [shelf.take(HERE), shelf.take(HERE)] == ["c", "b"]
@@ -99,10 +99,10 @@ def test_the_last_that_came_back_is_taken_first():
 
 
 def test_what_lay_too_long_is_given_out_to_be_closed(monkeypatch):
-    shelf, now = Shelf(), [0.0]
+    shelf, now = IdleConnections(), [0.0]
     monkeypatch.setattr(pool, "monotonic", lambda: now[0])
     shelf.put(HERE, "old")
-    now[0] = pool.KEPT_SECONDS + 1
+    now[0] = pool.KEEPALIVE_SECONDS + 1
     assert shelf.put(HERE, "new") == ["old"]
     assert shelf.take(HERE) == "new"
 
@@ -124,13 +124,13 @@ def test_the_environment_names_the_proxy(monkeypatch, environment, proxy):
         monkeypatch.delenv(name.lower(), raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert proxy_to(HERE) == proxy
+    assert proxy_for(HERE) == proxy
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 def test_what_is_for_this_machine_meets_no_proxy(monkeypatch, host):
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
-    assert proxy_to(Origin("http", host, 8799)) is None
+    assert proxy_for(Origin("http", host, 8799)) is None
 
 
 def test_a_proxy_that_cannot_be_used_is_named_and_takes_no_place_in_the_pool(crowd, settings, monkeypatch):
@@ -216,8 +216,8 @@ def test_a_changed_proxy_is_not_passed_by_on_an_old_connection(service, settings
             made.append("through the proxy")
             return httpx.Response(200)
 
-    monkeypatch.setattr(pool, "Direct", lambda *_: Straight())
-    monkeypatch.setattr(pool, "through", lambda *_: Through())
+    monkeypatch.setattr(pool, "HTTPConnection", lambda *_: Straight())
+    monkeypatch.setattr(pool, "proxy_connection", lambda *_: Through())
     for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with httpx.Client(transport=Pool(_tls, 9)) as client:

@@ -59,8 +59,8 @@ def names(monkeypatch):
         async def look_up(*_):
             return found
 
-        monkeypatch.setattr(sockets, "addresses_of", lambda *_: found)
-        monkeypatch.setattr(sockets, "async_addresses_of", look_up)  # uvloop's own look-up cannot be replaced
+        monkeypatch.setattr(sockets, "resolve", lambda *_: found)
+        monkeypatch.setattr(sockets, "async_resolve", look_up)  # uvloop's own look-up cannot be replaced
 
     return give
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama_emulator.engines.local.calls import CallReader, Verdict, fits, judge, may_be_call, schema_of_call
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, Tool
+from cf_llama_emulator.wire.engine_protocol import Call, EngineRequest, Tool
 
 WEATHER = Tool("weather", "of a city", {"type": "object", "properties": {"city": {"type": "string"}}})
 ADD = Tool(
@@ -140,7 +140,7 @@ def test_a_tool_without_a_schema_takes_any_object():
 
 
 def ask(*messages):
-    return Ask(model="m", messages=messages or ({"role": "user", "content": "Add 1 and 2."},), tools=TOOLS)
+    return EngineRequest(model="m", messages=messages or ({"role": "user", "content": "Add 1 and 2."},), tools=TOOLS)
 
 
 def judged(text, *messages, cut=False):
@@ -205,7 +205,7 @@ def test_a_call_that_was_cut_is_not_written_anew():
 
 
 def test_words_are_no_answer_where_json_is_asked_for():
-    asked = Ask(model="m", prompt="?", tools=TOOLS, response_format={"type": "json_object"})
+    asked = EngineRequest(model="m", prompt="?", tools=TOOLS, response_format={"type": "json_object"})
     assert judge(CallReader(), asked) == Verdict()
 
 

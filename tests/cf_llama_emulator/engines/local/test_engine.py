@@ -12,7 +12,7 @@ import pytest
 from cf_llama_emulator.engines.local.engine import LocalEngine, LocalModelError
 from cf_llama_emulator.engines.local.weights import CATALOGUE
 from cf_llama_emulator.server import serve
-from cf_llama_emulator.wire.engine_protocol import Ask, Call, End, Text, Tool
+from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Text, Tool
 from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import hang_up_in_a_stream
 
@@ -36,7 +36,7 @@ PERSON = {
 
 
 def ask(text="What is 2 plus 3?", *messages, **keys):
-    return Ask(model="m", messages=({"role": "user", "content": text}, *messages), **keys)
+    return EngineRequest(model="m", messages=({"role": "user", "content": text}, *messages), **keys)
 
 
 async def pieces_of(engine, asked):
@@ -130,7 +130,9 @@ async def test_text_comes_token_by_token_with_exact_counts(engine, runtime, reas
 
 async def test_a_raw_prompt_is_continued_without_a_template(engine, runtime):
     runtime.answers = [[" Paris", "length"]]
-    pieces = await pieces_of(engine, Ask(model="m", prompt="The capital of France is", raw=True, max_tokens=1))
+    pieces = await pieces_of(
+        engine, EngineRequest(model="m", prompt="The capital of France is", raw=True, max_tokens=1)
+    )
     assert pieces == [Text(" Paris"), End("length", 7, 1)]
     assert runtime.bodies[0]["prompt"] == "The capital of France is"
 
@@ -315,7 +317,9 @@ class TestRealModel:
         assert (end.finish_reason, end.completion_tokens) == ("length", 7)
 
     async def test_continues_a_raw_prompt(self, model):
-        asked = Ask(model="m", prompt="The capital of France is", raw=True, max_tokens=3, sampling={"temperature": 0})
+        asked = EngineRequest(
+            model="m", prompt="The capital of France is", raw=True, max_tokens=3, sampling={"temperature": 0}
+        )
         assert "Paris" in text_of(await pieces_of(model, asked))
 
     async def test_fills_a_schema(self, model):

@@ -9,7 +9,7 @@ from cf_llama_emulator.engines.local.prompts import (
     tools_body,
     turns,
 )
-from cf_llama_emulator.wire.engine_protocol import Ask, Tool
+from cf_llama_emulator.wire.engine_protocol import EngineRequest, Tool
 
 USER = {"role": "user", "content": "Weather in Rome and Oslo?"}
 ANSWER = {"role": "assistant", "content": "Warm and cold."}
@@ -89,17 +89,17 @@ CONVERSATIONS = {
 
 @pytest.mark.parametrize(("messages", "expected"), CONVERSATIONS.values(), ids=CONVERSATIONS)
 def test_results_become_turns(messages, expected):
-    assert turns(Ask(model="m", messages=messages)) == (expected or messages)
+    assert turns(EngineRequest(model="m", messages=messages)) == (expected or messages)
 
 
 def test_a_long_question_is_not_said_twice():
     asked = {"role": "user", "content": "Why? " * 200}
-    *_, last = turns(Ask(model="m", messages=[asked, result("so", name="search")]))
+    *_, last = turns(EngineRequest(model="m", messages=[asked, result("so", name="search")]))
     assert last["content"] == "Result of search():\nso\n\nNow answer my question in a sentence."
 
 
 def test_a_prompt_is_a_turn_of_the_user():
-    assert turns(Ask(model="m", prompt="Hello")) == [{"role": "user", "content": "Hello"}]
+    assert turns(EngineRequest(model="m", prompt="Hello")) == [{"role": "user", "content": "Hello"}]
 
 
 def test_calls_are_forgotten_when_the_user_speaks():
@@ -117,13 +117,15 @@ def test_arguments_that_are_no_object_are_none(arguments):
 
 def test_sampling_is_passed_on_in_llama_cpps_words():
     sampling = {"temperature": 0, "top_p": 0.5, "top_k": 5, "seed": 7, "frequency_penalty": 1, "presence_penalty": -1}
-    body = completion_body(Ask(model="m", prompt="Hi", max_tokens=9, sampling=sampling | {"repetition_penalty": 1.5}))
+    body = completion_body(
+        EngineRequest(model="m", prompt="Hi", max_tokens=9, sampling=sampling | {"repetition_penalty": 1.5})
+    )
     assert body.items() >= (sampling | {"repeat_penalty": 1.5, "max_tokens": 9, "prompt": "Hi"}).items()
     assert "repetition_penalty" not in body
 
 
 def test_the_services_temperature_holds_where_none_is_asked_for():
-    assert answer_body(Ask(model="m", prompt="Hi"))["temperature"] == 0.6
+    assert answer_body(EngineRequest(model="m", prompt="Hi"))["temperature"] == 0.6
 
 
 def bound(schema):
@@ -131,7 +133,7 @@ def bound(schema):
 
 
 def test_tools_are_shown_and_left_to_be_read_here():
-    body = tools_body(Ask(model="m", prompt="Hi"), [Tool("now", "the time", {})])
+    body = tools_body(EngineRequest(model="m", prompt="Hi"), [Tool("now", "the time", {})])
     function = {"name": "now", "description": "the time", "parameters": {}}
     assert body["tools"] == [{"type": "function", "function": function}]
     assert body["tool_choice"] == "none"
@@ -139,12 +141,12 @@ def test_tools_are_shown_and_left_to_be_read_here():
 
 
 def test_a_call_can_be_bound():
-    body = tools_body(Ask(model="m", prompt="Hi"), [Tool("now", "the time", {})], {"type": "object"})
+    body = tools_body(EngineRequest(model="m", prompt="Hi"), [Tool("now", "the time", {})], {"type": "object"})
     assert body["response_format"] == bound({"type": "object"})
 
 
 def test_words_are_neither_told_nor_bound():
-    body = answer_body(Ask(model="m", prompt="Hi"))
+    body = answer_body(EngineRequest(model="m", prompt="Hi"))
     assert body["messages"] == [{"role": "user", "content": "Hi"}]
     assert {"tools", "tool_choice", "response_format"}.isdisjoint(body)
 
@@ -158,12 +160,14 @@ def test_words_are_neither_told_nor_bound():
 )
 def test_a_response_format_is_told_and_bound(given, schema):
     said = f'Answer with JSON of this schema: {{"type": "{schema["type"]}"}}'
-    body = answer_body(Ask(model="m", prompt="Hi", response_format=given))
+    body = answer_body(EngineRequest(model="m", prompt="Hi", response_format=given))
     assert body["messages"] == [{"role": "system", "content": said}, {"role": "user", "content": "Hi"}]
     assert body["response_format"] == bound(schema)
 
     system = {"role": "system", "content": "Be brief."}
-    body = answer_body(Ask(model="m", messages=[system, USER], response_format=given))
+    body = answer_body(EngineRequest(model="m", messages=[system, USER], response_format=given))
     assert body["messages"] == [{"role": "system", "content": f"Be brief.\n\n{said}"}, USER]
 
-    assert completion_body(Ask(model="m", prompt="Hi", raw=True, response_format=given))["json_schema"] == schema
+    assert (
+        completion_body(EngineRequest(model="m", prompt="Hi", raw=True, response_format=given))["json_schema"] == schema
+    )

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama import BadResponseError, CapacityError, ChatRequest, InvalidRequestError, ServiceError, Usage
-from cf_llama.batch.wire import Item, Outcome, read_request_id, read_results, size, written
+from cf_llama.batch.payloads import Item, Outcome, item_body, item_size, read_request_id, read_results
 from cf_llama.protocol import json_values
 from cf_llama.protocol.chat_template import render
 from cf_llama.protocol.errors import ToolChoiceError
-from cf_llama.transport.json_call import Page
+from cf_llama.transport.json_call import JSONResponse
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {"name": "add", "description": "adds", "parameters": {"type": "object", "properties": {}}}
@@ -23,7 +23,7 @@ TOOL = {"name": "add", "description": "adds", "parameters": {"type": "object", "
 
 def page(result, **envelope):
     body = json.dumps({"result": result, "success": True, "errors": [], "messages": []} | envelope)
-    return Page(200, {"cf-ray": "ray"}, json_values.parse_exactly(body))
+    return JSONResponse(200, {"cf-ray": "ray"}, json_values.parse_exactly(body))
 
 
 def items(count, **fields):
@@ -40,29 +40,29 @@ def texts(results):
 def test_an_item_has_messages_or_the_templates_prompt():
     item = Item("a", ChatRequest(messages=HI, temperature=0.5, max_tokens=7, stop=("x",)))
     rest = {"max_tokens": 7, "temperature": 0.5, "external_reference": "a"}
-    assert written(item, messages=True) == {"messages": HI} | rest
-    assert written(item, messages=False) == {"prompt": render(HI)} | rest
+    assert item_body(item, messages=True) == {"messages": HI} | rest
+    assert item_body(item, messages=False) == {"prompt": render(HI)} | rest
 
 
 def test_tools_go_beside_messages_or_into_the_prompt():
     item = Item("a", ChatRequest(messages=HI, tools=[TOOL], tool_choice="add"))
-    beside = written(item, messages=True)
+    beside = item_body(item, messages=True)
     assert beside["tools"] == list(item.request.tools)
     assert beside["tool_choice"] == item.request.tool_choice
-    inside = written(item, messages=False)
+    inside = item_body(item, messages=False)
     plea = {"role": "user", "content": "Answer with a call of add and with nothing else."}
     assert inside["prompt"] == render([*HI, plea], item.request.tools)
     assert not {"tools", "tool_choice"} & inside.keys()
     free = Item("a", ChatRequest(messages=HI, tools=[TOOL]))
-    assert written(free, messages=False)["prompt"] == render(HI, free.request.tools)
+    assert item_body(free, messages=False)["prompt"] == render(HI, free.request.tools)
     silent = Item("a", ChatRequest(messages=HI, tools=[TOOL], tool_choice="none"))
-    assert written(silent, messages=False)["prompt"] == render(HI)
+    assert item_body(silent, messages=False)["prompt"] == render(HI)
 
 
 @pytest.mark.parametrize("messages", [True, False])
 def test_a_prompt_is_a_users_turn_unless_it_is_raw(messages):
-    assert written(Item("a", ChatRequest(prompt="Hi")), messages=messages)["prompt"] == render(HI)
-    assert written(Item("a", ChatRequest(prompt="Hi", raw=True)), messages=messages)["prompt"] == "Hi"
+    assert item_body(Item("a", ChatRequest(prompt="Hi")), messages=messages)["prompt"] == render(HI)
+    assert item_body(Item("a", ChatRequest(prompt="Hi", raw=True)), messages=messages)["prompt"] == "Hi"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_a_prompt_is_a_users_turn_unless_it_is_raw(messages):
 )
 def test_what_the_queue_does_not_know_is_refused(fields, text):
     with pytest.raises(InvalidRequestError, match=text):
-        written(Item("a", ChatRequest(messages=HI, **fields)), messages=False)
+        item_body(Item("a", ChatRequest(messages=HI, **fields)), messages=False)
 
 
 @given(st.text(min_size=1))
 def test_the_size_is_no_less_than_what_is_sent(text):
-    body = written(Item("a", ChatRequest(prompt=text)), messages=False)
-    assert size(body) > len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
+    body = item_body(Item("a", ChatRequest(prompt=text)), messages=False)
+    assert item_size(body) > len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"))
 
 
 # the id
@@ -91,7 +91,7 @@ def test_the_size_is_no_less_than_what_is_sent(text):
 
 def test_a_batch_that_was_taken_has_an_id():
     assert read_request_id(page({"status": "queued", "request_id": "x"})) == "x"
-    assert read_request_id(Page(200, {}, {"request_id": "x"})) == "x"
+    assert read_request_id(JSONResponse(200, {}, {"request_id": "x"})) == "x"
 
 
 @pytest.mark.parametrize("result", [{"status": "queued"}, {"request_id": ""}, {"request_id": None}, [], None])
@@ -263,7 +263,9 @@ def test_answers_are_read_as_any_others():
         '{"id": 2, "result": {"response": {"name": "add", "parameters": {}}}, "success": true},'
         '{"id": 3, "result": {"response": "no"}, "success": true}]}, "success": true}'
     )
-    number, stopped, called, forced = read_results(Page(200, {}, json_values.parse_exactly(body)), asked).outcomes
+    number, stopped, called, forced = read_results(
+        JSONResponse(200, {}, json_values.parse_exactly(body)), asked
+    ).outcomes
     assert number.reply.text == "3e50"
     assert stopped.reply.text == "one "
     assert [call.name for call in called.reply.tool_calls] == ["add"]
@@ -299,4 +301,4 @@ def test_answers_have_shares_of_what_the_whole_used():
 def test_neurons_of_a_poll_are_not_those_of_each_answer():
     listed = [{"index": n, "success": True, "result": {"response": "a"}} for n in range(2)]
     polled = replace(page({"results": listed}), headers={"cf-ai-neurons": "3.5"})
-    assert [each.reply.exchange.neurons for each in read_results(polled, items(2)).outcomes] == [None, None]
+    assert [each.reply.response_metadata.neurons for each in read_results(polled, items(2)).outcomes] == [None, None]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from cf_llama_emulator.engines.rules.filling import fill
+from cf_llama_emulator.engines.rules.fill_schema import fill
 
 
 def one(schema, text):

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from cf_llama_emulator.faults.forms import binding_error
+from cf_llama_emulator.faults.error_formats import binding_error
 from cf_llama_emulator.faults.kinds import Chunks, Fault, OnBytes
 from cf_llama_emulator.faults.values import Place, Places
 from cf_llama_emulator.wire.errors import ServiceError
@@ -44,14 +44,14 @@ def _head(part: bytes, where: str) -> bytes | None:
 
 async def _until(chunks: Chunks, place: Place) -> AsyncGenerator[bytes]:
     """Yield what comes before `place`; all, where there is no such place."""
-    seen = 0
+    read_request = 0
     async for part in in_parts(chunks):
-        head = _head(part, place.where) if seen >= place.after and place.where != "end" else None
+        head = _head(part, place.where) if read_request >= place.after and place.where != "end" else None
         if place.where == "start" or head is not None:
             if head:
                 yield head
             return
-        seen += 1
+        read_request += 1
         yield part
 
 
@@ -74,12 +74,12 @@ async def _hang(chunks: Chunks, place: Place) -> AsyncGenerator[bytes]:
 
 
 async def _error_event(chunks: Chunks, place: Place) -> AsyncGenerator[bytes]:
-    seen = 0
+    read_request = 0
     async for part in in_parts(chunks):
-        if seen >= place.after or part == DONE:
+        if read_request >= place.after or part == DONE:
             yield encode_event(ERROR_EVENTS[place.where])
             return
-        seen += 1
+        read_request += 1
         yield part
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cf_llama.batch.packing import Submission
-from cf_llama.batch.wire import Item
-from cf_llama.transport.json_call import Posting
+from cf_llama.batch.payloads import Item
+from cf_llama.transport.json_call import JSONRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Poll:
 
     ticket: Ticket
     items: Sequence[Item]
-    posting: Posting
+    request: JSONRequest
     due: float
     pause: float
     deadline: float
@@ -45,4 +45,4 @@ class Poll:
         return self.ticket.references or (self.ticket.request_id,)
 
 
-Step = Submission | Poll | Pause
+Action = Submission | Poll | Pause

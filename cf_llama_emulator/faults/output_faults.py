@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from cf_llama_emulator.faults.counts import COUNTS, RECORDED, REPORTED
 from cf_llama_emulator.faults.kinds import Fault, OnEvents, OnPieces, OnSettings
+from cf_llama_emulator.faults.usage_faults import RECORDED, REPORTED, USAGE_FAULTS
 from cf_llama_emulator.faults.values import Number, OneOf
 from cf_llama_emulator.wire.engine_protocol import Call, End, Piece, Text
 from cf_llama_emulator.wire.tokens import arguments_text
@@ -163,7 +163,7 @@ def _huge(kilobytes: float, step: str, events: list[Event]) -> list[Event]:
 
 PROVIDER = "Cloudflare's own client libraries"
 
-SPEECH: tuple[Fault, ...] = (
+OUTPUT_FAULTS: tuple[Fault, ...] = (
     OnSettings(
         "shape",
         "answers in this shape",
@@ -212,7 +212,7 @@ SPEECH: tuple[Fault, ...] = (
     ),
     OnEvents("empty-calls", "puts {} among the tool calls", RECORDED, change=_empty_calls),
     OnEvents("null-finalisation", "ends each call with a fragment of nulls", PROVIDER, change=_finalised),
-    *COUNTS,
+    *USAGE_FAULTS,
     OnEvents(
         "finish-reason",
         "leaves it out, or sends it alone at the top",

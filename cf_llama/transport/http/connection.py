@@ -27,24 +27,24 @@ class Origin(NamedTuple):
     port: int | None
 
 
-class Waits(NamedTuple):
+class SocketTimeouts(NamedTuple):
     """Seconds to wait for each step of one exchange, asked when it begins; None waits for ever."""
 
     connect: Callable[[], float | None]
     write: Callable[[], float | None]
-    patience: Callable[[], float | None]
+    read_timeout: Callable[[], float | None]
     """For the next bytes of the answer, asked each time."""
 
     @classmethod
-    def of(cls, extensions: dict[str, Any]) -> Waits:
-        """Those that httpx passes along with a request; `patience` and `within` are extensions of our own."""
+    def of(cls, extensions: dict[str, Any]) -> SocketTimeouts:
+        """Those that httpx passes along with a request; `read_timeout` and `remaining` are extensions of our own."""
         timeout = extensions.get("timeout") or {}
         connect, read, write = timeout.get("connect"), timeout.get("read"), timeout.get("write")
-        within = extensions.get("within", lambda seconds: seconds)
-        return cls(lambda: within(connect), lambda: within(write), extensions.get("patience", lambda: read))
+        remaining = extensions.get("remaining", lambda seconds: seconds)
+        return cls(lambda: remaining(connect), lambda: remaining(write), extensions.get("read_timeout", lambda: read))
 
 
-class Direct(httpx.BaseTransport):
+class HTTPConnection(httpx.BaseTransport):
     """A connection for one thread at a time."""
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
@@ -54,18 +54,20 @@ class Direct(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
-        waits, answer = Waits.of(request.extensions), ResponseParser()
+        timeouts, parser = SocketTimeouts.of(request.extensions), ResponseParser()
         try:
-            connected = self._connected(waits.connect())
+            connected = self._connected(timeouts.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
-                connected.send(request_bytes(request), waits.write())
+                connected.send(request_bytes(request), timeouts.write())
             body = b""
-            while not answer.status:
-                body = _fed(answer, connected.receive(waits.patience()))
+            while not parser.status:
+                body = _feed(parser, connected.receive(timeouts.read_timeout()))
         except BaseException:
             self.close()
             raise
-        return httpx.Response(answer.status, headers=answer.headers, stream=Body(self, answer, body, waits))
+        return httpx.Response(
+            parser.status, headers=parser.headers, stream=ResponseStream(self, parser, body, timeouts)
+        )
 
     def _connected(self, seconds: float | None) -> Socket:
         if self._socket and self._socket.stale:
@@ -85,7 +87,7 @@ class Direct(httpx.BaseTransport):
             self._socket = None
 
 
-class AsyncDirect(httpx.AsyncBaseTransport):
+class AsyncHTTPConnection(httpx.AsyncBaseTransport):
     """A connection for one task at a time."""
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
@@ -95,18 +97,20 @@ class AsyncDirect(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request, and return when the head of its answer has come."""
-        waits, answer = Waits.of(request.extensions), ResponseParser()
+        timeouts, parser = SocketTimeouts.of(request.extensions), ResponseParser()
         try:
-            connected = await self._connected(waits.connect())
+            connected = await self._connected(timeouts.connect())
             with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
-                await connected.send(request_bytes(request), waits.write())
+                await connected.send(request_bytes(request), timeouts.write())
             body = b""
-            while not answer.status:
-                body = _fed(answer, await connected.receive(waits.patience()))
+            while not parser.status:
+                body = _feed(parser, await connected.receive(timeouts.read_timeout()))
         except BaseException:
             await self.aclose()
             raise
-        return httpx.Response(answer.status, headers=answer.headers, stream=AsyncBody(self, answer, body, waits))
+        return httpx.Response(
+            parser.status, headers=parser.headers, stream=AsyncResponseStream(self, parser, body, timeouts)
+        )
 
     async def _connected(self, seconds: float | None) -> AsyncSocket:
         if self._socket and self._socket.stale:
@@ -126,56 +130,60 @@ class AsyncDirect(httpx.AsyncBaseTransport):
             self._socket = None
 
 
-class Body(httpx.SyncByteStream):
+class ResponseStream(httpx.SyncByteStream):
     """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
 
-    def __init__(self, connection: Direct, answer: ResponseParser, begun: bytes, waits: Waits) -> None:
-        self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
+    def __init__(
+        self, connection: HTTPConnection, parser: ResponseParser, started: bytes, timeouts: SocketTimeouts
+    ) -> None:
+        self._connection, self._parser, self._started, self._timeouts = connection, parser, started, timeouts
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         """The next bytes as they come, chunks of HTTP put together."""
-        body, self._begun = self._begun, b""
+        body, self._started = self._started, b""
         while not body:
-            if self._answer.ended:
+            if self._parser.ended:
                 raise StopIteration
-            body = _fed(self._answer, self._connection.receive(self._waits.patience()))
+            body = _feed(self._parser, self._connection.receive(self._timeouts.read_timeout()))
         return body
 
     def close(self) -> None:
         """The body is read, or of no use any more."""
-        if not self._answer.reusable:
+        if not self._parser.reusable:
             self._connection.close()
 
 
-class AsyncBody(httpx.AsyncByteStream):
+class AsyncResponseStream(httpx.AsyncByteStream):
     """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
 
-    def __init__(self, connection: AsyncDirect, answer: ResponseParser, begun: bytes, waits: Waits) -> None:
-        self._connection, self._answer, self._begun, self._waits = connection, answer, begun, waits
+    def __init__(
+        self, connection: AsyncHTTPConnection, parser: ResponseParser, started: bytes, timeouts: SocketTimeouts
+    ) -> None:
+        self._connection, self._parser, self._started, self._timeouts = connection, parser, started, timeouts
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         """The next bytes as they come, chunks of HTTP put together."""
-        body, self._begun = self._begun, b""
+        body, self._started = self._started, b""
         while not body:
-            if self._answer.ended:
+            if self._parser.ended:
                 raise StopAsyncIteration
-            body = _fed(self._answer, await self._connection.receive(self._waits.patience()))
+            body = _feed(self._parser, await self._connection.receive(self._timeouts.read_timeout()))
         return body
 
     async def aclose(self) -> None:
         """The body is read, or of no use any more."""
-        if not self._answer.reusable:
+        if not self._parser.reusable:
             await self._connection.aclose()
 
 
-def _fed(answer: ResponseParser, data: bytes) -> bytes:
+def _feed(parser: ResponseParser, data: bytes) -> bytes:
     if data:
-        return answer.feed(data)
-    answer.close()
+        return parser.feed(data)
+    parser.close()
     return b""

@@ -32,17 +32,17 @@ from cf_llama_emulator.wire.errors import ServiceError
     ],
 )
 def test_bodies_as_they_are_taken(fault, body, taken):
-    assert read_plan(fault).asked(body) == (body if taken is None else taken)
+    assert read_plan(fault).change_body(body) == (body if taken is None else taken)
 
 
 def test_the_body_that_was_sent_stays_as_it_is():
     body = {"messages": [{"role": "user", "content": None}]}
-    assert read_plan("takes-content").asked(body) != body
+    assert read_plan("takes-content").change_body(body) != body
     assert body == {"messages": [{"role": "user", "content": None}]}
 
 
 @pytest.mark.parametrize("call", [{"arguments": {}}, {"function": {"arguments": {}}}])
 def test_arguments_that_are_no_text_are_refused(call):
     with pytest.raises(ServiceError) as refused:
-        read_plan("text-arguments").asked({"messages": [{"tool_calls": [call]}]})
+        read_plan("text-arguments").change_body({"messages": [{"tool_calls": [call]}]})
     assert (refused.value.status, refused.value.code) == (400, 8001)

@@ -6,7 +6,7 @@ from collections import deque
 from threading import Lock
 
 
-class Turns:
+class Semaphore:
     """Places for threads.
 
     Python's own semaphore lets a newcomer overtake who has been waiting, time and again; here a place that is given
@@ -18,32 +18,32 @@ class Turns:
         self._free = places
         self._waiting: deque[Lock] = deque()
 
-    def take(self, seconds: float | None) -> bool:
+    def acquire(self, seconds: float | None) -> bool:
         """Wait for a place, at most for so many seconds; say whether there is one."""
         with self._lock:
             if self._free:
                 self._free -= 1
                 return True
-            turn = Lock()
-            turn.acquire()
-            self._waiting.append(turn)
+            waiter = Lock()
+            waiter.acquire()
+            self._waiting.append(waiter)
         try:
-            taken = turn.acquire(timeout=-1 if seconds is None else seconds)
+            taken = waiter.acquire(timeout=-1 if seconds is None else seconds)
         except BaseException:  # Ctrl-C
-            if self._leave(turn):
-                self.give_back()
+            if self._leave(waiter):
+                self.release()
             raise
-        return taken or self._leave(turn)
+        return taken or self._leave(waiter)
 
-    def _leave(self, turn: Lock) -> bool:
+    def _leave(self, waiter: Lock) -> bool:
         """Wait no more; True where the turn came in the very last moment."""
         with self._lock:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
                 return False
         return True
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Give up a place."""
         with self._lock:
             if self._waiting:

@@ -17,17 +17,17 @@ from weakref import WeakKeyDictionary
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport.prepare import Asking
+from cf_llama.transport.prepare import PreparedCall
 from cf_llama.transport.transport import Transport
 
 
-class _Asked(NamedTuple):
+class _PendingRequest(NamedTuple):
     transport: Transport
     request: ChatRequest
     answer: Future[Reply]
 
 
-class Gathering:
+class RequestCollector:
     """The batch queue, asked as `Transport` is; it may be shared by event loops and threads.
 
     Asynchronous questions of one event loop go together; a synchronous one is a batch of its own. An answer that is
@@ -41,53 +41,53 @@ class Gathering:
 
     def __init__(self, options: BatchOptions, moment: float = 0.2) -> None:
         self._options, self._moment = options, moment
-        self._asked: WeakKeyDictionary[AbstractEventLoop, list[_Asked]] = WeakKeyDictionary()
+        self._pending: WeakKeyDictionary[AbstractEventLoop, list[_PendingRequest]] = WeakKeyDictionary()
         self._tasks: set[Task[None]] = set()
 
-    def __reduce__(self) -> tuple[type[Gathering], tuple[BatchOptions, float]]:
+    def __reduce__(self) -> tuple[type[RequestCollector], tuple[BatchOptions, float]]:
         """A copy, or what is pickled, has the settings and none of the questions."""
-        return Gathering, (self._options, self._moment)
+        return RequestCollector, (self._options, self._moment)
 
-    def run(self, ask: Asking) -> Reply:
+    def run(self, call: PreparedCall) -> Reply:
         """Ask, and wait for the answer.
 
         Raises:
             WorkersAIError: there is none.
         """
-        transport, request = ask
+        transport, request = call
         batch = Batch(transport, self._options)
         [outcome] = batch.run([request])
-        self._options = batch.learned
+        self._options = batch.adapted_options
         return _answer(outcome)
 
-    async def arun(self, ask: Asking) -> Reply:
+    async def arun(self, call: PreparedCall) -> Reply:
         """Ask together with others, and wait for the answer; see `run`."""
         loop = asyncio.get_running_loop()
-        asked = self._asked.setdefault(loop, [])
+        asked = self._pending.setdefault(loop, [])
         if not asked:
             loop.call_later(self._moment, self._send, loop)
         answer: Future[Reply] = loop.create_future()
-        asked.append(_Asked(*ask, answer))
+        asked.append(_PendingRequest(*call, answer))
         return await answer
 
-    def stream(self, ask: Asking) -> Generator[Delta, None, None]:
+    def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
         """The answer in one piece; see `run`."""
-        yield _whole(self.run(ask))
+        yield _as_delta(self.run(call))
 
-    async def astream(self, ask: Asking) -> AsyncGenerator[Delta, None]:
+    async def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
         """The answer in one piece; see `run`."""
-        yield _whole(await self.arun(ask))
+        yield _as_delta(await self.arun(call))
 
     def _send(self, loop: AbstractEventLoop) -> None:
         """Send what was asked, apart for each account and setting of the wire."""
-        for group in _groups(self._asked.pop(loop)):
-            task = loop.create_task(self._ask(group))
+        for group in _by_transport(self._pending.pop(loop)):
+            task = loop.create_task(self._prepare_call(group))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             for each in group:
-                each.answer.add_done_callback(partial(_give_up, group, task))
+                each.answer.add_done_callback(partial(_cancel_when_abandoned, group, task))
 
-    async def _ask(self, group: Sequence[_Asked]) -> None:
+    async def _prepare_call(self, group: Sequence[_PendingRequest]) -> None:
         items = [Item(str(place), each.request) for place, each in enumerate(group) if not each.answer.done()]
         batch = Batch(group[0].transport, self._options)
         try:
@@ -95,13 +95,13 @@ class Gathering:
                 async for outcome in outcomes:
                     _settle(group[int(outcome.reference)].answer, outcome)
         finally:  # whatever happened, nobody is left waiting
-            self._options = batch.learned
+            self._options = batch.adapted_options
             for each in group:
                 each.answer.cancel()
 
 
-def _groups(asked: Iterable[_Asked]) -> list[list[_Asked]]:
-    groups: list[list[_Asked]] = []
+def _by_transport(asked: Iterable[_PendingRequest]) -> list[list[_PendingRequest]]:
+    groups: list[list[_PendingRequest]] = []
     for each in asked:
         group = next((group for group in groups if group[0].transport == each.transport), None)
         if group is None:
@@ -110,7 +110,7 @@ def _groups(asked: Iterable[_Asked]) -> list[list[_Asked]]:
     return groups
 
 
-def _give_up(group: Sequence[_Asked], task: Task[None], _: Future[Reply]) -> None:
+def _cancel_when_abandoned(group: Sequence[_PendingRequest], task: Task[None], _: Future[Reply]) -> None:
     """Ask no further once nobody waits: those who had no answer have all been cancelled."""
     if all(each.answer.done() for each in group) and any(each.answer.cancelled() for each in group):
         task.cancel()
@@ -131,5 +131,5 @@ def _answer(outcome: Outcome) -> Reply:
     return outcome.reply or Reply()
 
 
-def _whole(reply: Reply) -> Delta:
+def _as_delta(reply: Reply) -> Delta:
     return Delta(reply.text, reply.tool_calls, reply)

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from cf_llama.protocol.reply import Usage
 
 
-def shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> list[Usage]:
+def usage_shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> list[Usage]:
     """Divide `total` over the questions that were answered; the shares add up to it.
 
     Args:
@@ -16,23 +16,23 @@ def shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> li
         questions: The length of each question, in any unit: prompt tokens are divided by it.
         answers: The length of each answer: completion tokens are divided by it.
     """
-    prompts = list(_divided(total.prompt_tokens, questions))
-    completions = list(_divided(total.completion_tokens, answers))
+    prompts = list(_divide(total.prompt_tokens, questions))
+    completions = list(_divide(total.completion_tokens, answers))
     rest = total.total_tokens - total.prompt_tokens - total.completion_tokens
     wholes = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
-    totals = [whole + extra for whole, extra in zip(wholes, _divided(rest, questions), strict=True)]
-    cached = list(_divided(total.cached_tokens, prompts))
-    neurons = [None if total.neurons is None else total.neurons * part for part in _parts(totals)]
+    totals = [whole + extra for whole, extra in zip(wholes, _divide(rest, questions), strict=True)]
+    cached = list(_divide(total.cached_tokens, prompts))
+    neurons = [None if total.neurons is None else total.neurons * part for part in _fractions(totals)]
     return [Usage(*share) for share in zip(prompts, completions, totals, cached, neurons, strict=True)]
 
 
-def _divided(whole: int, weights: Sequence[int]) -> Iterator[int]:
+def _divide(whole: int, weights: Sequence[int]) -> Iterator[int]:
     """Whole numbers in the proportion of the weights; all equal where they weigh nothing."""
     weights = weights if any(weights) else [1] * len(weights)
     ends = [0, *accumulate(weights)]
     return (whole * end // ends[-1] - whole * start // ends[-1] for start, end in pairwise(ends))
 
 
-def _parts(weights: Sequence[int]) -> list[float]:
+def _fractions(weights: Sequence[int]) -> list[float]:
     whole = sum(weights)
     return [weight / whole if whole else 1 / len(weights) for weight in weights]

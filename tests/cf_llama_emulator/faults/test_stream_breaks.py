@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from cf_llama_emulator.faults.breaks import ERROR_EVENTS, parts
+from cf_llama_emulator.faults.stream_breaks import ERROR_EVENTS, parts
 from tests.cf_llama_emulator.faults.wire_bytes import PLAIN, START, event
 
 CUT = event(" zwö")[: event(" zwö").index(b"\xb6")]

@@ -18,7 +18,7 @@ FAILED, MISSING, STUCK, EXPIRED, BROKEN = (
 
 _PAGE, _SEEN = "Cloudflare docs: Batch API", "public code that polls batches"
 
-QUEUE: tuple[Fault, ...] = (
+QUEUE_FAULTS: tuple[Fault, ...] = (
     OnQueue(
         FORM, "writes results as `responses`, as `results`, or bare where there is one", _SEEN, OneOf(("1", "2", "3"))
     ),

@@ -12,21 +12,21 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-from cf_llama.batch.shares import shares
+from cf_llama.batch.usage_shares import usage_shares
 from cf_llama.protocol import chat_template, payloads
-from cf_llama.protocol.accumulator import Assembly
-from cf_llama.protocol.error_responses import error_from, is_refusal
+from cf_llama.protocol.accumulator import Accumulator
+from cf_llama.protocol.error_responses import error_from, is_error
 from cf_llama.protocol.errors import BadResponseError, InvalidRequestError, ServiceError, WorkersAIError
 from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport.json_call import Page
+from cf_llama.transport.json_call import JSONResponse
 
 PENDING = ("queued", "running", "processing", "pending")
 _LONGEST_PLACE = 10  # digits
-_LISTS = ("responses", "results")
-_KNOWN = ("max_tokens", "temperature", "top_p", "seed", "repetition_penalty", "response_format")
-_KNOWN_POSITIVE = ("frequency_penalty", "presence_penalty")
-_UNKNOWN = ("top_k", "lora")
+_RESULT_LISTS = ("responses", "results")
+_IN_BATCHES = ("max_tokens", "temperature", "top_p", "seed", "repetition_penalty", "response_format")
+_POSITIVE_IN_BATCHES = ("frequency_penalty", "presence_penalty")
+_NOT_IN_BATCHES = ("top_k", "lora")
 _BESIDE_MESSAGES = ("tools", "tool_choice", "functions")
 
 
@@ -54,7 +54,7 @@ class Results(NamedTuple):
     usage: Usage
 
 
-def written(item: Item, *, messages: bool) -> dict[str, Any]:
+def item_body(item: Item, *, messages: bool) -> dict[str, Any]:
     """An item as it goes out: with messages, or with the prompt that the template makes of them.
 
     Args:
@@ -65,48 +65,50 @@ def written(item: Item, *, messages: bool) -> dict[str, Any]:
         InvalidRequestError: the request sets what the queue does not know.
     """
     request = item.request
-    unknown = [name for name in _UNKNOWN if getattr(request, name) is not None]
+    unknown = [name for name in _NOT_IN_BATCHES if getattr(request, name) is not None]
     unknown += ["functions"] if request.functions and not messages else []
     if unknown:
         raise InvalidRequestError(f"{', '.join(unknown)}: not known to the batch queue; use single calls for it")
-    for name in _KNOWN_POSITIVE:
+    for name in _POSITIVE_IN_BATCHES:
         if (getattr(request, name) or 0) < 0:
             raise InvalidRequestError(f"{name} must be from 0 to 2 in a batch")
     body = request.body(stream=False)
-    body = {name: body[name] for name in (*_KNOWN, *_KNOWN_POSITIVE) if name in body} | _question(request, messages)
+    body = {name: body[name] for name in (*_IN_BATCHES, *_POSITIVE_IN_BATCHES) if name in body} | _messages_or_prompt(
+        request, messages
+    )
     return body | {"external_reference": item.reference}
 
 
-def _question(request: ChatRequest, messages: bool) -> dict[str, Any]:
+def _messages_or_prompt(request: ChatRequest, messages: bool) -> dict[str, Any]:
     if request.messages is not None and messages:
         body = request.body(stream=False)
         return {name: body[name] for name in ("messages", *_BESIDE_MESSAGES) if name in body}
     if request.messages is None and request.raw:
         return {"prompt": request.prompt}
-    request = request.insisting() if request.forced_tools else request  # a prompt carries no tool_choice
+    request = request.with_instruction() if request.forced_tools else request  # a prompt carries no tool_choice
     turns = request.messages or ({"role": "user", "content": request.prompt},)
     return {"prompt": chat_template.render(turns, () if request.tool_choice == "none" else request.tools)}
 
 
-def size(item: Mapping[str, Any]) -> int:
+def item_size(item: Mapping[str, Any]) -> int:
     """Bytes of an item in a body, at most: what is sent escapes less."""
     return len(json.dumps(item)) + 1
 
 
-def read_request_id(page: Page) -> str:
+def read_request_id(response: JSONResponse) -> str:
     """The id of a batch that has been taken.
 
     Raises:
         BadResponseError: the page names none.
     """
-    result = _unwrapped(page.content)
+    result = _without_envelope(response.content)
     request_id = result.get("request_id") if isinstance(result, Mapping) else None
     if not isinstance(request_id, str) or not request_id:
-        raise _unreadable(page, "the answer to a batch names no request_id")
+        raise _bad_response(response, "the answer to a batch names no request_id")
     return request_id
 
 
-def read_results(page: Page, items: Sequence[Item]) -> Results | None:
+def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | None:
     """What a poll brought; None while there is nothing yet.
 
     Results belong to the item of their reference, else to that of their `id` or `index`, and where they have none of
@@ -117,27 +119,27 @@ def read_results(page: Page, items: Sequence[Item]) -> Results | None:
         ServiceError: the batch failed as a whole.
         BadResponseError: the page cannot be read.
     """
-    result = _unwrapped(page.content)
+    result = _without_envelope(response.content)
     if _is_pending(result):
         return None
-    found = _listed(result)
+    found = _result_list(result)
     if found is None:
-        found = [_only(result, items, page)]
-    matched = list(_matched(items, found) if items else zip(_unknown(found), found, strict=True))
-    outcomes = tuple(_outcome(item, given, page) for item, given in matched)
+        found = [_single_result(result, items, response)]
+    matched = list(_match_items(items, found) if items else zip(_unidentified_items(found), found, strict=True))
+    outcomes = tuple(_outcome(item, given, response) for item, given in matched)
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
     total = payloads.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
     if parts or total is None or total.usage is None:
         return Results(outcomes, sum(parts, Usage()))
-    return Results(_with_shares(outcomes, [item for item, _ in matched], total.usage), total.usage)
+    return Results(_with_usage_shares(outcomes, [item for item, _ in matched], total.usage), total.usage)
 
 
-def _with_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
+def _with_usage_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
     """The outcomes, where the answered ones have their shares of what all used together."""
     asked = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
     questions = [len(request.prompt or str(request.messages)) for request, _ in asked]
     answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in asked]
-    found = iter(shares(total, questions, answers))
+    found = iter(usage_shares(total, questions, answers))
     return tuple(
         replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(asked) > 1))
         if each.reply
@@ -146,7 +148,7 @@ def _with_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usag
     )
 
 
-def _unwrapped(content: Any) -> Any:
+def _without_envelope(content: Any) -> Any:
     return content["result"] if isinstance(content, Mapping) and "result" in content else content
 
 
@@ -155,25 +157,25 @@ def _is_pending(result: Any) -> bool:
     return isinstance(result, Mapping) and (result.get("status") in PENDING or result.keys() == {"request_id"})
 
 
-def _only(result: Any, items: Sequence[Item], page: Page) -> Any:
+def _single_result(result: Any, items: Sequence[Item], response: JSONResponse) -> Any:
     """The one result of a batch of one, given without a list."""
-    if is_refusal(result):
-        raise _failure(page, result)
+    if is_error(result):
+        raise _failure(response, result)
     if isinstance(result, Mapping) and (status := result.get("status")) is not None:
-        raise ServiceError(f"the batch ended as {status!r}", status=page.status)
+        raise ServiceError(f"the batch ended as {status!r}", status=response.status)
     if len(items) > 1 or payloads.read_event(result) is None:
-        raise _unreadable(page, "the results of the batch cannot be read")
+        raise _bad_response(response, "the results of the batch cannot be read")
     return result
 
 
-def _listed(result: Any) -> list[Any] | None:
+def _result_list(result: Any) -> list[Any] | None:
     if isinstance(result, list):
         return result
-    lists = (result.get(name) for name in _LISTS) if isinstance(result, Mapping) else ()
+    lists = (result.get(name) for name in _RESULT_LISTS) if isinstance(result, Mapping) else ()
     return next((each for each in lists if isinstance(each, list)), None)
 
 
-def _matched(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item, Any]]:
+def _match_items(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item, Any]]:
     """Each item with its result; None where it is missing."""
     names = {item.reference for item in items}
     keys = [_key(result, items, names) for result in found]
@@ -183,11 +185,11 @@ def _matched(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item
     return ((item, given.get(item.reference)) for item in items)
 
 
-def _unknown(found: Sequence[Any]) -> Iterator[Item]:
+def _unidentified_items(found: Sequence[Any]) -> Iterator[Item]:
     """An item for each result of a batch of which nothing but its id was kept."""
     for place, result in enumerate(found):
-        told = result if isinstance(result, Mapping) else {}
-        names = (told[name] for name in ("external_reference", "id", "index") if told.get(name) is not None)
+        fields = result if isinstance(result, Mapping) else {}
+        names = (fields[name] for name in ("external_reference", "id", "index") if fields.get(name) is not None)
         yield Item(str(next(names, place)), ChatRequest(prompt="?"))
 
 
@@ -202,42 +204,44 @@ def _key(result: Any, items: Sequence[Item], names: set[str]) -> str:
     return items[place].reference if place < len(items) else ""
 
 
-def _outcome(item: Item, result: Any, page: Page) -> Outcome:
+def _outcome(item: Item, result: Any, response: JSONResponse) -> Outcome:
     try:
-        return Outcome(reference=item.reference, reply=_reply(item.request, result, page))
+        return Outcome(reference=item.reference, reply=_reply(item.request, result, response))
     except WorkersAIError as error:
         return Outcome(reference=item.reference, error=error)
 
 
-def _reply(request: ChatRequest, result: Any, page: Page) -> Reply:
+def _reply(request: ChatRequest, result: Any, response: JSONResponse) -> Reply:
     if result is None:
-        raise _unreadable(page, "the results of the batch lack this item", is_retryable=True)
-    if is_refusal(result):
-        raise _failure(page, result)
+        raise _bad_response(response, "the results of the batch lack this item", is_retryable=True)
+    if is_error(result):
+        raise _failure(response, result)
     payload = result
     while isinstance(payload, Mapping) and "result" in payload:  # once as documented, twice in older answers
         payload = payload["result"]
     event = payloads.read_event(payload)
     if event is None:
-        raise _unreadable(page, "the result of this item cannot be read", is_retryable=True)
-    assembly = Assembly(request, replace(payloads.exchange(page.headers), neurons=None))  # they are those of all items
-    deltas = chain(assembly.push(event), assembly.finish())
+        raise _bad_response(response, "the result of this item cannot be read", is_retryable=True)
+    accumulator = Accumulator(
+        request, replace(payloads.response_metadata(response.headers), neurons=None)
+    )  # they are those of all items
+    deltas = chain(accumulator.push(event), accumulator.finish())
     return next(delta.reply for delta in deltas if delta.reply)
 
 
-def _failure(page: Page, result: Any) -> WorkersAIError:
+def _failure(response: JSONResponse, result: Any) -> WorkersAIError:
     """An item's failure. It has no status of its own: without a code it is one of the service."""
-    error = error_from(500, page.headers, json.dumps(result).encode())
-    error.status, error.response = page.status, None
+    error = error_from(500, response.headers, json.dumps(result).encode())
+    error.status, error.response = response.status, None
     return error
 
 
-def _unreadable(page: Page, message: str, *, is_retryable: bool = False) -> BadResponseError:
-    exchange = payloads.exchange(page.headers)
+def _bad_response(response: JSONResponse, message: str, *, is_retryable: bool = False) -> BadResponseError:
+    response_metadata = payloads.response_metadata(response.headers)
     return BadResponseError(
         message,
-        status=page.status,
-        ray_id=exchange.ray_id,
-        request_id=exchange.request_id,
+        status=response.status,
+        ray_id=response_metadata.ray_id,
+        request_id=response_metadata.request_id,
         is_retryable=is_retryable,
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cf_llama_emulator.faults.writers import DisturbedWriter, riding
+from cf_llama_emulator.faults.faulty_writer import FaultyWriter, last_text_with_finish
 from cf_llama_emulator.wire.engine_protocol import Call, End
 from cf_llama_emulator.wire.writers import WRITERS
 
@@ -11,7 +11,7 @@ END = End("stop", 1, 2)
 
 def steps(shape, *said):
     """Return the events of each step, the end last."""
-    writer = DisturbedWriter(WRITERS[shape]("m", 1, pads=False), [riding()])
+    writer = FaultyWriter(WRITERS[shape]("m", 1, pads=False), [last_text_with_finish()])
     return [writer.call(each) if isinstance(each, Call) else writer.text(each) for each in said] + [writer.finish(END)]
 
 

@@ -11,7 +11,7 @@ from cf_llama_emulator.wire.writers import Event, Writer
 Change = Callable[[str, list[Event]], list[Event]]
 
 
-class DisturbedWriter(Writer):
+class FaultyWriter(Writer):
     """Another writer, whose events are changed step by step."""
 
     def __init__(self, writer: Writer, changes: Sequence[Change]) -> None:
@@ -40,7 +40,7 @@ class DisturbedWriter(Writer):
         return events
 
 
-def riding() -> Change:
+def last_text_with_finish() -> Change:
     """Return a change by which the last text rides on the event that ends the answer.
 
     Which text is the last shows only at the end, so each goes out when the next one comes.
@@ -51,12 +51,12 @@ def riding() -> Change:
         due, held[:] = held[:], events if step == "text" else []
         if step == "text":
             return due
-        return _ridden(due, events) if step == "finish" else [*due, *events]
+        return _merge_text_into_finish(due, events) if step == "finish" else [*due, *events]
 
     return change
 
 
-def _ridden(text: Sequence[Event], finish: list[Event]) -> list[Event]:
+def _merge_text_into_finish(text: Sequence[Event], finish: list[Event]) -> list[Event]:
     ends = (event for event in finish if any(choice.get("finish_reason") for choice in event.get("choices", ())))
     carrier = next(ends, finish[-1])
     for event in text:

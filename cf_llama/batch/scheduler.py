@@ -1,6 +1,6 @@
 """What to do next about some batches: a state machine that neither sends nor waits.
 
-A driver asks for a `step`, sends its posting (or waits), tells how that went, and takes the outcomes.
+A driver asks for a `action`, sends its posting (or waits), tells how that went, and takes the outcomes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from cf_llama.batch.failures import all_bad_input, is_bad_input, is_failed_execution, stops_asking, stops_sending
+from cf_llama.batch.actions import Action, Pause, Poll, Ticket
+from cf_llama.batch.failures import all_bad_input, is_bad_input, is_failed_execution, stops_polling, stops_sending
 from cf_llama.batch.options import BatchOptions
-from cf_llama.batch.packing import Submission, packed
-from cf_llama.batch.steps import Pause, Poll, Step, Ticket
-from cf_llama.batch.wire import Item, Outcome, Results, read_request_id, read_results
+from cf_llama.batch.packing import Submission, pack
+from cf_llama.batch.payloads import Item, Outcome, Results, read_request_id, read_results
 from cf_llama.protocol.errors import (
     BadResponseError,
     CapacityError,
@@ -25,13 +25,13 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.reply import Usage
-from cf_llama.transport.json_call import Page, Posting
+from cf_llama.transport.json_call import JSONRequest, JSONResponse
 
-_GROWTH = 1.5
+_POLL_INTERVAL_GROWTH = 1.5
 
 
 @dataclass(slots=True)
-class Work:
+class BatchScheduler:
     """Batches of items that `take` hands out, at most so many at a time, until it has none."""
 
     options: BatchOptions
@@ -42,15 +42,15 @@ class Work:
     """Why nothing more is sent, where every other submission would fail alike."""
     ready: deque[Submission] = field(default_factory=deque)
     waiting: list[Poll] = field(default_factory=list)
-    given_up: list[Poll] = field(default_factory=list)
+    abandoned: list[Poll] = field(default_factory=list)
     """Batches that have been taken and cannot be asked for, for the reason that stopped all."""
     _usage: Usage = field(default_factory=Usage)
     _finished: list[Outcome] = field(default_factory=list)
-    _sent: deque[float] = field(default_factory=deque)
-    _rest_until: float = -inf
+    _sent_times: deque[float] = field(default_factory=deque)
+    _backoff_until: float = -inf
     _refusals: int = 0
 
-    def step(self, now: float) -> Step | None:
+    def next_action(self, now: float) -> Action | None:
         """What to do next; None when all is done.
 
         Args:
@@ -59,23 +59,23 @@ class Work:
         first = min(self.waiting, key=lambda poll: poll.due, default=None)
         if first and first.due <= now:
             return first
-        sending = self.submission(now) if len(self.waiting) < self.options.max_waiting else None
+        sending = self.next_submission(now) if len(self.waiting) < self.options.max_waiting else None
         if isinstance(sending, Submission):
             return sending
         pauses = [first.due - now] if first else []
         pauses += [sending.seconds] if sending else []
         return Pause(min(pauses)) if pauses else None
 
-    def submission(self, now: float) -> Submission | Pause | None:
+    def next_submission(self, now: float) -> Submission | Pause | None:
         """What to send next; None when there is nothing to send."""
         if self.stopped_by is None:
             self._fill()
         if self.stopped_by or not self.ready:
             return None
-        allowed = max(self._rest_until, self._allowed(now))
+        allowed = max(self._backoff_until, self._next_allowed(now))
         if allowed > now:
             return Pause(allowed - now)
-        self._sent.append(now)
+        self._sent_times.append(now)
         submission = self.ready.popleft()
         submission.first = min(submission.first, now)
         return submission
@@ -86,56 +86,56 @@ class Work:
         Args:
             ticket: By what it is asked for.
             items: Its questions, as far as they are known.
-            now: As in `step`.
+            now: As in `action`.
             messages: Whether they may have been written with messages, and are to be sent anew where these are refused.
         """
-        posting = Posting(model=ticket.model, content={"request_id": ticket.request_id}, repeatable=True)
+        request = JSONRequest(model=ticket.model, content={"request_id": ticket.request_id}, repeatable=True)
         pause, deadline = max(self.options.first_poll, 0.001), now + self.options.deadline
-        self.waiting.append(Poll(ticket, items, posting, now, pause, deadline, messages))
+        self.waiting.append(Poll(ticket, items, request, now, pause, deadline, messages))
 
-    def done(self, step: Submission | Poll, page: Page, now: float) -> None:
+    def succeeded(self, action: Submission | Poll, response: JSONResponse, now: float) -> None:
         """A posting has been answered."""
         try:
-            if isinstance(step, Submission):
-                self._taken(step, page, now)
+            if isinstance(action, Submission):
+                self._accepted(action, response, now)
             else:
-                self._polled(step, page, now)
+                self._polled(action, response, now)
         except WorkersAIError as error:
-            self._settle(step, error)
+            self._settle(action, error)
 
-    def failed(self, step: Submission | Poll, error: WorkersAIError, now: float) -> None:
+    def failed(self, action: Submission | Poll, error: WorkersAIError, now: float) -> None:
         """A posting was refused, or nothing came of it."""
-        if isinstance(step, Poll):
-            self._unanswered(step, error, now)
+        if isinstance(action, Poll):
+            self._poll_failed(action, error, now)
         elif self.messages and self.options.items == "auto" and is_bad_input(error):
             self.messages = False
-            self._again([item for each in (step, *self._taken_back()) for item in each.items])
+            self._requeue([item for each in (action, *self._take_ready()) for item in each.items])
         elif stops_sending(error):
             self.stopped_by = error
-            self.ready.appendleft(step)
-        elif isinstance(error, InvalidRequestError) and len(step.items) > 1:  # one bad item spoils all: find it
-            half = len(step.items) // 2
-            self._again(step.items[half:])
-            self._again(step.items[:half])
-        elif error.is_retryable and now < step.first + self.options.deadline:
-            self._rest(step, error, now)
+            self.ready.appendleft(action)
+        elif isinstance(error, InvalidRequestError) and len(action.items) > 1:  # one bad item spoils all: find it
+            half = len(action.items) // 2
+            self._requeue(action.items[half:])
+            self._requeue(action.items[:half])
+        elif error.is_retryable and now < action.first + self.options.deadline:
+            self._back_off(action, error, now)
         else:
-            self._settle(step, error)
+            self._settle(action, error)
 
-    def finished(self) -> list[Outcome]:
+    def take_outcomes(self) -> list[Outcome]:
         """The outcomes since the last call."""
         finished, self._finished = self._finished, []
         return finished
 
-    def rest(self) -> Iterator[Outcome]:
+    def remaining_outcomes(self) -> Iterator[Outcome]:
         """The outcomes that are left once there is no further step: what cannot be sent or asked for fails alike."""
-        yield from self.finished()
-        for step in self.given_up:
-            yield from (Outcome(reference=name, error=self.stopped_by) for name in step.references)
+        yield from self.take_outcomes()
+        for action in self.abandoned:
+            yield from (Outcome(reference=name, error=self.stopped_by) for name in action.references)
         while self.stopped_by and (items := self._unsent()):
             yield from (Outcome(reference=item.reference, error=self.stopped_by) for item in items)
 
-    def spent(self) -> Usage:
+    def take_usage(self) -> Usage:
         """What the results since the last call used."""
         spent, self._usage = self._usage, Usage()
         return spent
@@ -145,102 +145,102 @@ class Work:
 
     def _fill(self) -> None:
         while not self.ready and (items := self.take(self.options.max_items)):
-            self.ready.extend(self._packed(items))
+            self.ready.extend(self._pack(items))
 
-    def _again(self, items: Sequence[Item]) -> None:
-        self.ready.extendleft(reversed(self._packed(items)))
+    def _requeue(self, items: Sequence[Item]) -> None:
+        self.ready.extendleft(reversed(self._pack(items)))
 
-    def _taken_back(self) -> list[Submission]:
+    def _take_ready(self) -> list[Submission]:
         """What was ready to be sent, to be written anew."""
         ready = list(self.ready)
         self.ready.clear()
         return ready
 
-    def _packed(self, items: Sequence[Item]) -> list[Submission]:
+    def _pack(self, items: Sequence[Item]) -> list[Submission]:
         """Submissions of these items; an item that cannot be written is finished here."""
-        submissions, refused = packed(items, messages=self.messages, max_bytes=self.options.max_bytes)
+        submissions, refused = pack(items, messages=self.messages, max_bytes=self.options.max_bytes)
         self._finished += refused
         return submissions
 
-    def _allowed(self, now: float) -> float:
+    def _next_allowed(self, now: float) -> float:
         """When the rate limit lets the next batch go."""
-        while self._sent and self._sent[0] <= now - 60:
-            self._sent.popleft()
-        return self._sent[0] + 60 if len(self._sent) >= self.options.per_minute else now
+        while self._sent_times and self._sent_times[0] <= now - 60:
+            self._sent_times.popleft()
+        return self._sent_times[0] + 60 if len(self._sent_times) >= self.options.per_minute else now
 
-    def _taken(self, step: Submission, page: Page, now: float) -> None:
+    def _accepted(self, action: Submission, response: JSONResponse, now: float) -> None:
         try:
-            request_id = read_request_id(page)
+            request_id = read_request_id(response)
         except BadResponseError as error:
-            self._answered(step, page, error)
+            self._answered_directly(action, response, error)
             return
         self._refusals = 0
-        ticket = Ticket(request_id, step.posting.model, step.references)
-        self.resume(ticket, step.items, now, messages=step.messages)
+        ticket = Ticket(request_id, action.request.model, action.references)
+        self.resume(ticket, action.items, now, messages=action.messages)
         self.waiting[-1].due = now + self.options.first_poll
 
-    def _answered(self, step: Submission, page: Page, unnamed: BadResponseError) -> None:
+    def _answered_directly(self, action: Submission, response: JSONResponse, unnamed: BadResponseError) -> None:
         """Take the results of a batch that was not queued, but answered at once."""
         try:
-            results = read_results(page, step.items)
+            results = read_results(response, action.items)
         except WorkersAIError:
             results = None
         if results is None:
             raise SubmissionInDoubtError(unnamed.message, **unnamed.details())
         self._refusals = 0
-        self._keep(results)
+        self._add_results(results)
 
-    def _polled(self, step: Poll, page: Page, now: float) -> None:
-        results = read_results(page, step.items)
+    def _polled(self, action: Poll, response: JSONResponse, now: float) -> None:
+        results = read_results(response, action.items)
         if results is None:
-            self._later(step, now)
+            self._poll_later(action, now)
             return
-        self.waiting.remove(step)
-        if step.messages and self.options.items == "auto" and all_bad_input(results.outcomes):
+        self.waiting.remove(action)
+        if action.messages and self.options.items == "auto" and all_bad_input(results.outcomes):
             self.messages = False
-            self._again(step.items)
+            self._requeue(action.items)
         else:
-            self._keep(results)
+            self._add_results(results)
 
-    def _keep(self, results: Results) -> None:
+    def _add_results(self, results: Results) -> None:
         self._usage += results.usage
         self._finished += results.outcomes
         spent = (each.error for each in results.outcomes if isinstance(each.error, QuotaExceededError))
         self.stopped_by = self.stopped_by or next(spent, None)
 
-    def _unanswered(self, step: Poll, error: WorkersAIError, now: float) -> None:
-        if stops_asking(error):
+    def _poll_failed(self, action: Poll, error: WorkersAIError, now: float) -> None:
+        if stops_polling(error):
             self.stopped_by = error
-            self.waiting.remove(step)
-            self.given_up.append(step)
+            self.waiting.remove(action)
+            self.abandoned.append(action)
         elif is_failed_execution(error):
-            self._settle(step, error)
+            self._settle(action, error)
         elif error.is_retryable or isinstance(error, BadResponseError):  # a page from something in between
-            self._later(step, now, error)
+            self._poll_later(action, now, error)
         else:  # most likely it is forgotten; asked anew, its questions can still be answered
             lost = error.details() | {"is_retryable": True}
-            self._settle(step, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
+            self._settle(action, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
 
-    def _later(self, step: Poll, now: float, error: WorkersAIError | None = None) -> None:
+    def _poll_later(self, action: Poll, now: float, error: WorkersAIError | None = None) -> None:
         """Ask again after a while, or no more: then there may be answers that nobody has seen."""
-        if now >= step.deadline:
+        if now >= action.deadline:
             reason = f", the last time: {error.message}" if error else ""
             text = f"no results in {self.options.deadline:g} s{reason}; it may still be asked for by its request_id"
-            self._settle(step, RequestTimeoutError(f"{text} {step.ticket.request_id}"))
+            self._settle(action, RequestTimeoutError(f"{text} {action.ticket.request_id}"))
             return
         asked = error.retry_after or 0 if error else 0
-        step.due = min(now + max(step.pause, asked), step.deadline)
-        step.pause = min(step.pause * _GROWTH, self.options.longest_poll)
+        action.due = min(now + max(action.pause, asked), action.deadline)
+        action.pause = min(action.pause * _POLL_INTERVAL_GROWTH, self.options.longest_poll)
 
-    def _rest(self, step: Submission, error: WorkersAIError, now: float) -> None:
+    def _back_off(self, action: Submission, error: WorkersAIError, now: float) -> None:
         """Send nothing for a while: what was refused for lack of capacity is refused again for some time."""
         self._refusals += 1
         longest = self.options.capacity_pause * (1 if isinstance(error, CapacityError) else 1 / 4)
         pause = min(longest * 2 ** (self._refusals - 1), longest * 4)
-        self._rest_until = now + (pause if error.retry_after is None else error.retry_after)
-        self.ready.appendleft(step)
+        self._backoff_until = now + (pause if error.retry_after is None else error.retry_after)
+        self.ready.appendleft(action)
 
-    def _settle(self, step: Submission | Poll, error: WorkersAIError) -> None:
-        if isinstance(step, Poll):
-            self.waiting.remove(step)
-        self._finished += [Outcome(reference=name, error=error) for name in step.references]
+    def _settle(self, action: Submission | Poll, error: WorkersAIError) -> None:
+        if isinstance(action, Poll):
+            self.waiting.remove(action)
+        self._finished += [Outcome(reference=name, error=error) for name in action.references]

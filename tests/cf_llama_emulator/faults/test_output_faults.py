@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cf_llama_emulator.faults.speech import LEAKS
+from cf_llama_emulator.faults.output_faults import LEAKS
 from cf_llama_emulator.wire.engine_protocol import Call, End
 from cf_llama_emulator.wire.writers import coerce
 from tests.cf_llama_emulator.client import ask_user

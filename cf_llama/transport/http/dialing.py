@@ -16,16 +16,16 @@ from threading import Thread
 from time import monotonic
 from typing import Any
 
-_SHORTEST_WAIT = 0.001  # seconds
-_HEAD_START = 0.25  # seconds that an address has before the next is tried beside it; RFC 8305, section 5
+_SHORTEST_TIMEOUT = 0.001  # seconds
+_ATTEMPT_DELAY = 0.25  # seconds that an address has before the next is tried beside it; RFC 8305, section 5
 
 
-def clock(seconds: float | None) -> Callable[[], float | None]:
+def deadline_clock(seconds: float | None) -> Callable[[], float | None]:
     """Ask it for the seconds that are left of so many; None waits for ever."""
     if seconds is None:
         return lambda: None
     end = monotonic() + seconds
-    return lambda: max(end - monotonic(), _SHORTEST_WAIT)
+    return lambda: max(end - monotonic(), _SHORTEST_TIMEOUT)
 
 
 def is_address(host: str) -> bool:
@@ -37,7 +37,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def addresses_of(host: str, port: int, seconds: float | None) -> list[Any]:
+def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     """Of a host. The system's look-up knows no time to wait, so a thread does it, and is left alone if it is late."""
     if is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -53,13 +53,13 @@ def addresses_of(host: str, port: int, seconds: float | None) -> list[Any]:
     return found.result(seconds)
 
 
-def connected_to(addresses: list[Any], rest: Callable[[], float | None]) -> socket.socket:
+def connect_to_any(addresses: list[Any], remaining: Callable[[], float | None]) -> socket.socket:
     """A connection to the first address that answers; each but the last may take half of what is left of the time."""
     failure: OSError = OSError("the host has no address")
     for others_left, (family, kind, protocol, _, address) in zip(
         range(len(addresses) - 1, -1, -1), addresses, strict=True
     ):
-        seconds = rest()
+        seconds = remaining()
         attempt = socket.socket(family, kind, protocol)
         try:
             attempt.settimeout(seconds / 2 if seconds and others_left else seconds)
@@ -75,14 +75,14 @@ def connected_to(addresses: list[Any], rest: Callable[[], float | None]) -> sock
     raise failure
 
 
-async def async_addresses_of(host: str, port: int) -> list[Any]:
+async def async_resolve(host: str, port: int) -> list[Any]:
     """Of a host. Names are looked up in a thread of the event loop; one that is late is left alone."""
     if is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-async def async_connected_to(addresses: list[Any]) -> socket.socket:
+async def async_connect_to_any(addresses: list[Any]) -> socket.socket:
     """A connection to the first address that answers; the next is tried after a failure or a head start."""
     if len(addresses) == 1:
         return await _attempt(addresses[0])
@@ -90,7 +90,7 @@ async def async_connected_to(addresses: list[Any]) -> socket.socket:
     try:
         for others_left in range(len(addresses) - 1, -1, -1):
             attempts.append(asyncio.create_task(_attempt(addresses[len(attempts)])))
-            if winner := await _winner(attempts, _HEAD_START if others_left else None):
+            if winner := await _winner(attempts, _ATTEMPT_DELAY if others_left else None):
                 attempts.remove(winner)
                 return winner.result()
     finally:

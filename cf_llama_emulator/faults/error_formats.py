@@ -15,7 +15,7 @@ EDGE_WAIT = 30
 """Seconds that the edge asks to wait after too many requests."""
 
 
-def written(error: ServiceError, request_id: str) -> Body:
+def error_body(error: ServiceError, request_id: str) -> Body:
     """Return an error's body in the form it is to have."""
     return FORMS[error.form](error, request_id) if error.form else _json(error.body(request_id))
 

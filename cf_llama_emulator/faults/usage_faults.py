@@ -41,7 +41,7 @@ def _billed(factor: float, _: str, events: list[Event]) -> list[Event]:
     return events
 
 
-COUNTS: tuple[Fault, ...] = (
+USAGE_FAULTS: tuple[Fault, ...] = (
     OnEvents(
         "no-usage",
         "leaves out token counts: everywhere, the increments of a stream, or the sum that closes it",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cf_llama_emulator.faults.forms import FORMS, written
+from cf_llama_emulator.faults.error_formats import FORMS, error_body
 from cf_llama_emulator.wire.errors import ServiceError
 from tests.cf_llama_emulator.client import ask_user
 
@@ -111,11 +111,11 @@ def test_every_form_writes_bytes_and_their_type():
         content, kind = FORMS[form](ServiceError(*BUSY), "id")
         assert isinstance(content, bytes)
         assert "/" in kind
-    assert written(ServiceError(*BUSY), "id") == FORMS["envelope"](ServiceError(*BUSY), "id")
+    assert error_body(ServiceError(*BUSY), "id") == FORMS["envelope"](ServiceError(*BUSY), "id")
 
 
 @pytest.mark.parametrize("form", ["", *FORMS])
 def test_half_a_character_in_what_is_quoted_does_not_break_a_form(form):
-    content, _ = written(ServiceError(400, 5007, "No such model \ud800 or task").but(form=form), "id")
+    content, _ = error_body(ServiceError(400, 5007, "No such model \ud800 or task").with_changes(form=form), "id")
     assert content == b"" or b"ud800" in content or b"5007" in content or b"400" in content
     content.decode()

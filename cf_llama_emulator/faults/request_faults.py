@@ -110,7 +110,7 @@ def _prompt_alone(body: Body, _: None) -> Body:
 
 NOTES, REPORTED = "Cloudflare's release notes, contradicted by recorded refusals", "reports of users"
 
-TAKING: tuple[Fault, ...] = (
+REQUEST_FAULTS: tuple[Fault, ...] = (
     OnBody(
         "takes-content",
         "takes messages whose content is null, absent or a list of texts",
