@@ -9,6 +9,7 @@ connections under it, in `http`. On the transport stand `batch`, the service's q
 
 from cf_llama.config.connection import Connection, Timeouts
 from cf_llama.config.gateway import Gateway
+from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
@@ -56,6 +57,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "QuotaExceededError",
+    "RateLimit",
     "RateLimitError",
     "Reply",
     "RequestTimeoutError",

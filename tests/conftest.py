@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cf_llama.config.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
+from cf_llama.transport.limits import gate, registry
 
 try:
     import uvloop
@@ -38,6 +39,13 @@ def no_credentials(request, monkeypatch):
     if "live" not in request.keywords:
         for name in CREDENTIALS:
             monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_limits(monkeypatch):
+    """No test knows what another has learned of limits, and a service that refuses for ever is given up soon."""
+    monkeypatch.setattr(gate, "LONGEST_WAIT", 0.5)
+    registry.forget()
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.config.gateway import LEGACY_HOST, Gateway
+from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.redaction import Redactor
 from cf_llama.protocol.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.version import __version__
@@ -71,6 +72,10 @@ class Connection:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
     max_connections: int = 1000
+    rate_limit: RateLimit | Literal[False] | None = None
+    """None learns the limit from refusals; False neither waits nor learns."""
+    rate_limit_wait: float | None = None
+    """Seconds to wait for a place under the limit; None: for as long as calls are let through, and two minutes more."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gateway: Gateway | None = None
     """A gateway that is spoken to on its own host; an emulator on this machine stands in for that host too."""

@@ -7,12 +7,13 @@ the field then holds: a number for `timeout`, a string for `stop`, an id for `ga
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from pydantic import SecretStr
 
 from cf_llama.config.connection import Timeouts
 from cf_llama.config.gateway import Gateway
+from cf_llama.config.rate_limit import RateLimit
 
 
 class SettingsOptions(TypedDict, total=False):
@@ -27,6 +28,8 @@ class SettingsOptions(TypedDict, total=False):
     timeout: float | Timeouts | Mapping[str, float | None] | None
     max_retries: int | None
     max_connections: int | None
+    rate_limit: int | RateLimit | Mapping[str, float] | Literal[False] | None
+    rate_limit_wait: float | None
     max_tokens: int | None
     temperature: float | None
     top_p: float | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from pydantic import (
     AliasChoices,
@@ -42,6 +42,7 @@ from cf_llama.config.credentials import (
     unwrap_secret,
 )
 from cf_llama.config.gateway import Gateway
+from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.setting_names import unknown_setting
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.errors import InvalidRequestError
@@ -96,6 +97,17 @@ class Settings(BaseModel):
         ge=1,
         le=100_000,
         description="Connections in use at once, shared by models of the same number; further calls wait in turn.",
+    )
+    rate_limit: RateLimit | Literal[False] | None = Field(
+        default=None,
+        description="The account's limit, if you know it: requests a minute, or RateLimit(requests, seconds). None "
+        "learns it from the first refusal. Calls beyond it wait in the order of asking; False sends them all the same.",
+    )
+    rate_limit_wait: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds that a call waits for a place under the limit. None: as long as calls are let through, "
+        "and two minutes more.",
     )
 
     max_tokens: int = _ranged("max_tokens", "Longest answer, in tokens.", facts.DEFAULT_MAX_TOKENS)
@@ -209,6 +221,13 @@ class Settings(BaseModel):
             raise ValueError(f"timeout must be a number of seconds or Timeouts(...), not {type(value).__name__}")  # noqa: TRY004 - as above
         return {"read": value, "stall": value} if isinstance(value, int | float) else value
 
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _one_limit(cls, value: Any) -> Any:
+        if value is True:
+            raise ValueError("rate_limit must be requests a minute, RateLimit(requests, seconds), None or False")
+        return {"requests": value} if isinstance(value, int | float) and value is not False else value
+
     @field_validator("stop", mode="before")
     @classmethod
     def _one_stop(cls, value: Any) -> Any:
@@ -291,6 +310,8 @@ class Settings(BaseModel):
             timeouts=self.timeout,
             max_retries=self.max_retries,
             max_connections=self.max_connections,
+            rate_limit=self.rate_limit,
+            rate_limit_wait=self.rate_limit_wait,
             headers=headers,
             gateway=self.gateway if self.gateway and self.gateway.legacy_host else None,
             user_agent=user_agent,

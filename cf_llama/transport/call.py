@@ -14,11 +14,20 @@ from typing import Any, Protocol
 import pydantic_core
 
 from cf_llama.config.connection import Connection
-from cf_llama.protocol.errors import BadResponseError, RequestTimeoutError, WorkersAIError
+from cf_llama.protocol.errors import (
+    LONGEST_RETRY_AFTER,
+    BadResponseError,
+    CapacityError,
+    RateLimitError,
+    RequestTimeoutError,
+    WorkersAIError,
+)
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.response import ErrorReader, Reader, ResponseReader
 from cf_llama.transport.connection_errors import connection_error, kinds
 from cf_llama.transport.decompression import CODINGS, Decompressor
+from cf_llama.transport.limits.admission import Admission
+from cf_llama.transport.limits.registry import gate_of
 from cf_llama.transport.retry import Backoff
 
 _SHORTEST_TIMEOUT = 0.001  # seconds; some are always left, so that the wait itself says what is over
@@ -48,6 +57,8 @@ class Call:
 
     query = ""
     """What follows the route."""
+    counts = True
+    """Whether the request counts for the account's rate limit."""
 
     def __init__(self, connection: Connection, request: Request, *, stream: bool = False) -> None:
         self._connection = connection
@@ -62,6 +73,8 @@ class Call:
         self._decompressor: Decompressor | None = None
         self._end_deadline = inf  # when to stop waiting for the end of an answer of which nothing is missing
         self._error: WorkersAIError | None = None
+        gate = gate_of(connection, request.model) if self.counts else None
+        self.admission = Admission(gate, self._deadline, connection.rate_limit_wait) if gate else None
 
     def _make_reader(self, status: int, headers: Mapping[str, str]) -> Reader:
         """What reads an answer that is no refusal."""
@@ -97,6 +110,8 @@ class Call:
         headers = self._redactor.headers(response.headers)  # names in lower case, as both libraries give them
         read = self._make_reader if response.is_success else ErrorReader
         self._reader = read(response.status_code, headers)
+        if self.admission and response.is_success:
+            self.admission.admitted()
         packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
         self._decompressor = Decompressor() if packed else None
 
@@ -161,6 +176,9 @@ class Call:
             if not _is_connection_error(error):
                 raise
             self._error = self._redactor.error(self._translate(error))
+        finally:
+            if self.admission:
+                self.admission.end(self._error, answered=self._reader is not None)
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.
@@ -170,6 +188,8 @@ class Call:
         """
         if self._error is None:
             raise BadResponseError("the attempt ended with neither an answer nor an error")
+        if self._waits_for_a_place(self._error):
+            return 0.0
         self._attempts += 1
         pause = None if self._reader and self._reader.delivered else self._backoff.pause(self._attempts, self._error)
         if pause is None or monotonic() + pause > self._deadline:
@@ -178,6 +198,16 @@ class Call:
             finally:
                 self._error = None  # it must not keep itself alive by this frame
         return pause
+
+    def _waits_for_a_place(self, error: WorkersAIError) -> bool:
+        """Whether a refusal is no attempt: the call keeps its place in the line, and is sent when the limit allows."""
+        if not self.admission or not self._connection.max_retries or not error.is_retryable:
+            return False
+        if (error.retry_after or 0) > LONGEST_RETRY_AFTER or error.status is None:
+            return False
+        if isinstance(error, CapacityError):
+            return self.admission.others > 0 and error.retry_after is None
+        return type(error) is RateLimitError
 
     def _translate(self, error: Exception) -> WorkersAIError:
         """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""

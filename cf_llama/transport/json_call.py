@@ -97,6 +97,7 @@ class JSONCall(Call):
 
     def __init__(self, connection: Connection, request: JSONRequest) -> None:
         self._repeatable = request.repeatable
+        self.counts = not request.repeatable  # to ask for results does not count for the rate limit
         self._sent = True
         super().__init__(connection, request)
 

@@ -83,6 +83,8 @@ class Transport:
         client = self._client()
         while True:
             with call.attempt():
+                if call.admission:
+                    call.admission.enter()
                 with closing(_attempt(call, client)) as deltas:
                     for delta in deltas:
                         yield delta
@@ -94,6 +96,8 @@ class Transport:
         client = await self._async_client()
         while True:
             with call.attempt():
+                if call.admission:
+                    await call.admission.aenter()
                 async with aclosing(_aattempt(call, client)) as deltas:
                     async for delta in deltas:
                         yield delta

@@ -1,0 +1,101 @@
+"""The pace of a limit that refills steadily: a token bucket on the service's side, followed on ours. Pure."""
+
+from __future__ import annotations
+
+_OPTIMISM = 1.02  # faster than the rate that was measured, so that a refusal measures it anew
+_PATIENCE = 60  # requests admitted in a row, after which the rate seems to have risen
+_TOLD = 0.995
+_UNEVEN = 0.06  # seconds by which requests overtake each other
+_FEW, _MANY = 8, 20  # requests that measure a rate roughly, and well
+_REMEMBERED = 300  # requests over which it is measured
+_DEAD, _STILLBORN = 6, 3  # refusals in a row, later and at first, after which this is no bucket
+
+
+class Bucket:
+    """Tokens that refill at a rate.
+
+    Args:
+        rate: Tokens a second.
+        capacity: The most there can be.
+        emptied_at: When there were none.
+        is_told: Whether rate and capacity are certain, so that no refusal is needed to measure them.
+    """
+
+    def __init__(self, rate: float, capacity: float, emptied_at: float, *, is_told: bool) -> None:
+        self.rate, self.capacity = rate, capacity
+        self._at = emptied_at
+        self._refused_at = self._learned_at = emptied_at
+        self._is_told = is_told
+        self._admitted = 0
+        self._dead, self._has_admitted = 0, False
+        self._total = self._time = 0.0
+        self._told_rate = rate
+        self._tokens = -self._reserve
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the next request has to wait, as of the last look."""
+        return self._tokens < 1
+
+    def ready_at(self, now: float) -> float:
+        """When there is a token."""
+        self._refill(now)
+        return now if self._tokens >= 1 else now + (1 - self._tokens) / self._pace
+
+    def take(self, now: float) -> None:
+        """Use a token."""
+        self._refill(now)
+        self._tokens -= 1
+
+    def give_back(self) -> None:
+        """A token was not used."""
+        self._tokens += 1
+
+    def admitted(self) -> None:
+        """A request was admitted."""
+        self._admitted += 1
+        self._dead, self._has_admitted = 0, True
+        if self._is_told:
+            self.rate = min(self._told_rate, self.rate * 1.002)
+
+    def refused(self, sent_at: float, now: float, retry_after: float | None) -> bool:
+        """A request was refused, so the bucket was empty when it was sent; returns whether it is none after all."""
+        if sent_at < self._learned_at:  # it was on its way when the last refusal became known
+            return False
+        self._learned_at = now
+        self._dead += 1
+        self._tokens, self._at = min(self._tokens, -self._reserve - (retry_after or 0) * self._pace), now
+        elapsed = sent_at - self._refused_at
+        if elapsed > 0:
+            self._measure(elapsed)
+            self._refused_at, self._admitted = sent_at, 0
+        return self._dead >= (_DEAD if self._has_admitted else _STILLBORN)
+
+    @property
+    def _reserve(self) -> float:
+        """Tokens left on the service's side, as requests do not arrive as evenly as they are sent."""
+        return 1 + self.rate * _UNEVEN
+
+    def _measure(self, elapsed: float) -> None:
+        """Learn from what was admitted between two refusals."""
+        if self._is_told or self._dead > 1:
+            self.rate *= 0.97
+            return
+        measured = self._admitted / elapsed
+        if self._admitted >= _MANY and abs(measured - self.rate) > 0.3 * self.rate:  # it was changed
+            self._total, self._time = 0.0, 0.0
+        kept = 1 - min(1.0, self._admitted / _REMEMBERED)
+        self._total, self._time = self._total * kept + self._admitted, self._time * kept + elapsed
+        if self._total >= _FEW:
+            self.rate = self._total / self._time
+
+    @property
+    def _pace(self) -> float:
+        if self._is_told:
+            return self.rate * _TOLD
+        return self.rate * min(2.0, _OPTIMISM * 1.01 ** max(0, self._admitted - _PATIENCE))
+
+    def _refill(self, now: float) -> None:
+        if now > self._at:
+            self._tokens = min(self.capacity, self._tokens + (now - self._at) * self._pace)
+            self._at = now

@@ -1,0 +1,283 @@
+"""Lets the calls of one account and model through in the order of asking, as its limits allow.
+
+One gate serves all threads and event loops of a process: the first call in the line waits for its time, the others for
+their turn. Whoever leaves the line (answered, cancelled, timed out) wakes the next at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from math import inf
+from threading import Lock
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from cf_llama.config.rate_limit import RateLimit
+from cf_llama.protocol.errors import (
+    CapacityError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServiceError,
+    WorkersAIError,
+)
+from cf_llama.transport.limits.capacity import Capacity
+from cf_llama.transport.limits.rate import RatePacer, Sent
+
+if TYPE_CHECKING:
+    from cf_llama.transport.limits.admission import Admission
+
+_log = logging.getLogger("cf_llama.limits")
+
+LONGEST_WAIT = 120.0
+"""Seconds after which a call gives up, if no other call was let through meanwhile."""
+_FEW = 5  # calls at once that need no watching while no limit is known
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is known of the limits of an account and model in this process. Plain data."""
+
+    requests: int | None
+    """Requests in a window: told, or learned from refusals; None while no refusal was seen."""
+    window: float | None
+    """Seconds of the window; None while it is not known."""
+    counting: str
+    """How the service counts, as far as it has shown: unknown, sliding, fixed or bucket."""
+    used: int
+    """Requests sent in the current window."""
+    waiting: int
+    """Calls that wait for a place."""
+    next_place: float | None
+    """Seconds until the next call is let through; None where that depends on an answer that is under way."""
+    under_way: int
+    """Requests that are being answered."""
+    capacity: int | None
+    """Requests at once that the service has capacity for; None while it refused none."""
+    quota_until: float | None
+    """Seconds since 1970 at which the account's free allocation begins anew; None while it is not used up."""
+
+
+class Gate:
+    """The line of one account and model.
+
+    Args:
+        limit: The rate limit, if it is known.
+        documented: Requests a minute that the service is documented to admit.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, limit: RateLimit | None, documented: int | None, clock: Callable[[], float] = monotonic) -> None:
+        self._lock = Lock()
+        self._clock = clock
+        self._rate = RatePacer(limit, documented, offset=time() - clock())
+        self._capacity = Capacity()
+        self._line: list[tuple[int, Admission]] = []
+        self._numbers = count()
+        self._moved_at = -inf  # when a call was let through
+        self._is_pacing = False
+        self._is_quiet = limit is None  # no limit is known and none has shown: calls are only counted
+
+    def limits(self) -> Limits:
+        """What is known now."""
+        with self._lock:
+            now = self._clock()
+            ready = self._rate.ready_at(now)
+            capacity = self._capacity
+            return Limits(
+                requests=self._rate.requests,
+                window=self._rate.window,
+                counting=self._rate.counting.value,
+                used=self._rate.used,
+                waiting=len(self._line),
+                next_place=None if ready == inf or not capacity.is_free else ready - now,
+                under_way=capacity.under_way,
+                capacity=None if capacity.most == inf else int(capacity.most),
+                quota_until=None,
+            )
+
+    def delay(self, admission: Admission, *, has_waited: bool) -> float:
+        """Seconds to wait before asking again; 0 where the call is let through.
+
+        Args:
+            admission: The call.
+            has_waited: Whether the call has waited since it asked last, so that answers could be read meanwhile.
+
+        Raises:
+            RateLimitError: the call has waited for as long as it may.
+            RequestTimeoutError: the time for the whole call is over.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._is_quiet and self._capacity.under_way < _FEW and admission.sent is None and not self._line:
+                self._capacity.under_way += 1
+                self._rate.count(now)
+                admission.counted_at = now
+                return 0.0
+            if admission.sent is not None:  # another call has let it through
+                return 0.0
+            if has_waited:
+                self._rate.look(now)
+            if not self._line and self._is_ready(now):
+                self._let_through(admission, now)
+                return 0.0
+            if admission.number is None:
+                admission.number, admission.asked_at = next(self._numbers), now
+            if not admission.is_in_line:
+                admission.is_in_line = True
+                heapq.heappush(self._line, (admission.number, admission))
+                self._rate.waiting = len(self._line)
+            wakes = self._advance(now)
+            seconds = self._seconds(admission, now) if admission.is_in_line else 0.0
+        _call(wakes)
+        return seconds
+
+    def leave(self, admission: Admission) -> None:
+        """A call waits no longer, or was let through and has sent nothing."""
+        with self._lock:
+            now = self._clock()
+            self._remove(admission)
+            if admission.counted_at is not None:
+                admission.counted_at = None
+                self._capacity.under_way -= 1
+            if admission.sent is not None:
+                self._rate.unsent(admission.sent, now)
+                self._capacity.end(answered=False)
+                admission.sent = None
+            wakes = self._advance(now)
+        _call(wakes)
+
+    def admitted(self, admission: Admission) -> None:
+        """The service has begun to answer."""
+        if admission.is_heard or admission.sent is None:
+            return
+        admission.is_heard = True
+        with self._lock:
+            now = self._clock()
+            self._rate.admitted(admission.sent, now)
+            wakes = self._advance(now) if self._line else ()
+        _call(wakes)
+
+    def end(self, admission: Admission, error: WorkersAIError | None, *, answered: bool) -> None:
+        """A request has ended.
+
+        Args:
+            admission: Whose.
+            error: How it failed, if it did.
+            answered: Whether the service has answered it, be it with an error.
+        """
+        with self._lock:
+            if admission.counted_at is not None:
+                if error is None or self._is_of_no_limit(error):
+                    admission.counted_at = None
+                    self._capacity.under_way -= 1
+                    wakes = self._advance(self._clock()) if self._line else ()
+                    _call(wakes)
+                    return
+                admission.sent = self._rate.recall(admission.counted_at, self._clock())
+                admission.counted_at = None
+            sent, admission.sent = admission.sent, None
+            if sent is None:
+                return
+            self._is_quiet = self._is_quiet and (error is None or self._is_of_no_limit(error))
+            now = self._clock()
+            self._capacity.end(answered=answered and error is None)
+            admission.others = self._capacity.under_way + len(self._line)
+            self._learn(sent, error, now, is_heard=admission.is_heard, answered=answered)
+            admission.is_heard = False
+            wakes = self._advance(now) if self._line else ()
+        _call(wakes)
+
+    @staticmethod
+    def _is_of_no_limit(error: WorkersAIError) -> bool:
+        return not isinstance(error, RateLimitError | ServiceError) or isinstance(error, QuotaExceededError)
+
+    def _learn(self, sent: Sent, error: WorkersAIError | None, now: float, *, is_heard: bool, answered: bool) -> None:
+        if type(error) is RateLimitError:
+            self._rate.refused(sent, now, error.retry_after)
+            if not self._is_pacing and self._rate.is_closed:
+                self._is_pacing = True
+                _log.debug("the rate limit is reached: %d requests in this window, calls wait", self._rate.used)
+            return
+        if not is_heard:
+            (self._rate.admitted if answered else self._rate.forgotten)(sent, now)
+        if isinstance(error, CapacityError):
+            self._capacity.refused(now)
+        elif isinstance(error, ServiceError):
+            self._capacity.failed(now)
+
+    def _is_ready(self, now: float) -> bool:
+        return self._capacity.is_free and self._rate.ready_at(now) <= now
+
+    def _let_through(self, admission: Admission, now: float) -> None:
+        admission.sent = self._rate.send(now)
+        admission.is_heard = False
+        self._capacity.begin()
+        self._moved_at = now
+        if admission.asked_at is not None:
+            admission.waited += now - admission.asked_at
+            admission.asked_at = None
+
+    def _advance(self, now: float) -> list[Callable[[], object]]:
+        """Let through whoever may go; returns what wakes them, and the one who is first now."""
+        wakes: list[Callable[[], object]] = []
+        while self._line and self._is_ready(now):
+            _, first = heapq.heappop(self._line)
+            first.is_in_line = False
+            self._rate.waiting = len(self._line)
+            self._let_through(first, now)
+            wakes.append(first.wake)
+        if self._line:
+            wakes.append(self._line[0][1].wake)
+        elif self._is_pacing and not self._rate.is_closed:
+            self._is_pacing = False
+            _log.debug("no call waits for the rate limit any more")
+        return wakes
+
+    def _remove(self, admission: Admission) -> None:
+        if admission.is_in_line:
+            admission.is_in_line = False
+            self._line = [entry for entry in self._line if entry[1] is not admission]
+            heapq.heapify(self._line)
+            self._rate.waiting = len(self._line)
+
+    def _seconds(self, admission: Admission, now: float) -> float:
+        """How long a call in the line waits for its turn."""
+        longest = admission.longest_wait
+        asked_at = now if admission.asked_at is None else admission.asked_at
+        end = max(asked_at, self._moved_at) + LONGEST_WAIT if longest is None else asked_at + longest
+        if now >= min(end, admission.deadline):
+            self._remove(admission)
+            raise self._too_late(admission, now, is_over=now >= admission.deadline)
+        if self._line[0][1] is admission:
+            ready = self._rate.ready_at(now) if self._capacity.is_free else inf
+            return min(ready, end, admission.deadline) - now
+        return min(end, admission.deadline) - now
+
+    def _too_late(self, admission: Admission, now: float, *, is_over: bool) -> WorkersAIError:
+        waited = admission.waited + now - (now if admission.asked_at is None else admission.asked_at)
+        ready = self._rate.ready_at(now)
+        rate = self._rate
+        limit = f" of {rate.requests:,} requests" if rate.requests else ""
+        limit += f" in {rate.window:g} s" if limit and rate.window else ""
+        ahead = sum(number < (admission.number or 0) for number, _ in self._line)
+        ask_again = None if ready == inf else max(0.0, ready - now) + _turns(ahead, rate)
+        when = "" if ask_again is None else f"; ask again in {ask_again:.0f} s"
+        text = f"no place under the rate limit{limit} after {waited:.1f} s; {len(self._line):,} calls wait{when}"
+        if is_over:
+            return RequestTimeoutError(f"the time for the whole call is over: {text}", is_retryable=False)
+        return RateLimitError(f"{text}, or set rate_limit_wait", retry_after=ask_again, is_retryable=True)
+
+
+def _turns(ahead: int, rate: RatePacer) -> float:
+    """Seconds that the calls ahead in the line take, as far as the limit is known."""
+    return ahead // rate.requests * rate.window if rate.requests and rate.window else 0.0
+
+
+def _call(wakes: Iterator[Callable[[], object]] | list[Callable[[], object]] | tuple[()]) -> None:
+    for wake in wakes:
+        wake()

@@ -1,0 +1,390 @@
+"""When requests under a rate limit may be sent, whichever way the service counts them. Pure: it is given the time.
+
+Whether the service counts fixed windows, any window, or refills a bucket is not documented. Each predicts other times
+at which a request is admitted again after a burst, so single requests (probes) at those times tell which it is. Until
+a limit shows, few requests are on trial at a time, so that a refusal is known before many have followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from math import ceil, inf, isfinite
+
+from cf_llama.config.rate_limit import MINUTE, RateLimit
+from cf_llama.transport.limits.bucket import Bucket
+from cf_llama.transport.limits.trial import LONGEST_REFUSAL_TIME, Trial
+
+_PROBE_INTERVAL = 0.7  # seconds between probes while the window is unknown, or this share of the time since the burst:
+_PROBE_GROWTH = 0.06
+_KNOWN_PROBE_INTERVAL = 0.95  # the same where the limit is known, and only the way of counting is not
+_PROBE_SHARE = 0.018  # and such a share of all requests may be refused probes
+_FIRST_PROBE = 0.25  # seconds after the limit was reached, when a bucket holds a little again
+_LONGEST_MARGIN = 0.15
+_MARGIN = 0.02  # seconds by which clocks and ways differ
+_MANY = 2000  # requests counted before old ones are forgotten
+_MORE, _ENOUGH = 1.3, 4  # requests admitted beyond what a bucket would hold show that it is none
+_WHOLE = 0.6  # share of the limit that, admitted at once after a pause, shows a window rather than a bucket
+
+
+class Counting(Enum):
+    """How the service counts, as far as it has shown."""
+
+    UNKNOWN = "unknown"
+    SLIDING = "sliding"
+    """Any window, or windows that begin with the first request: a burst is admitted again one window after itself."""
+    FIXED = "fixed"
+    BUCKET = "bucket"
+
+
+class Sent:
+    """One request on its way."""
+
+    __slots__ = ("at", "epoch")
+
+    def __init__(self, at: float, epoch: int) -> None:
+        self.at = at
+        """When it was sent, in seconds of the pacer's clock."""
+        self.epoch = epoch
+
+
+class RatePacer:
+    """Decides when the next request may be sent.
+
+    Args:
+        limit: The limit, if you know it; it is never exceeded. None learns it from refusals.
+        documented: Requests a minute that the service is documented to admit; beyond them it is approached slowly.
+        offset: Seconds to add to the pacer's clock to get seconds since 1970, in which fixed windows may be aligned.
+    """
+
+    def __init__(self, limit: RateLimit | None = None, documented: int | None = None, offset: float = 0.0) -> None:
+        self._limit, self._offset = limit, offset
+        self.requests: int | None = limit.requests if limit else None
+        """Requests in a window: told, or learned."""
+        self.window: float | None = limit.seconds if limit else None
+        """Seconds: told, or learned."""
+        self.counting = Counting.UNKNOWN
+        self.waiting = 0
+        """Calls that wait, as the gate counts them: many allow more probes."""
+        self._trial = Trial(documented)
+        self._bucket: Bucket | None = None
+        self._epoch = 0
+        self._opened = -inf  # when this window's first request was sent
+        self._earliest = -inf  # before that, when a request was refused for the last time
+        self._sends: list[float] = []  # of this window, refused ones left out
+        self._previous: list[float] = []
+        self._closed_at: float | None = None
+        self._unheard: set[Sent] = set()  # of a tentative window
+        self._tentative = False  # a probe was admitted, and whether a whole window follows it is not yet known
+        self._early = False  # it was admitted before a sliding window would have
+        self._shortest = 0.0  # of what the window's length may be
+        self._full = False  # a request beyond the limit was refused in this window
+        self._is_aligned = False  # windows begin at multiples of their length since 1970
+        self._margin = 0.03  # seconds by which requests overtake each other
+        self._trickles = 0
+        self._probe: Sent | None = None
+        self._probe_at = inf
+        self._probes = 0  # refused since the limit was reached
+        self._probed = 0  # refused in all
+        self._sent = 0
+
+    @property
+    def used(self) -> int:
+        """Requests admitted, or on their way, in the current window."""
+        return len(self._sends)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the limit is known to be reached."""
+        return self._closed_at is not None or (self._bucket is not None and self._bucket.is_empty)
+
+    def ready_at(self, now: float) -> float:
+        """When the next request may be sent; infinite until something is heard of a probe that is on its way."""
+        if self._bucket:
+            return self._bucket.ready_at(now)
+        if self._window_is_over(now):
+            self._begin_next(now)
+        if self._closed_at is not None:
+            return inf if self._probe else max(now, self._probe_at)
+        if self._is_used_up():
+            if self._tentative:
+                self._confirm()
+            self._close(now)
+            return self.ready_at(now)
+        return max(self._trial_ready_at(now), self._sliding_ready_at(now))
+
+    def count(self, now: float) -> None:
+        """Count a request as sent while no limit is in sight; `recall` it if the service refuses it all the same."""
+        self._sends.append(now)
+        if len(self._sends) > _MANY and self._sends[0] < now - MINUTE:
+            self._forget_old(now)
+
+    def recall(self, at: float, now: float) -> Sent:
+        """A request that was only counted."""
+        self._forget_old(now)
+        self._opened = self._sends[0] if self._sends else at
+        return Sent(at, self._epoch)
+
+    def _forget_old(self, now: float) -> None:
+        self._sends = [sent for sent in self._sends if sent >= now - MINUTE]
+
+    def look(self, now: float) -> None:
+        """All answers that have arrived by now have been read."""
+        self._trial.age(now)
+
+    def send(self, now: float) -> Sent:
+        """Count a request as sent."""
+        sent = Sent(now, self._epoch)
+        self._sent += 1
+        if self._bucket:
+            self._bucket.take(now)
+            return sent
+        if not self._sends and self._closed_at is None and self.counting is not Counting.FIXED:
+            self._opened = now
+        if self._closed_at is not None:
+            self._probe = sent
+        else:
+            self._sends.append(now)
+            if self.requests is None and len(self._sends) > _MANY and self._sends[0] < now - MINUTE:
+                self._forget_old(now)
+        self._trial.add(sent, now)
+        if self._tentative:
+            self._unheard.add(sent)
+        return sent
+
+    def admitted(self, sent: Sent, now: float) -> None:
+        """The service has begun to answer a request, so it has counted it."""
+        self._trial.heard(sent, now)
+        self._unheard.discard(sent)
+        if self._bucket:
+            self._bucket.admitted()
+        elif sent is self._probe:
+            self._reopen(sent)
+        if self._tentative and self._proves_a_window(now):
+            self._confirm()
+
+    def forgotten(self, sent: Sent, now: float) -> None:
+        """Nothing will be heard of a request: it was cancelled, or the connection failed."""
+        self._trial.forgotten(sent)
+        self._unheard.discard(sent)
+        if sent is self._probe:
+            self._probe, self._probe_at = None, now
+
+    def unsent(self, sent: Sent, now: float) -> None:
+        """A request was counted as sent, and was not: its place is free."""
+        self._sent -= 1
+        if self._bucket:
+            self._bucket.give_back()
+        elif sent.epoch == self._epoch and sent.at in self._sends:
+            self._sends.remove(sent.at)
+        self.forgotten(sent, now)
+
+    def refused(self, sent: Sent, now: float, retry_after: float | None = None) -> None:
+        """The service has refused a request because of the limit.
+
+        Args:
+            sent: The request.
+            now: The time.
+            retry_after: Seconds after which the service wants to be asked again.
+        """
+        self._trial.refused(sent, now - sent.at)
+        self._unheard.discard(sent)
+        if self._bucket:
+            if self._bucket.refused(sent.at, now, retry_after):
+                self._bucket, self.counting = None, Counting.UNKNOWN
+                self._confirm()  # what was admitted before was a whole window, smaller than thought
+                self.requests = max(1, len(self._sends))
+                self._close(now)
+            return
+        if sent is self._probe:
+            self._probe, self._earliest = None, sent.at
+            self._probes += 1
+            self._probed += 1
+            self._schedule(now)
+        elif sent.epoch == self._epoch:
+            if sent.at in self._sends:
+                self._sends.remove(sent.at)
+            self._reached(sent, now)
+        if retry_after is not None and self._closed_at is not None:
+            self._probe_at = now + retry_after
+
+    def _reached(self, sent: Sent, now: float) -> None:
+        """Learn from the first refusals of a window."""
+        admitted = len(self._sends)
+        if self._closed_at is not None:
+            self.requests = min(self.requests or admitted, max(admitted, 1))
+        elif self._tentative and self.requests and admitted < _WHOLE * self.requests:
+            self._trickle(sent)
+        else:
+            keeps = self._tentative and self._limit is not None  # the window may have begun before the probe
+            if self._tentative:
+                self._confirm()
+            elif self.counting is Counting.SLIDING:
+                self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
+            self._full = True
+            self.requests = self.requests if keeps else max(admitted, 1)
+            self._close(now)
+
+    def _trickle(self, sent: Sent) -> None:
+        """A probe was admitted, and not many after it: a bucket, or a sliding window after a burst that took long."""
+        self._trickles += 1
+        if self.window and self._limit:
+            rate = self._limit.requests / self.window
+        else:
+            rate = len(self._sends) / max(sent.at - self._drained_at, 0.001)
+        self.counting = Counting.BUCKET
+        self._tentative, self._closed_at = False, None
+        capacity = float(self.requests or 1)
+        self._bucket = Bucket(rate, capacity, sent.at, is_told=self._limit is not None)
+
+    def _close(self, now: float) -> None:
+        if self._opened == -inf and self._sends:
+            self._opened = self._sends[0]
+        self._closed_at = self._drained_at = now
+        self._burst_at = self._opened
+        self._tentative, self._probes = False, 0
+        self._earliest = now
+        self._schedule(now)
+
+    def _reopen(self, sent: Sent) -> None:
+        """A probe was admitted: a new window has begun, or a bucket holds a little again."""
+        gap, shortest = sent.at - self._opened, self._earliest - self._opened
+        whole = ceil(shortest)
+        self._is_aligned = whole > 0 and -_MARGIN <= self._next_multiple(self._earliest, whole) - sent.at <= _MARGIN / 2
+        if self._limit is None:
+            self._learn_window(gap, shortest)
+        elif self.window:
+            self._early = gap < self.window * (1 - _MARGIN)
+        if self._closed_at is not None:
+            self._drained_at = self._closed_at
+        self._begin(sent.at, self._sends)
+        self._sends, self._opened = [sent.at], sent.at
+        sent.epoch = self._epoch
+        self._tentative = self.counting is Counting.UNKNOWN or self._limit is None
+
+    def _learn_window(self, gap: float, shortest: float) -> None:
+        if self.window is None or gap < self.window * (1 - _MARGIN):
+            self.window, self._shortest = gap, shortest
+        elif shortest > self.window * (1 + _MARGIN):  # the first gap was only the rest of a window
+            self.window, self._shortest, self._early = gap, shortest, True
+        else:
+            self._shortest = max(self._shortest, min(shortest, self.window))
+
+    def _begin_next(self, now: float) -> None:
+        """A window that is known begins after the last one, however long nothing was sent."""
+        window, opened = self.window or 0.0, self._opened
+        if self.counting is Counting.UNKNOWN and self._probes:
+            self.counting = Counting.SLIDING  # no request was admitted before
+        self._begin(now, self._sends)
+        if self.counting is Counting.FIXED:
+            self._opened = opened + window * ((now - opened) // window)
+
+    def _begin(self, now: float, previous: list[float]) -> None:
+        self._epoch += 1
+        self._unheard.clear()
+        self._previous = previous
+        self._sends = []
+        self._opened = now
+        self._closed_at, self._probe, self._probe_at = None, None, inf
+        self._full, self._trickles, self._tentative = False, 0, False
+
+    def _confirm(self) -> None:
+        self._tentative = False
+        if self._early:
+            self.counting = Counting.FIXED
+        elif self.counting is Counting.UNKNOWN:
+            self.counting = Counting.SLIDING
+
+    def _proves_a_window(self, now: float) -> bool:
+        """Whether more has been admitted since the probe than a bucket could hold."""
+        young = sum(sent.at > now - LONGEST_REFUSAL_TIME for sent in self._unheard)
+        heard, refilled = len(self._sends) - young, self._refilled(now)
+        return heard >= (_WHOLE * (self.requests or 1) if refilled is None else _MORE * refilled + _ENOUGH)
+
+    def _refilled(self, now: float) -> float | None:
+        """What a bucket would hold since the limit was reached; None where its rate is not known."""
+        if self._limit is None or not self.window:
+            return None
+        return self._limit.requests / self.window * (now - self._burst_at)
+
+    def _window_is_over(self, now: float) -> bool:
+        if self._limit is None or not self.window or not self._sends or self._tentative or self._probe:
+            return False
+        return now >= self._opened + self.window + _MARGIN
+
+    def _is_used_up(self) -> bool:
+        if self.requests is None or len(self._sends) < self.requests:
+            return False
+        may_grow = self._limit is None or self.requests < self._limit.requests
+        return self._full or not may_grow
+
+    def _trial_ready_at(self, now: float) -> float:
+        if self.requests is None:
+            return self._trial.ready_at(now)
+        if self._tentative:
+            most = max(1, len(self._sends) - len(self._trial))
+            refilled = self._refilled(now)
+            if refilled is not None and len(self._sends) > _MORE * refilled + _ENOUGH:
+                most = 1
+            return self._trial.ready_at(now, most=most)
+        if len(self._sends) >= self.requests:  # beyond the limit that was learned: it may have been raised
+            return self._trial.ready_at(now, most=max(1, (len(self._sends) - self.requests) // 2))
+        return now
+
+    def _sliding_ready_at(self, now: float) -> float:
+        """One window after the request that takes up the room which this one needs."""
+        if self.requests is None or not self.window or self.counting is Counting.FIXED or self._early:
+            return now
+        place = len(self._previous) + len(self._sends) - self.requests
+        if 0 <= place < len(self._previous):
+            return max(now, self._previous[place] + self.window + self._margin)
+        return now
+
+    def _schedule(self, now: float) -> None:
+        """Set the time of the next probe: the first at which some way of counting admits a request."""
+        self._probe_at = min(time for time in self._probe_times(now) if time > now)
+
+    def _probe_times(self, now: float) -> Iterator[float]:
+        closed = now if self._closed_at is None else self._closed_at
+        if self.window and self.counting in {Counting.FIXED, Counting.SLIDING}:
+            yield from self._predicted(now)
+            return
+        if self._limit and self.window and self.requests:
+            yield self._opened + self.window + _MARGIN
+            yield closed + 1.5 * self.window / self.requests + _MARGIN
+            yield self._next_multiple(now, self.window)
+            budget = max(1.0, _PROBE_SHARE * (self._sent + self.waiting) - self._probed)
+            yield now + max(_KNOWN_PROBE_INTERVAL, self.window / budget)
+            return
+        if self.window:
+            predicted = self._opened + self.window
+            yield predicted
+            if now < predicted:
+                return
+        yield closed + _FIRST_PROBE
+        yield now + max(_PROBE_INTERVAL, _PROBE_GROWTH * (now - closed))
+
+    def _predicted(self, now: float) -> Iterator[float]:
+        """When a window that is known to be one begins: by the clock, by the middle of what is possible, at the end."""
+        window = self.window or 0.0
+        latest = self._opened + window + _MARGIN
+        if self._limit is None:
+            whole = ceil(self._shortest)
+            if whole <= window and whole > 0:
+                if self._is_aligned:
+                    multiple = self._next_multiple(max(now, self._opened + self._shortest), whole)
+                    if multiple < latest:
+                        yield multiple
+                yield self._opened + whole + _MARGIN
+            middle = (max(now, self._opened + self._shortest) + latest) / 2
+            if latest - middle > 4 * _MARGIN:
+                yield middle
+        yield latest
+        if now >= latest:
+            late = now - latest
+            yield now + max(0.1, min(_PROBE_INTERVAL, late), _PROBE_GROWTH * late)
+
+    def _next_multiple(self, now: float, window: float) -> float:
+        """The next beginning of a window that is aligned with the clock."""
+        begins = ceil((now + self._offset) / window) * window - self._offset + _MARGIN
+        return begins if begins > now and isfinite(begins) else now + window

@@ -1,0 +1,43 @@
+"""The gates of this process: one for each account, model and gateway, whichever thread or event loop calls."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock
+
+from cf_llama.config.connection import Connection
+from cf_llama.transport.limits.gate import Gate
+
+DOCUMENTED = 300
+"""Requests a minute that an account may send (Cloudflare docs: Workers AI limits, text generation)."""
+_SERVICE_HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
+_GATEWAY_ID = "cf-aig-gateway-id"
+
+_lock = Lock()
+_gates: dict[tuple[object, ...], Gate] = {}
+
+
+def gate_of(connection: Connection, model: str) -> Gate | None:
+    """The gate that calls over this connection share; None where `rate_limit` is False."""
+    limit = connection.rate_limit
+    if limit is False:
+        return None
+    gateway = connection.gateway.id if connection.gateway else connection.headers.get(_GATEWAY_ID)
+    key = (connection.base_url, connection.account_id, model, gateway, limit)
+    gate = _gates.get(key)
+    if gate is None:
+        documented = DOCUMENTED if connection.host in _SERVICE_HOSTS else None
+        with _lock:
+            gate = _gates.setdefault(key, Gate(limit, documented))
+    return gate
+
+
+def forget() -> None:
+    """Forget what is known of all limits, as a new process does."""
+    global _lock  # noqa: PLW0603 - in a forked child, another thread of the parent may have held it
+    _lock = Lock()
+    _gates.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)
