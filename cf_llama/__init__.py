@@ -35,6 +35,8 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
 from cf_llama.protocol.reply import Delta, Reply, ResponseMetadata, ToolCall, Usage
 from cf_llama.protocol.request import ChatRequest
+from cf_llama.transport.limits.gate import Limits
+from cf_llama.transport.limits.registry import forget_limits
 from cf_llama.transport.transport import Transport
 from cf_llama.version import __version__
 
@@ -53,6 +55,7 @@ __all__ = [
     "InvalidRequestError",
     "JSONModeError",
     "JournalError",
+    "Limits",
     "MissingCredentialsError",
     "NotFoundError",
     "PermissionDeniedError",
@@ -73,4 +76,5 @@ __all__ = [
     "Usage",
     "WorkersAIError",
     "__version__",
+    "forget_limits",
 ]

@@ -14,6 +14,8 @@ from cf_llama.config.credentials import SECRETS, wrap_secrets
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
+from cf_llama.transport.limits.gate import Limits
+from cf_llama.transport.limits.registry import limits_of
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"
@@ -54,6 +56,10 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
         defer_build=True,  # nobody makes one of these
     )
+
+    def limits(self) -> Limits | None:
+        """What this process knows of the account's limits, as plain data; None where `rate_limit` is False."""
+        return limits_of(self.connection(), self.model)
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of Llama 3.

@@ -34,6 +34,8 @@ from pydantic import ConfigDict, Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
 from cf_llama.config.credentials import SECRETS, wrap_secrets
+from cf_llama.transport.limits.gate import Limits
+from cf_llama.transport.limits.registry import limits_of
 from cf_llama.transport.prepare import PreparedCall, prepare
 from llama_index_cf_llama.batch import QueueMethods
 from llama_index_cf_llama.messages import to_wire
@@ -75,7 +77,9 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     `lora` (a fine-tune).
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
-    `max_connections` (1,000), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
+    `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
+    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `reject_if_busy` (False; fail at once
+    instead of waiting for capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
     they are and never closed).
@@ -238,6 +242,10 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
             is_function_calling_model=True,
             model_name=self.model,
         )
+
+    def limits(self) -> Limits | None:
+        """What this process knows of the account's limits, as plain data; None where `rate_limit` is False."""
+        return limits_of(self.connection(), self.model)
 
     @_chat_event
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:

@@ -45,7 +45,7 @@ def no_credentials(request, monkeypatch):
 def no_limits(monkeypatch):
     """No test knows what another has learned of limits, and a service that refuses for ever is given up soon."""
     monkeypatch.setattr(gate, "LONGEST_WAIT", 0.5)
-    registry.forget()
+    registry.forget_limits()
 
 
 @pytest.fixture(scope="session")

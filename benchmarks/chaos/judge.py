@@ -31,8 +31,8 @@ TWICE = {3046, 5024}
 BREAKS = (BadResponseError, ConnectionFailedError, RequestTimeoutError, ServiceError, StreamInterruptedError)
 
 REFUSALS: Mapping[str, type[WorkersAIError]] = {
-    "quota-spent": QuotaExceededError,
-    "quota-spent, status": QuotaExceededError,
+    "error=2041": QuotaExceededError,
+    "error=2041, status": QuotaExceededError,
     "error=10000": AuthenticationError,
     "error=10000, status=403": PermissionDeniedError,
     "error=5006": InvalidRequestError,

@@ -53,7 +53,7 @@ REFUSED_FOR_NOW = (
     *("error=3050", "error=8004, form=openai"),
 )
 REFUSED = (
-    *("quota-spent", "quota-spent, status", "error=10000", "error=10000, status=403", "error=5006", "guardrails"),
+    *("error=2041", "error=2041, status", "error=10000", "error=10000, status=403", "error=5006", "guardrails"),
     *("context-overflow", "page=403", "error=8007, form=embedded", "error=5007, form=run"),
 )
 PLACES = ("byte", "event", "character", "start", "byte@0", "event@5", "byte@9", "character@4", "event@40")

@@ -89,6 +89,8 @@ class Reply:
     model: str = ""
     """The model that was asked for. The service may echo another name for the same one."""
     response_metadata: ResponseMetadata = field(default_factory=ResponseMetadata)
+    waited: float = 0.0
+    """Seconds that the call waited for a place under the account's limits."""
     usage_is_share: bool = False
     """The counts are a share, by length, of what the service told of a whole batch."""
 
@@ -107,6 +109,7 @@ class Reply:
             "ray_id": response_metadata.ray_id,
             "cache_status": response_metadata.cache_status,
             "gateway_log_id": response_metadata.gateway_log_id,
+            "waited_seconds": round(self.waited, 3) or None,
         }
         return {name: value for name, value in known.items() if value not in (None, "")}
 

@@ -191,13 +191,19 @@ class Call:
         if self._waits_for_a_place(self._error):
             return 0.0
         self._attempts += 1
-        pause = None if self._reader and self._reader.delivered else self._backoff.pause(self._attempts, self._error)
+        is_final = self._found_no_place or (self._reader is not None and self._reader.delivered)
+        pause = None if is_final else self._backoff.pause(self._attempts, self._error)
         if pause is None or monotonic() + pause > self._deadline:
             try:
                 raise self._error
             finally:
                 self._error = None  # it must not keep itself alive by this frame
         return pause
+
+    @property
+    def _found_no_place(self) -> bool:
+        """Whether the call has given up waiting for the limit: to wait again is up to the caller."""
+        return type(self._error) is RateLimitError and self._error.status is None
 
     def _waits_for_a_place(self, error: WorkersAIError) -> bool:
         """Whether a refusal is no attempt: the call keeps its place in the line, and is sent when the limit allows."""

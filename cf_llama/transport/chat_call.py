@@ -45,6 +45,8 @@ class ChatCall(Call):
         if end.reply and self._earlier_usage:
             billed = end.reply.usage + self._earlier_usage if end.reply.usage else self._earlier_usage
             end = replace(end, reply=replace(end.reply, usage=billed))
+        if end.reply and self.admission and self.admission.waited:
+            end = replace(end, reply=replace(end.reply, waited=self.admission.waited))
         yield end
 
     def pause(self) -> float:

@@ -16,12 +16,15 @@ from typing import Any
 
 from cf_llama.config.connection import Connection
 from cf_llama.protocol.errors import InvalidRequestError
+from cf_llama.protocol.model import MODEL
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import logs  # noqa: F401 - from here on lines about requests hold no account id
 from cf_llama.transport.call import Call
 from cf_llama.transport.chat_call import ChatCall
 from cf_llama.transport.json_call import JSONCall, JSONRequest, JSONResponse
+from cf_llama.transport.limits.gate import Limits
+from cf_llama.transport.limits.registry import limits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,10 @@ class Transport:
     def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
         return self._adeltas(ChatCall(self.connection, request, stream=request.can_stream))
+
+    def limits(self, model: str = MODEL) -> Limits | None:
+        """What this process knows of the account's limits, as plain data; None where `rate_limit` is False."""
+        return limits_of(self.connection, model)
 
     def post(self, request: JSONRequest) -> JSONResponse:
         """Ask for what is no answer of the model: a page of JSON."""

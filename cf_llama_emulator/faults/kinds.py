@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.limits import UsageCounter
 from cf_llama_emulator.faults.values import NOTHING, Value
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.engine_protocol import Piece
@@ -53,7 +53,7 @@ class OnSettings(Fault):
 class Refusing(Fault):
     """Refuses the request in place of an answer; perhaps only when something is used up."""
 
-    error: Callable[[Spending, Any], ServiceError | None]
+    error: Callable[[UsageCounter, Any], ServiceError | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""What an account has used up."""
+"""What an account has used up: requests in a window, counted in one of three ways, requests at once, and neurons."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -11,29 +12,88 @@ from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.wire.errors import ServiceError
 
 MINUTE, DAY = 60.0, 86_400.0
+COUNTINGS = ("sliding", "fixed", "bucket")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE}
+_RATE = re.compile(r"(\d{1,9})(?:@(\d+(?:\.\d+)?)(ms|s|m))?(?:,\s*(\w+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate limit as it is written: `300`, `300@10s`, `300@60s,fixed`."""
+
+    requests: int
+    seconds: float = MINUTE
+    counting: str = "sliding"
+    """sliding: any window of so many seconds; fixed: windows that begin at multiples of it since 1970; bucket: a token
+    bucket of so many requests that refills within the window."""
+
+    def __str__(self) -> str:
+        counting = "" if self.counting == "sliding" else f",{self.counting}"
+        window = "" if self.seconds == MINUTE and not counting else f"@{self.seconds:g}s"
+        return f"{self.requests}{window}{counting}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How a rate limit is read."""
+
+    default: int = 300
+
+    @property
+    def hint(self) -> str:  # noqa: D102 - see Value
+        return f"=REQUESTS[@SECONDSs][,{'|'.join(COUNTINGS)}] ({self.default}@60s,{COUNTINGS[0]})"
+
+    def read(self, text: str | None) -> Rate:  # noqa: D102 - see Value
+        match = _RATE.fullmatch(str(self.default) if text is None else text)
+        if match is None or (match[4] or COUNTINGS[0]) not in COUNTINGS or (match[2] and float(match[2]) <= 0):
+            form = f"REQUESTS, REQUESTS@SECONDSs or REQUESTS@SECONDSs,COUNTING with one of {', '.join(COUNTINGS)}"
+            raise ValueError(f"must be {form}, not {text!r}")
+        seconds = float(match[2]) * _UNITS[match[3]] if match[2] else MINUTE
+        return Rate(int(match[1]), seconds, match[4] or COUNTINGS[0])
 
 
 @dataclass
-class Spending:
-    """Requests of the last minute and neurons of the day, as one emulator counts them for itself."""
+class UsageCounter:
+    """Requests and neurons that one emulator has counted."""
 
     clock: Callable[[], float] = time.time
     """Seconds since 1970; days begin at 00:00 UTC."""
+    under_way: int = 0
+    """Requests that are being answered."""
     _admitted: deque[float] = field(default_factory=deque)
+    _windows: dict[Rate, tuple[float, int]] = field(default_factory=dict)
+    _buckets: dict[Rate, tuple[float, float]] = field(default_factory=dict)
     _day: int = 0
     _neurons: float = 0.0
 
-    def admit(self) -> int:
-        """Count one more request; return how many came within the last minute."""
+    def admits(self, rate: Rate) -> bool:
+        """Count one more request, unless it comes above the rate; refused ones do not count."""
         now = self.clock()
-        while self._admitted and self._admitted[0] <= now - MINUTE:
-            self._admitted.popleft()
-        self._admitted.append(now)
-        return len(self._admitted)
+        if rate.counting == "fixed":
+            return self._admits_in_fixed_window(rate, now)
+        return self._takes_token(rate, now) if rate.counting == "bucket" else self._admits_in_any_window(rate, now)
 
-    def dismiss(self) -> None:
-        """Take the last request back: it was refused."""
-        self._admitted.pop()
+    def _admits_in_any_window(self, rate: Rate, now: float) -> bool:
+        while self._admitted and self._admitted[0] <= now - max(rate.seconds, MINUTE):
+            self._admitted.popleft()
+        if sum(admitted > now - rate.seconds for admitted in self._admitted) >= rate.requests:
+            return False
+        self._admitted.append(now)
+        return True
+
+    def _admits_in_fixed_window(self, rate: Rate, now: float) -> bool:
+        window, count = self._windows.get(rate, (-1.0, 0))
+        current = now // rate.seconds
+        count = count if window == current else 0
+        self._windows[rate] = current, min(count + 1, rate.requests)
+        return count < rate.requests
+
+    def _takes_token(self, rate: Rate, now: float) -> bool:
+        tokens, at = self._buckets.get(rate, (float(rate.requests), now))
+        tokens = min(rate.requests, tokens + (now - at) * rate.requests / rate.seconds)
+        takes = tokens >= 1
+        self._buckets[rate] = tokens - takes, now
+        return takes
 
     def spend(self, neurons: float) -> None:
         """Count what an answer cost."""
@@ -48,16 +108,16 @@ class Spending:
         return self._neurons
 
 
-def over_rate(spending: Spending, limit: float) -> ServiceError | None:
-    """Refuse with 429/3021 what comes above `limit` requests in a minute; refused ones do not count."""
-    if spending.admit() <= limit:
-        return None
-    spending.dismiss()
-    return error_of(3021)
+def over_rate(usage: UsageCounter, rate: Rate) -> ServiceError | None:
+    """Refuse with 429/3021 what comes above the rate."""
+    return None if usage.admits(rate) else error_of(3021)
 
 
-def over_quota(spending: Spending, limit: float) -> ServiceError | None:
+def over_quota(usage: UsageCounter, limit: float) -> ServiceError | None:
     """Refuse with 429/4006 once `limit` neurons are spent, until 00:00 UTC."""
-    if spending.neurons < limit:
-        return None
-    return error_of(4006)
+    return None if usage.neurons < limit else error_of(4006)
+
+
+def over_capacity(usage: UsageCounter, limit: float) -> ServiceError | None:
+    """Refuse with 429/3040 while `limit` requests are being answered."""
+    return None if usage.under_way < limit else error_of(3040)

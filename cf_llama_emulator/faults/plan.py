@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from cf_llama_emulator.faults.kinds import (
     OnSettings,
     Refusing,
 )
-from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.limits import COUNTINGS, UsageCounter
 from cf_llama_emulator.faults.values import written
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.engine_protocol import Piece
@@ -39,6 +40,8 @@ NONE = "none"
 
 MEMORY = 10_000
 """How many requests with faults of a limited number are remembered."""
+
+_SEPARATOR = re.compile(rf",(?!\s*(?:{'|'.join(COUNTINGS)})\s*(?:,|$))")  # not the one within a rate limit
 
 K = TypeVar("K", bound=Fault)
 
@@ -82,14 +85,14 @@ class Plan:
             body = fault.change(body, value)
         return body
 
-    def refuse(self, spending: Spending) -> None:
+    def refuse(self, usage: UsageCounter) -> None:
         """Refuse the request if there is a fault that does; of several, the first in the order of the checks.
 
         Raises:
             ServiceError: the refusal.
         """
         for fault, value in self.of(Refusing):
-            if error := fault.error(spending, value):
+            if error := fault.error(usage, value):
                 raise error
 
     def refusal(self, error: ServiceError) -> ServiceError:
@@ -161,7 +164,7 @@ def read_plan(text: str) -> Plan:
         ValueError: a name is not known or a value is not allowed.
     """
     values: dict[str, Any] = {}
-    for item in filter(None, map(str.strip, text.split(","))):
+    for item in filter(None, map(str.strip, _SEPARATOR.split(text))):
         name, equals, value = map(str.strip, item.partition("="))
         if name not in CATALOGUE:
             raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.faults.error_formats import FORMS
 from cf_llama_emulator.faults.kinds import Fault, OnError, OnHeaders, Refusing
-from cf_llama_emulator.faults.limits import over_quota, over_rate
+from cf_llama_emulator.faults.limits import Rates, over_capacity, over_quota, over_rate
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
 from cf_llama_emulator.wire.errors import ServiceError
 
@@ -31,6 +31,7 @@ def _retry_after(wish: Any) -> dict[str, str]:
     return {"retry-after-ms" if unit else "retry-after": amount}
 
 
+ABOVE = "capacity-above"
 ERRORS_PAGE, RECORDED, REPORTED = "Cloudflare docs: Workers AI errors", "recorded answers", "reports of users"
 GATEWAY_PAGE, EDGE_PAGE = "Cloudflare docs: AI Gateway", "Cloudflare docs: 5xx and 1xxx errors"
 
@@ -58,9 +59,9 @@ REFUSALS: tuple[Fault, ...] = (
     Refusing("context-overflow", "refuses input that is too long (5021)", RECORDED, error=lambda _, __: error_of(5021)),
     Refusing(
         "rate-limit",
-        "refuses what comes above so many requests in a minute (3021)",
-        "Cloudflare docs: Workers AI limits",
-        Number("REQUESTS", 300, 0, whole=True),
+        "refuses what comes above so many requests in any minute, or in a window counted in another way (3021)",
+        "Cloudflare docs: Workers AI limits, which do not say how they count",
+        Rates(),
         error=over_rate,
     ),
     Refusing(
@@ -84,6 +85,14 @@ REFUSALS: tuple[Fault, ...] = (
         error=lambda _, code: error_of(int(code)),
     ),
     Refusing("capacity", "refuses for lack of capacity (3040)", ERRORS_PAGE, error=lambda _, __: error_of(3040)),
+    Refusing(
+        ABOVE,
+        "refuses what comes above so many requests at once, until their answers have ended (3040)",
+        "made up",
+        Number("REQUESTS", 50, 0, whole=True),
+        early=True,
+        error=over_capacity,
+    ),
     Refusing(
         "guardrails",
         "blocks the prompt (2016) or the answer (2017)",

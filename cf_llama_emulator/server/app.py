@@ -9,12 +9,28 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cf_llama_emulator.server.access_log import AccessLog
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
 from cf_llama_emulator.wire.errors import ServiceError
+
+
+class EndOfAnswers:
+    """Notes that an answer has ended, in whichever way."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the application, and then what waits for the end of its answer."""
+        state = scope.setdefault("state", {})
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            if end := state.pop("end", None):
+                end()
 
 
 def create_app(emulator: Emulator) -> ASGIApp:
@@ -37,5 +53,5 @@ def create_app(emulator: Emulator) -> ASGIApp:
     service.router.redirect_slashes = False
     origins = sorted(emulator.settings.origins)
     app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
-    local = LocalOnly(app, emulator.settings)
+    local = LocalOnly(EndOfAnswers(app), emulator.settings)
     return AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local

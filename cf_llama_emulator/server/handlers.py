@@ -21,7 +21,7 @@ from cf_llama_emulator.faults import HEADER, NO_FAULTS, FaultState, Plan, combin
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
 from cf_llama_emulator.faults.connection import connection_of
 from cf_llama_emulator.faults.error_formats import error_body
-from cf_llama_emulator.faults.limits import Spending
+from cf_llama_emulator.faults.limits import UsageCounter
 from cf_llama_emulator.faults.queue_faults import ACCEPTED
 from cf_llama_emulator.server.ai_gateway import Cache, at_gateway, cache_key
 from cf_llama_emulator.server.auth import check_account_form, check_credentials
@@ -69,7 +69,7 @@ class Emulator:
     settings: Settings = field(default_factory=Settings)
     next_faults: deque[str] = field(default_factory=deque)
     """What goes wrong with the next requests, one text for each."""
-    spending: Spending = field(default_factory=Spending)
+    usage: UsageCounter = field(default_factory=UsageCounter)
     cache: Cache = field(default_factory=Cache)
     fault_state: FaultState = field(default_factory=FaultState)
 
@@ -83,7 +83,7 @@ class Emulator:
         """Forget all that has been but batches: requests, what they spent, answers that were kept, faults to come."""
         self.requests.clear()
         self.next_faults.clear()
-        self.spending, self.cache, self.fault_state = Spending(), Cache(), FaultState()
+        self.usage, self.cache, self.fault_state = UsageCounter(), Cache(), FaultState()
 
     async def run(self, request: Request) -> Response:
         """Answer `POST …/ai/run/{model}`."""
@@ -109,7 +109,7 @@ class Emulator:
     async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
         """Take a batch, or tell how one stands; to ask for one does not count for the rate limit."""
         polls, plan = "request_id" in body, plan_of(request)
-        plan.refuse(Spending() if polls else self.spending)
+        plan.refuse(UsageCounter() if polls else self.usage)
         result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
         status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
         answer = result if BARE in plan else envelope(result)
@@ -139,7 +139,7 @@ class Emulator:
     async def search(self, request: Request) -> Response:
         """Answer `GET …/ai/models/search`: checks account and token at no cost."""
         await self._admit(request)
-        plan_of(request).refuse(self.spending)
+        plan_of(request).refuse(self.usage)
         found, counts = catalogue_page(self.settings.models, request.query_params)
         return await self._deliver(request, json_response(envelope(found) | {"result_info": counts}))
 
@@ -198,6 +198,16 @@ class Emulator:
         self.requests.remember(came)
         return came.content
 
+    def _begin(self, request: Request) -> None:
+        """Count a request as being answered, until its answer has ended or its client is gone."""
+        usage = self.usage
+        usage.under_way += 1
+
+        def end() -> None:
+            usage.under_way -= 1
+
+        request.state.end = end
+
     def _check_model(self, request: Request, model: str) -> None:
         request.state.model = model
         if model not in self.settings.models:
@@ -213,7 +223,8 @@ class Emulator:
         check_context(engine_request, plan.values.get(WINDOW, CONTEXT_WINDOW))
         if not plan.settings(self.settings).json_streams:
             check_json_stream(body)
-        plan.refuse(self.spending)
+        plan.refuse(self.usage)
+        self._begin(request)
         if BUSY in plan:
             await capacity(request, body, plan.values[BUSY])
         return await self._answer(request, engine_request, body, content)
@@ -236,7 +247,7 @@ class Emulator:
         faults, pieces = await take_faults(with_usage(self.engine.answer(engine_request), prompt_tokens))
         try:
             if faults is not None:
-                self._apply_faults(request, [faults.text]).refuse(self.spending)
+                self._apply_faults(request, [faults.text]).refuse(self.usage)
             plan = plan_of(request)
             settings = plan.settings(self.settings)
             writer = replace(settings, shape=shape_of(request, settings)).writer(engine_request.model, prompt_tokens)
@@ -260,7 +271,7 @@ class Emulator:
                 yield piece
 
     def _spend(self, cost: float) -> None:
-        self.spending.spend(cost)  # of now: `clear` begins another
+        self.usage.spend(cost)  # of now: `clear` begins another
 
     async def _deliver(self, request: Request, response: Response) -> Response:
         """Return an answer as it goes out."""

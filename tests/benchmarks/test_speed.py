@@ -96,7 +96,10 @@ def test_models_that_talk_to_nobody_open_no_connection(running):
 
 def test_a_burst_counts_its_connections(running):
     samples = clock.burst(Bench(running, SUBJECTS[BARE]), Task(latency=20), 30)
-    assert [(samples[name].connections, samples[name].errors) for name in ("cold", "warm")] == [(30, 0), (0, 0)]
+    cold, warm = samples["cold"], samples["warm"]
+    assert 5 <= cold.connections <= 30  # while no limit is known, few calls at a time begin
+    assert (cold.errors, warm.errors) == (0, 0)
+    assert warm.connections <= 30 - cold.connections
 
 
 def test_calls_that_fail_are_counted(running):

@@ -6,44 +6,26 @@ import asyncio
 from contextlib import suppress
 from math import inf
 from threading import Event
-from typing import TYPE_CHECKING
 
 from cf_llama.protocol.errors import WorkersAIError
-from cf_llama.transport.limits.rate import Sent
-
-if TYPE_CHECKING:
-    from cf_llama.transport.limits.gate import Gate
+from cf_llama.transport.limits.gate import Gate
+from cf_llama.transport.limits.place import Place
 
 
-class Admission:
-    """A call's way through its gate, across its attempts: a request that was refused keeps its place in the order.
+class Admission(Place):
+    """A call's way through its gate: a request that was refused keeps its place in the order.
 
     Args:
         gate: The gate.
-        deadline: When the time for the whole call is over, on the gate's clock.
-        longest_wait: Seconds to wait for a place. None: as long as calls are let through, and two minutes more.
+        deadline: See `Place`.
+        longest_wait: See `Place`.
     """
 
     def __init__(self, gate: Gate, deadline: float = inf, longest_wait: float | None = None) -> None:
+        super().__init__(deadline, longest_wait)
         self._gate = gate
-        self.deadline, self.longest_wait = deadline, longest_wait
-        self.number: int | None = None
-        """The place in the order of asking; None until the call has had to wait."""
-        self.asked_at: float | None = None
-        self.waited = 0.0
-        """Seconds spent in the line so far."""
-        self.sent: Sent | None = None
-        """The request, once it is let through."""
-        self.counted_at: float | None = None
-        """When the request was sent, where it was only counted, as no limit is in sight."""
-        self.is_heard = self.is_in_line = False
-        self.others = 0
-        """Calls that were under way or waiting when the last request ended."""
         self._event: Event | None = None
         self._future: asyncio.Future[None] | None = None
-
-    def __lt__(self, other: Admission) -> bool:
-        return id(self) < id(other)
 
     def enter(self) -> None:
         """Wait for a place.

@@ -14,7 +14,6 @@ from itertools import count
 from math import inf
 from threading import Lock
 from time import monotonic, time
-from typing import TYPE_CHECKING
 
 from cf_llama.config.rate_limit import RateLimit
 from cf_llama.protocol.errors import (
@@ -26,10 +25,9 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.transport.limits.capacity import Capacity
+from cf_llama.transport.limits.place import Place
+from cf_llama.transport.limits.quota import DailyQuota
 from cf_llama.transport.limits.rate import RatePacer, Sent
-
-if TYPE_CHECKING:
-    from cf_llama.transport.limits.admission import Admission
 
 _log = logging.getLogger("cf_llama.limits")
 
@@ -59,7 +57,7 @@ class Limits:
     capacity: int | None
     """Requests at once that the service has capacity for; None while it refused none."""
     quota_until: float | None
-    """Seconds since 1970 at which the account's free allocation begins anew; None while it is not used up."""
+    """Seconds since 1970 at which the account's daily free allocation begins anew; None while it is not used up."""
 
 
 class Gate:
@@ -68,17 +66,27 @@ class Gate:
     Args:
         limit: The rate limit, if it is known.
         documented: Requests a minute that the service is documented to admit.
+        quota: The account's daily free allocation.
         clock: Seconds that never go back.
     """
 
-    def __init__(self, limit: RateLimit | None, documented: int | None, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        limit: RateLimit | None = None,
+        documented: int | None = None,
+        quota: DailyQuota | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._quota = quota or DailyQuota()
         self._lock = Lock()
         self._clock = clock
         self._rate = RatePacer(limit, documented, offset=time() - clock())
         self._capacity = Capacity()
-        self._line: list[tuple[int, Admission]] = []
+        self._line: list[tuple[int, Place]] = []
         self._numbers = count()
-        self._moved_at = -inf  # when a call was let through
+        self._moved_at = -inf  # when the service began to answer a call that was let through
+        self._timed: Place | None = None  # the first in the line, which waits
+        self._due = inf  # until then
         self._is_pacing = False
         self._is_quiet = limit is None  # no limit is known and none has shown: calls are only counted
 
@@ -97,98 +105,104 @@ class Gate:
                 next_place=None if ready == inf or not capacity.is_free else ready - now,
                 under_way=capacity.under_way,
                 capacity=None if capacity.most == inf else int(capacity.most),
-                quota_until=None,
+                quota_until=self._quota.until,
             )
 
-    def delay(self, admission: Admission, *, has_waited: bool) -> float:
+    def delay(self, place: Place, *, has_waited: bool) -> float:
         """Seconds to wait before asking again; 0 where the call is let through.
 
         Args:
-            admission: The call.
+            place: The call.
             has_waited: Whether the call has waited since it asked last, so that answers could be read meanwhile.
 
         Raises:
             RateLimitError: the call has waited for as long as it may.
             RequestTimeoutError: the time for the whole call is over.
         """
+        if self._quota.is_used_up:
+            raise self._quota.error()
         with self._lock:
             now = self._clock()
-            if self._is_quiet and self._capacity.under_way < _FEW and admission.sent is None and not self._line:
+            if self._is_quiet and self._capacity.under_way < _FEW and place.sent is None and not self._line:
                 self._capacity.under_way += 1
                 self._rate.count(now)
-                admission.counted_at = now
+                place.counted_at = now
                 return 0.0
-            if admission.sent is not None:  # another call has let it through
+            if place.sent is not None:  # another call has let it through
                 return 0.0
             if has_waited:
                 self._rate.look(now)
             if not self._line and self._is_ready(now):
-                self._let_through(admission, now)
+                self._let_through(place, now)
                 return 0.0
-            if admission.number is None:
-                admission.number, admission.asked_at = next(self._numbers), now
-            if not admission.is_in_line:
-                admission.is_in_line = True
-                heapq.heappush(self._line, (admission.number, admission))
+            if place.number is None:
+                place.number, place.first_asked_at = next(self._numbers), now
+            if not place.is_in_line:
+                place.asked_at = now
+                place.is_in_line = True
+                heapq.heappush(self._line, (place.number, place))
                 self._rate.waiting = len(self._line)
             wakes = self._advance(now)
-            seconds = self._seconds(admission, now) if admission.is_in_line else 0.0
+            seconds = self._seconds(place, now) if place.is_in_line else 0.0
         _call(wakes)
         return seconds
 
-    def leave(self, admission: Admission) -> None:
+    def leave(self, place: Place) -> None:
         """A call waits no longer, or was let through and has sent nothing."""
         with self._lock:
             now = self._clock()
-            self._remove(admission)
-            if admission.counted_at is not None:
-                admission.counted_at = None
+            self._remove(place)
+            if place.counted_at is not None:
+                place.counted_at = None
                 self._capacity.under_way -= 1
-            if admission.sent is not None:
-                self._rate.unsent(admission.sent, now)
+            if place.sent is not None:
+                self._rate.unsent(place.sent, now)
                 self._capacity.end(answered=False)
-                admission.sent = None
+                place.sent = None
             wakes = self._advance(now)
         _call(wakes)
 
-    def admitted(self, admission: Admission) -> None:
+    def admitted(self, place: Place) -> None:
         """The service has begun to answer."""
-        if admission.is_heard or admission.sent is None:
+        if place.is_heard or place.sent is None:
             return
-        admission.is_heard = True
+        place.is_heard = True
         with self._lock:
             now = self._clock()
-            self._rate.admitted(admission.sent, now)
+            self._rate.admitted(place.sent, now)
+            self._moved_at = now
             wakes = self._advance(now) if self._line else ()
         _call(wakes)
 
-    def end(self, admission: Admission, error: WorkersAIError | None, *, answered: bool) -> None:
+    def end(self, place: Place, error: WorkersAIError | None, *, answered: bool) -> None:
         """A request has ended.
 
         Args:
-            admission: Whose.
+            place: Whose.
             error: How it failed, if it did.
             answered: Whether the service has answered it, be it with an error.
         """
+        if isinstance(error, QuotaExceededError):
+            self._quota.refused(error)
         with self._lock:
-            if admission.counted_at is not None:
+            if place.counted_at is not None:
                 if error is None or self._is_of_no_limit(error):
-                    admission.counted_at = None
+                    place.counted_at = None
                     self._capacity.under_way -= 1
                     wakes = self._advance(self._clock()) if self._line else ()
                     _call(wakes)
                     return
-                admission.sent = self._rate.recall(admission.counted_at, self._clock())
-                admission.counted_at = None
-            sent, admission.sent = admission.sent, None
+                place.sent = self._rate.recall(place.counted_at, self._clock())
+                place.counted_at = None
+            sent, place.sent = place.sent, None
             if sent is None:
                 return
             self._is_quiet = self._is_quiet and (error is None or self._is_of_no_limit(error))
             now = self._clock()
             self._capacity.end(answered=answered and error is None)
-            admission.others = self._capacity.under_way + len(self._line)
-            self._learn(sent, error, now, is_heard=admission.is_heard, answered=answered)
-            admission.is_heard = False
+            place.others = self._capacity.under_way + len(self._line)
+            self._learn(sent, error, now, is_heard=place.is_heard, answered=answered)
+            place.is_heard = False
             wakes = self._advance(now) if self._line else ()
         _call(wakes)
 
@@ -210,17 +224,18 @@ class Gate:
         elif isinstance(error, ServiceError):
             self._capacity.failed(now)
 
+    def _ready_at(self, now: float) -> float:
+        return self._rate.ready_at(now) if self._capacity.is_free else inf
+
     def _is_ready(self, now: float) -> bool:
         return self._capacity.is_free and self._rate.ready_at(now) <= now
 
-    def _let_through(self, admission: Admission, now: float) -> None:
-        admission.sent = self._rate.send(now)
-        admission.is_heard = False
+    def _let_through(self, place: Place, now: float) -> None:
+        place.sent = self._rate.begin(now)
+        place.is_heard = False
         self._capacity.begin()
-        self._moved_at = now
-        if admission.asked_at is not None:
-            admission.waited += now - admission.asked_at
-            admission.asked_at = None
+        if place.number is not None:
+            place.waited += now - place.asked_at
 
     def _advance(self, now: float) -> list[Callable[[], object]]:
         """Let through whoever may go; returns what wakes them, and the one who is first now."""
@@ -232,39 +247,43 @@ class Gate:
             self._let_through(first, now)
             wakes.append(first.wake)
         if self._line:
-            wakes.append(self._line[0][1].wake)
+            first = self._line[0][1]
+            if first is not self._timed or self._ready_at(now) < self._due:
+                wakes.append(first.wake)
         elif self._is_pacing and not self._rate.is_closed:
             self._is_pacing = False
             _log.debug("no call waits for the rate limit any more")
         return wakes
 
-    def _remove(self, admission: Admission) -> None:
-        if admission.is_in_line:
-            admission.is_in_line = False
-            self._line = [entry for entry in self._line if entry[1] is not admission]
+    def _remove(self, place: Place) -> None:
+        if place.is_in_line:
+            place.is_in_line = False
+            self._line = [entry for entry in self._line if entry[1] is not place]
             heapq.heapify(self._line)
             self._rate.waiting = len(self._line)
 
-    def _seconds(self, admission: Admission, now: float) -> float:
+    def _seconds(self, place: Place, now: float) -> float:
         """How long a call in the line waits for its turn."""
-        longest = admission.longest_wait
-        asked_at = now if admission.asked_at is None else admission.asked_at
-        end = max(asked_at, self._moved_at) + LONGEST_WAIT if longest is None else asked_at + longest
-        if now >= min(end, admission.deadline):
-            self._remove(admission)
-            raise self._too_late(admission, now, is_over=now >= admission.deadline)
-        if self._line[0][1] is admission:
-            ready = self._rate.ready_at(now) if self._capacity.is_free else inf
-            return min(ready, end, admission.deadline) - now
-        return min(end, admission.deadline) - now
+        if place.longest_wait is None:
+            end = max(place.first_asked_at, self._moved_at) + LONGEST_WAIT
+        else:
+            end = place.asked_at + place.longest_wait - place.waited
+        if now >= min(end, place.deadline):
+            self._remove(place)
+            raise self._too_late(place, now, is_over=now >= place.deadline)
+        if self._line[0][1] is place:
+            ready = self._ready_at(now)
+            self._timed, self._due = place, ready
+            return min(ready, end, place.deadline) - now
+        return min(end, place.deadline) - now
 
-    def _too_late(self, admission: Admission, now: float, *, is_over: bool) -> WorkersAIError:
-        waited = admission.waited + now - (now if admission.asked_at is None else admission.asked_at)
+    def _too_late(self, place: Place, now: float, *, is_over: bool) -> WorkersAIError:
+        waited = place.waited + now - place.asked_at
         ready = self._rate.ready_at(now)
         rate = self._rate
         limit = f" of {rate.requests:,} requests" if rate.requests else ""
         limit += f" in {rate.window:g} s" if limit and rate.window else ""
-        ahead = sum(number < (admission.number or 0) for number, _ in self._line)
+        ahead = sum(number < (place.number or 0) for number, _ in self._line)
         ask_again = None if ready == inf else max(0.0, ready - now) + _turns(ahead, rate)
         when = "" if ask_again is None else f"; ask again in {ask_again:.0f} s"
         text = f"no place under the rate limit{limit} after {waited:.1f} s; {len(self._line):,} calls wait{when}"

@@ -132,7 +132,7 @@ class RatePacer:
         """All answers that have arrived by now have been read."""
         self._trial.age(now)
 
-    def send(self, now: float) -> Sent:
+    def begin(self, now: float) -> Sent:
         """Count a request as sent."""
         sent = Sent(now, self._epoch)
         self._sent += 1
@@ -222,7 +222,8 @@ class RatePacer:
             elif self.counting is Counting.SLIDING:
                 self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
             self._full = True
-            self.requests = self.requests if keeps else max(admitted, 1)
+            if not keeps:
+                self.requests = max(admitted, (self.requests or 0) // 2, 1)  # one window may be an exception
             self._close(now)
 
     def _trickle(self, sent: Sent) -> None:

@@ -6,7 +6,8 @@ import os
 from threading import Lock
 
 from cf_llama.config.connection import Connection
-from cf_llama.transport.limits.gate import Gate
+from cf_llama.transport.limits.gate import Gate, Limits
+from cf_llama.transport.limits.quota import DailyQuota
 
 DOCUMENTED = 300
 """Requests a minute that an account may send (Cloudflare docs: Workers AI limits, text generation)."""
@@ -15,6 +16,7 @@ _GATEWAY_ID = "cf-aig-gateway-id"
 
 _lock = Lock()
 _gates: dict[tuple[object, ...], Gate] = {}
+_quotas: dict[tuple[object, ...], DailyQuota] = {}
 
 
 def gate_of(connection: Connection, model: str) -> Gate | None:
@@ -28,16 +30,24 @@ def gate_of(connection: Connection, model: str) -> Gate | None:
     if gate is None:
         documented = DOCUMENTED if connection.host in _SERVICE_HOSTS else None
         with _lock:
-            gate = _gates.setdefault(key, Gate(limit, documented))
+            quota = _quotas.setdefault((connection.base_url, connection.account_id), DailyQuota())
+            gate = _gates.setdefault(key, Gate(limit, documented, quota))
     return gate
 
 
-def forget() -> None:
-    """Forget what is known of all limits, as a new process does."""
+def limits_of(connection: Connection, model: str) -> Limits | None:
+    """What this process knows of the limits of an account and model; None where `rate_limit` is False."""
+    gate = gate_of(connection, model)
+    return gate.limits() if gate else None
+
+
+def forget_limits() -> None:
+    """Forget what this process has learned of limits, such as a daily allocation that is used up."""
     global _lock  # noqa: PLW0603 - in a forked child, another thread of the parent may have held it
     _lock = Lock()
     _gates.clear()
+    _quotas.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget)
+    os.register_at_fork(after_in_child=forget_limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 LONGEST_REFUSAL_TIME = 0.5
-_SHORTEST, _CAREFUL = 0.02, 0.1
+_SHORTEST, _CAREFUL, _QUICK = 0.02, 0.1, 0.15
 """Seconds after which a request without a refusal counts as admitted: refusals come at once, or as the last did."""
 _TICK = 0.001
 _FEWEST = 5
@@ -58,9 +58,11 @@ class Trial:
         self._refusal_time = max(seconds, 0.9 * (self._refusal_time or 0.0))
 
     def _refusal_expected(self, near: bool) -> float:
-        expected = 1.5 * (self._fastest if self._refusal_time is None else self._refusal_time)
         shortest = _CAREFUL if near else _SHORTEST
-        return min(LONGEST_REFUSAL_TIME, max(shortest, expected if expected < LONGEST_REFUSAL_TIME else shortest))
+        if self._refusal_time is not None:
+            return min(LONGEST_REFUSAL_TIME, max(shortest, 1.5 * self._refusal_time))
+        answer = 1.5 * self._fastest
+        return max(shortest, answer) if answer <= _QUICK else shortest  # slow answers say nothing of refusals
 
     def ready_at(self, now: float, most: int | None = None) -> float:
         """When another may be put on trial.

@@ -1,0 +1,101 @@
+"""Calls that follow a limit, whichever way the service counts them: none lost, little time, few refusals."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cf_llama import RateLimit
+from cf_llama.transport.limits.rate import Counting, RatePacer
+from tests.cf_llama.transport.limits.simulation import COUNTINGS, Service, simulate
+
+MANY = 3_000
+
+
+@pytest.mark.parametrize("window", [6, 60])
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_limit_that_is_told_is_kept(counting, window):
+    service = Service(counting, 300, window, phase=0.37 * window)
+    pacer = RatePacer(RateLimit(300, window))
+    seconds, refused = simulate(pacer, service, MANY)
+    assert seconds <= 1.05 * service.ideal(MANY, 100.0) + 1
+    assert refused <= 0.02 * MANY
+    assert pacer.requests <= 300
+
+
+@pytest.mark.parametrize("window", [6, 60])
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_limit_is_learned(counting, window):
+    service = Service(counting, 300, window, phase=0.37 * window)
+    pacer = RatePacer()
+    seconds, refused = simulate(pacer, service, MANY)
+    assert seconds <= 1.05 * service.ideal(MANY, 100.0) + 1
+    assert refused <= 0.12 * MANY
+    assert pacer.counting is (Counting.BUCKET if counting == "bucket" else pacer.counting)
+
+
+@given(
+    st.sampled_from(COUNTINGS),
+    st.integers(2, 300),
+    st.floats(0.5, 60),
+    st.floats(0.5, 6),
+    st.floats(0, 1),
+    st.booleans(),
+    st.integers(0, 9),
+)
+def test_every_call_is_answered(counting, requests, window, times, phase, told, seed):  # noqa: PLR0917 - one a strategy
+    service = Service(counting, requests, window, phase * window)
+    pacer = RatePacer(RateLimit(requests, window) if told else None)
+    calls = max(1, int(requests * times))
+    seconds, _ = simulate(pacer, service, calls, seed=seed, latency=(0.001, 0.05))
+    windows = calls / requests + 2  # more than is ever lost to what is not known
+    assert seconds <= 1.2 * windows * window + 5
+
+
+@pytest.mark.parametrize("requests", [150, 600])
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_limit_that_changes_is_found_again(counting, requests):
+    service = Service(counting, 300, 6)
+
+    def change(service):
+        service.requests = requests
+
+    seconds, _ = simulate(RatePacer(), service, 3_600, change=(12.5, change))
+    rest = 3_600 - 900
+    assert seconds <= 12.5 + (rest / requests + 3) * 6
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_nobody_waits_where_no_limit_shows(counting):
+    seconds, refused = simulate(RatePacer(), Service(counting, 1_000_000, 60), 1_000)
+    assert refused == 0
+    assert seconds <= 1.5  # of which sending takes 0.7
+
+
+def test_a_wish_to_wait_is_kept():
+    pacer = RatePacer()
+    sent = pacer.begin(0.0)
+    pacer.refused(sent, 0.1, retry_after=30)
+    assert pacer.ready_at(1.0) == pytest.approx(30.1)
+
+
+def test_a_documented_limit_is_approached_with_care():
+    many, few = RatePacer(), RatePacer(documented=300)
+    for pacer in (many, few):
+        simulate(pacer, Service("sliding", 1_000_000, 60), 290)
+        now = 200.0
+        on_trial = 0
+        while pacer.ready_at(now) <= now:
+            pacer.begin(now)
+            on_trial += 1
+        pacer.on_trial = on_trial
+    assert few.on_trial <= many.on_trial <= 300
+
+
+def test_what_was_not_sent_leaves_its_place_to_the_next():
+    pacer = RatePacer(RateLimit(1, 60))
+    sent = pacer.begin(0.0)
+    assert pacer.ready_at(0.1) > 0.1
+    pacer = RatePacer(RateLimit(1, 60))
+    sent = pacer.begin(0.0)
+    pacer.unsent(sent, 0.05)
+    assert pacer.ready_at(0.1) <= 0.1
