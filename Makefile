@@ -59,7 +59,7 @@ local: $(VENV)/ready
 	$(BIN)/python -m pytest -m local
 
 # The oldest versions that pyproject.toml declares, with the newest test tools that go with them; pip cannot resolve that.
-# The core alone comes first, as the frameworks ask for a newer pydantic. Only langchain-tests asks for a newer httpx.
+# The core alone comes first, as the frameworks ask for a newer pydantic.
 LOWEST := .venv-lowest/bin/uv pip
 TOOLS := 'pytest>=9' pytest-asyncio pytest-benchmark pytest-xdist hypothesis httpx2 hypercorn trustme uvloop
 lowest:

@@ -100,7 +100,7 @@ def test_the_judge_accepts_what_was_meant(got, entries):
         (outcome(whole=False, error=NotFoundError("no")), [entry(fate="refused for now")] * 3, "became final"),
         (
             outcome(whole=False, error=NotFoundError("no")),
-            [entry(fate="refused", faults="quota-spent")],
+            [entry(fate="refused", faults="error=2041")],
             "a refusal became NotFoundError",
         ),
         (

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import replace
+from importlib.metadata import version
 
 import pytest
 
@@ -12,35 +13,35 @@ from benchmarks.speed.service import service
 from benchmarks.speed.task import Task
 
 BOUNDS = {
-    ("chat", "ours, bare", "sync"): 755,
-    ("50 messages", "ours, bare", "sync"): 1025,
-    ("20 tools", "ours, bare", "sync"): 7968,
-    ("two calls", "ours, bare", "sync"): 1745,
+    ("chat", "ours, bare", "sync"): 796,
+    ("50 messages", "ours, bare", "sync"): 1065,
+    ("20 tools", "ours, bare", "sync"): 6799,
+    ("two calls", "ours, bare", "sync"): 1673,
     ("event", "ours, bare", "sync"): 55.0,
-    ("chat", "ours, LangChain", "sync"): 784,
-    ("50 messages", "ours, LangChain", "sync"): 1323,
-    ("20 tools", "ours, LangChain", "sync"): 1074,
-    ("two calls", "ours, LangChain", "sync"): 1171,
+    ("chat", "ours, LangChain", "sync"): 855,
+    ("50 messages", "ours, LangChain", "sync"): 1394,
+    ("20 tools", "ours, LangChain", "sync"): 1146,
+    ("two calls", "ours, LangChain", "sync"): 1250,
     ("event", "ours, LangChain", "sync"): 58.3,
-    ("chat", "ours, LlamaIndex", "sync"): 829,
-    ("50 messages", "ours, LlamaIndex", "sync"): 1260,
-    ("20 tools", "ours, LlamaIndex", "sync"): 1275,
-    ("two calls", "ours, LlamaIndex", "sync"): 1403,
+    ("chat", "ours, LlamaIndex", "sync"): 874,
+    ("50 messages", "ours, LlamaIndex", "sync"): 1305,
+    ("20 tools", "ours, LlamaIndex", "sync"): 1320,
+    ("two calls", "ours, LlamaIndex", "sync"): 1456,
     ("event", "ours, LlamaIndex", "sync"): 56.1,
-    ("chat", "ours, bare", "async"): 857,
-    ("50 messages", "ours, bare", "async"): 1127,
-    ("20 tools", "ours, bare", "async"): 8070,
-    ("two calls", "ours, bare", "async"): 1847,
+    ("chat", "ours, bare", "async"): 914,
+    ("50 messages", "ours, bare", "async"): 1183,
+    ("20 tools", "ours, bare", "async"): 6916,
+    ("two calls", "ours, bare", "async"): 1790,
     ("event", "ours, bare", "async"): 55.0,
-    ("chat", "ours, LangChain", "async"): 884,
-    ("50 messages", "ours, LangChain", "async"): 1423,
-    ("20 tools", "ours, LangChain", "async"): 1176,
-    ("two calls", "ours, LangChain", "async"): 1273,
+    ("chat", "ours, LangChain", "async"): 971,
+    ("50 messages", "ours, LangChain", "async"): 1510,
+    ("20 tools", "ours, LangChain", "async"): 1263,
+    ("two calls", "ours, LangChain", "async"): 1368,
     ("event", "ours, LangChain", "async"): 57.2,
-    ("chat", "ours, LlamaIndex", "async"): 938,
-    ("50 messages", "ours, LlamaIndex", "async"): 1369,
-    ("20 tools", "ours, LlamaIndex", "async"): 1386,
-    ("two calls", "ours, LlamaIndex", "async"): 1514,
+    ("chat", "ours, LlamaIndex", "async"): 998,
+    ("50 messages", "ours, LlamaIndex", "async"): 1429,
+    ("20 tools", "ours, LlamaIndex", "async"): 1447,
+    ("two calls", "ours, LlamaIndex", "async"): 1582,
     ("event", "ours, LlamaIndex", "async"): 56.1,
 }
 
@@ -51,8 +52,16 @@ def counts():
         yield Counts(running)
 
 
+OLD = pytest.mark.skipif(
+    tuple(map(int, version("langchain-core").split(".")[:2])) < (1, 8), reason="an older LangChain calls more functions"
+)
+
+
 def cases(*what):
-    return pytest.mark.parametrize(("what", "who", "colour"), [key for key in BOUNDS if key[0] in what])
+    keys = (key for key in BOUNDS if key[0] in what)
+    return pytest.mark.parametrize(
+        ("what", "who", "colour"), [pytest.param(*key, marks=OLD if "LangChain" in key[1] else ()) for key in keys]
+    )
 
 
 def test_there_is_a_bound_for_everything():
