@@ -7,6 +7,7 @@
 connections under it, in `http`. On the transport stand `batch`, the service's queue, and `cli`, the command.
 """
 
+from cf_llama.config.budget import Budget, budget
 from cf_llama.config.connection import Connection, Timeouts
 from cf_llama.config.gateway import Gateway
 from cf_llama.config.rate_limit import RateLimit
@@ -14,6 +15,7 @@ from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
     BadResponseError,
+    BudgetExceededError,
     CapacityError,
     ConnectionFailedError,
     ContextOverflowError,
@@ -45,6 +47,8 @@ __all__ = [
     "MODEL",
     "AuthenticationError",
     "BadResponseError",
+    "Budget",
+    "BudgetExceededError",
     "CapacityError",
     "ChatRequest",
     "Connection",
@@ -76,5 +80,6 @@ __all__ = [
     "Usage",
     "WorkersAIError",
     "__version__",
+    "budget",
     "forget_limits",
 ]

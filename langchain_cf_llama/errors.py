@@ -78,6 +78,10 @@ class SubmissionInDoubtError(errors.SubmissionInDoubtError, ServiceError):
     """A batch was sent, and what became of it is not known."""
 
 
+class BudgetExceededError(errors.BudgetExceededError, WorkersAIError):
+    """The call may cost more than is left of a budget; it was not sent."""
+
+
 class JournalError(errors.JournalError, WorkersAIError):
     """The file of a batch job cannot be read or written."""
 

@@ -186,6 +186,8 @@ UNLIKE = {
     "cf_llama/transport/http/dialing.py:async_connect_to_any": "tasks race addresses; a thread takes them in turn",
     "cf_llama/transport/http/clients.py:shared_async_client": "one for each loop; all threads share one",
     "cf_llama/transport/limits/admission.py:aenter": "a thread waits for an event, a task for a future",
+    "cf_llama/config/budget.py:__aenter__": "nothing waits here: each is the other",
+    "cf_llama/config/budget.py:__aexit__": "as above",
     "cf_llama/batch/request_collector.py:arun": "only tasks of one event loop are collected; others are sent alone",
     "langchain_cf_llama/llms.py:_agenerate": "LangChain's completions wait for many answers: in tasks, not threads",
     "llama_index_cf_llama/batch.py:abatch_queue": "the other runs this one",

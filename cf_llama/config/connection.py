@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
+from cf_llama.config.budget import Budget
 from cf_llama.config.gateway import LEGACY_HOST, Gateway
 from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.redaction import Redactor
@@ -74,6 +75,7 @@ class Connection:
     max_connections: int = 1000
     rate_limit: RateLimit | Literal[False] | None = None
     """None learns the limit from refusals; False neither waits nor learns."""
+    budget: Budget | None = None
     rate_limit_wait: float | None = None
     """Seconds to wait for a place under the limit; None: for as long as calls are let through, and two minutes more."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

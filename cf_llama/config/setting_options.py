@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import SecretStr
 
+from cf_llama.config.budget import Budget
 from cf_llama.config.connection import Timeouts
 from cf_llama.config.gateway import Gateway
 from cf_llama.config.rate_limit import RateLimit
@@ -30,6 +31,7 @@ class SettingsOptions(TypedDict, total=False):
     max_connections: int | None
     rate_limit: int | RateLimit | Mapping[str, float] | Literal[False] | None
     rate_limit_wait: float | None
+    budget: Budget | None
     max_tokens: int | None
     temperature: float | None
     top_p: float | None

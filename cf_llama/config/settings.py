@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from cf_llama.config.budget import Budget
 from cf_llama.config.connection import (
     Connection,
     Timeouts,
@@ -108,6 +109,9 @@ class Settings(BaseModel):
         gt=0,
         description="Seconds that a call waits for a place under the limit. None: as long as calls are let through, "
         "and two minutes more.",
+    )
+    budget: Budget | None = Field(
+        default=None, exclude=True, repr=False, description="What calls may cost; what would exceed it is not sent."
     )
 
     max_tokens: int = _ranged("max_tokens", "Longest answer, in tokens.", facts.DEFAULT_MAX_TOKENS)
@@ -244,9 +248,12 @@ class Settings(BaseModel):
         return facts.DEFAULT_MAX_TOKENS if value is None else value
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without clients of one's own: a socket cannot travel, and the shared ones take their place."""
+        """Without clients of one's own and a budget: they cannot travel, and the shared clients take their place."""
         state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None}}
+        return {
+            **state,
+            "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None, "budget": None},
+        }
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy that uses the same clients of one's own."""
@@ -312,6 +319,7 @@ class Settings(BaseModel):
             max_connections=self.max_connections,
             rate_limit=self.rate_limit,
             rate_limit_wait=self.rate_limit_wait,
+            budget=self.budget,
             headers=headers,
             gateway=self.gateway if self.gateway and self.gateway.legacy_host else None,
             user_agent=user_agent,

@@ -16,6 +16,7 @@ WorkersAIError
 │   ├── JSONModeError          the model could not meet the JSON schema
 │   ├── ToolChoiceError        a forced tool call did not come
 │   └── SubmissionInDoubtError a batch was sent, and what became of it is not known
+├── BudgetExceededError        the call may cost more than is left of a budget
 ├── JournalError               the file of a batch job cannot be read or written
 ├── ConnectionFailedError      no connection, or it broke
 └── RequestTimeoutError        nothing came in time
@@ -210,6 +211,10 @@ class SubmissionInDoubtError(ServiceError):
     """A batch was sent, and what became of it is not known: sent again, it may be billed twice."""
 
     retryable = False
+
+
+class BudgetExceededError(WorkersAIError):
+    """The call may cost more than is left of a budget; it was not sent."""
 
 
 class JournalError(WorkersAIError):

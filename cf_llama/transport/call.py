@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pydantic_core
 
+from cf_llama.config.budget import Budget, budgets_of
 from cf_llama.config.connection import Connection
 from cf_llama.protocol.errors import (
     LONGEST_RETRY_AFTER,
@@ -22,7 +23,8 @@ from cf_llama.protocol.errors import (
     RequestTimeoutError,
     WorkersAIError,
 )
-from cf_llama.protocol.reply import Delta
+from cf_llama.protocol.model import CONTEXT_WINDOW, cost
+from cf_llama.protocol.reply import Delta, Usage
 from cf_llama.protocol.response import ErrorReader, Reader, ResponseReader
 from cf_llama.transport.connection_errors import connection_error, kinds
 from cf_llama.transport.decompression import CODINGS, Decompressor
@@ -73,7 +75,11 @@ class Call:
         self._decompressor: Decompressor | None = None
         self._end_deadline = inf  # when to stop waiting for the end of an answer of which nothing is missing
         self._error: WorkersAIError | None = None
+        self._billed: Usage | None = None  # by the answer of this attempt
+        self._is_sent = False
+        self._reserved: list[tuple[Budget, float]] = []
         gate = gate_of(connection, request.model) if self.counts else None
+        self._budgets = budgets_of(connection.budget)
         self.admission = Admission(gate, self._deadline, connection.rate_limit_wait) if gate else None
 
     def _make_reader(self, status: int, headers: Mapping[str, str]) -> Reader:
@@ -83,6 +89,7 @@ class Call:
     def http_request(self, client: Any) -> Any:
         """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
         timeouts, read = self._connection.timeouts, self.read_timeout()
+        self._is_sent = True
         return client.build_request(
             "POST",
             self._connection.url(self._request.model) + self.query,
@@ -137,7 +144,10 @@ class Call:
         Raises:
             WorkersAIError: the answer is incomplete, a failure, or lacks a call that was forced.
         """
-        yield from self._opened.finish()
+        for delta in self._opened.finish():
+            if delta.reply:
+                self._billed = delta.reply.usage
+            yield delta
 
     @property
     def done(self) -> bool:
@@ -168,6 +178,7 @@ class Call:
         request and its token; nor does it keep the frames below, whose variables hold what the server said.
         """
         self._error, self._reader, self._end_deadline = None, None, inf
+        self._billed, self._is_sent = None, False
         try:
             yield
         except WorkersAIError as error:
@@ -179,6 +190,9 @@ class Call:
         finally:
             if self.admission:
                 self.admission.end(self._error, answered=self._reader is not None)
+            reserved, self._reserved = self._reserved, []
+            for budget, worst in reserved:
+                budget.settle(worst, self._cost(worst))
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.
@@ -204,6 +218,32 @@ class Call:
     def _found_no_place(self) -> bool:
         """Whether the call has given up waiting for the limit: to wait again is up to the caller."""
         return type(self._error) is RateLimitError and self._error.status is None
+
+    def reserve(self) -> None:
+        """Set aside what this attempt may cost, in every budget that the call is held to.
+
+        Raises:
+            BudgetExceededError: one of them would be exceeded.
+        """
+        worst = self._worst_case() if self._budgets else 0.0
+        for budget in self._budgets:
+            budget.reserve(worst)
+            self._reserved.append((budget, worst))
+
+    def _worst_case(self) -> float:
+        """US dollars that an attempt may cost at most: a token is a byte or more, and answers end at `max_tokens`."""
+        body = self._request.body(stream=self._stream)
+        return cost(len(_encoded(body)), int(body.get("max_tokens") or CONTEXT_WINDOW))
+
+    def _cost(self, worst: float) -> float:
+        """US dollars that the attempt was billed; the worst case where the service may have billed, and did not say."""
+        partial = self._error.partial if self._error else None
+        usage = self._billed or (partial.usage if partial else None)
+        if usage:
+            return usage.cost
+        refused = isinstance(self._reader, ErrorReader) or (self._error is not None and self._reader is None)
+        refused = refused or not self._is_sent
+        return 0.0 if refused and not isinstance(self._error, RequestTimeoutError) else worst
 
     def _waits_for_a_place(self, error: WorkersAIError) -> bool:
         """Whether a refusal is no attempt: the call keeps its place in the line, and is sent when the limit allows."""

@@ -100,6 +100,7 @@ class JSONCall(Call):
         self.counts = not request.repeatable  # to ask for results does not count for the rate limit
         self._sent = True
         super().__init__(connection, request)
+        self._budgets = ()  # what a batch costs is known when its results come
 
     @property
     def page(self) -> JSONResponse:

@@ -90,6 +90,7 @@ class Transport:
         client = self._client()
         while True:
             with call.attempt():
+                call.reserve()
                 if call.admission:
                     call.admission.enter()
                 with closing(_attempt(call, client)) as deltas:
@@ -103,6 +104,7 @@ class Transport:
         client = await self._async_client()
         while True:
             with call.attempt():
+                call.reserve()
                 if call.admission:
                     await call.admission.aenter()
                 async with aclosing(_aattempt(call, client)) as deltas:

@@ -28,6 +28,7 @@ MODEL_ERRORS = {
     "JSONModeError": exceptions.ModelAPIError,
     "ToolChoiceError": exceptions.ModelAPIError,
     "SubmissionInDoubtError": exceptions.ModelAPIError,
+    "BudgetExceededError": exceptions.ModelError,
     "JournalError": exceptions.ModelError,
     "ConnectionFailedError": exceptions.ModelConnectionError,
     "RequestTimeoutError": exceptions.ModelTimeoutError,
