@@ -44,7 +44,7 @@ def no_credentials(request, monkeypatch):
 @pytest.fixture(autouse=True)
 def no_limits(monkeypatch):
     """No test knows what another has learned of limits, and a service that refuses for ever is given up soon."""
-    monkeypatch.setattr(gate, "LONGEST_WAIT", 0.5)
+    monkeypatch.setattr(gate, "LONGEST_WAIT", 2.0)
     registry.forget_limits()
 
 

@@ -33,6 +33,8 @@ _log = logging.getLogger("cf_llama.limits")
 
 LONGEST_WAIT = 120.0
 """Seconds after which a call gives up, if no other call was let through meanwhile."""
+_DEPUTY_DELAY = 2.0
+"""Seconds after which another call in the line does what the first should have done: its event loop may be blocked."""
 _FEW = 5  # calls at once that need no watching while no limit is known
 
 
@@ -275,7 +277,7 @@ class Gate:
             ready = self._ready_at(now)
             self._timed, self._due = place, ready
             return min(ready, end, place.deadline) - now
-        return min(end, place.deadline) - now
+        return min(end, place.deadline, max(now, self._ready_at(now)) + _DEPUTY_DELAY) - now
 
     def _too_late(self, place: Place, now: float, *, is_over: bool) -> WorkersAIError:
         waited = place.waited + now - place.asked_at

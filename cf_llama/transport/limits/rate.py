@@ -99,13 +99,15 @@ class RatePacer:
         return self._closed_at is not None or (self._bucket is not None and self._bucket.is_empty)
 
     def ready_at(self, now: float) -> float:
-        """When the next request may be sent; infinite until something is heard of a probe that is on its way."""
+        """When the next request may be sent, or at the latest `look` is to be called."""
         if self._bucket:
             return self._bucket.ready_at(now)
         if self._window_is_over(now):
             self._begin_next(now)
         if self._closed_at is not None:
-            return inf if self._probe else max(now, self._probe_at)
+            if self._probe:  # nothing is sent before `look`
+                return max(now + _MARGIN, self._probe.at + self._trial.refusal_time)
+            return max(now, self._probe_at)
         if self._is_used_up():
             if self._tentative:
                 self._confirm()
@@ -131,6 +133,8 @@ class RatePacer:
     def look(self, now: float) -> None:
         """All answers that have arrived by now have been read."""
         self._trial.age(now)
+        if self._probe and now >= self._probe.at + self._trial.refusal_time:
+            self._reopen(self._probe)
 
     def begin(self, now: float) -> Sent:
         """Count a request as sent."""

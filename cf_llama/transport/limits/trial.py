@@ -64,6 +64,11 @@ class Trial:
         answer = 1.5 * self._fastest
         return max(shortest, answer) if answer <= _QUICK else shortest  # slow answers say nothing of refusals
 
+    @property
+    def refusal_time(self) -> float:
+        """Seconds after which a single request that was not refused counts as admitted."""
+        return max(LONGEST_REFUSAL_TIME, self._refusal_expected(near=True))
+
     def ready_at(self, now: float, most: int | None = None) -> float:
         """When another may be put on trial.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-import pickle
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -13,7 +11,6 @@ import pytest
 from cf_llama import Budget, BudgetExceededError, ChatRequest, InvalidRequestError, Settings, Transport, budget
 from cf_llama_emulator.server import serve
 from cf_llama_emulator.wire.engine_protocol import End, Text
-from langchain_cf_llama import ChatCloudflareLlama
 
 HI = ChatRequest(prompt="Hi", max_tokens=100)
 COST = 20 * 0.293e-6 + 50 * 2.253e-6
@@ -104,22 +101,18 @@ def test_nothing_stays_reserved_after_a_failure_or_a_cancellation(emulator):
 
 
 def test_a_block_holds_all_that_is_called_in_it(emulator):
-    llm = ChatCloudflareLlama(
-        base_url=emulator.base_url, account_id=emulator.account_id, api_token=emulator.api_token, max_tokens=100
-    )
+    one = transport(emulator)
     with budget(usd=1.5 * WORST) as limit:
-        assert llm.batch(["Hi"])[0].text == "Hello"
-        with pytest.raises(BudgetExceededError):
-            llm.batch(["Hi"] * 10)
-
-        async def in_tasks():
-            return await asyncio.gather(*(llm.ainvoke("Hi") for _ in range(4)), return_exceptions=True)
-
-        assert any(isinstance(each, BudgetExceededError) for each in asyncio.run(in_tasks()))
+        one.run(HI)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(copy_context().run, one.run, HI).result()
         spent = limit.spent
-    llm.invoke("Hi")
-    assert limit.spent == spent
-    assert copy_context().run(llm.invoke, "Hi").text == "Hello"
+        assert spent == pytest.approx(2 * COST)
+        limit.settle(0.0, WORST)
+        with pytest.raises(BudgetExceededError):
+            one.run(HI)
+    one.run(HI)
+    assert limit.spent == spent + WORST
 
 
 def test_a_file_keeps_what_was_spent(emulator, tmp_path):
@@ -136,13 +129,3 @@ def test_a_file_keeps_what_was_spent(emulator, tmp_path):
 def test_what_is_no_budget_is_refused(options):
     with pytest.raises(InvalidRequestError):
         Budget(**options)
-
-
-def test_models_share_a_budget_and_do_not_show_it():
-    limit = Budget(usd=1)
-    llm = ChatCloudflareLlama(budget=limit)
-    assert copy.deepcopy(llm).budget is limit
-    assert llm.model_copy().budget is limit
-    assert pickle.loads(pickle.dumps(llm)).budget is None
-    assert "budget" not in repr(llm)
-    assert "budget" not in llm.model_dump()

@@ -57,7 +57,9 @@ class Service:
         return self.window - (begin + self.phase) % self.window + (windows - 1) * self.window
 
 
-def simulate(pacer, service, calls, *, seed=0, latency=(0.001, 0.004), sending=0.0007, begin=100.0, change=None):
+def simulate(
+    pacer, service, calls, *, seed=0, latency=(0.001, 0.004), sending=0.0007, answering=0.0, begin=100.0, change=None
+):
     """Send so many calls at once; returns the seconds it took, and how many requests were refused.
 
     `change` is a time after which it is called with the service.
@@ -68,7 +70,7 @@ def simulate(pacer, service, calls, *, seed=0, latency=(0.001, 0.004), sending=0
     def arrive(call, sent):
         nonlocal done, refused
         if service.admits(now):
-            at(now + chance.uniform(*latency), lambda: answered(sent))
+            at(now + chance.uniform(*latency) + answering, lambda: answered(sent))
         else:
             refused += 1
             at(now + chance.uniform(*latency), lambda: rejected(call, sent))

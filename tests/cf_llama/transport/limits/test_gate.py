@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -122,6 +123,26 @@ def test_a_queue_that_moves_is_waited_for(emulator, monkeypatch):
     assert len(by_tasks(transport(emulator, rate_limit=RateLimit(5, 0.5)), 25)) == 25  # 2 seconds
 
 
+def test_a_blocked_event_loop_holds_up_no_other(emulator, monkeypatch):
+    monkeypatch.setattr(gate, "_DEPUTY_DELAY", 0.2)
+    one, blocked = transport(emulator, rate_limit=RateLimit(1, 0.5)), threading.Event()
+
+    async def blocks():
+        first = asyncio.create_task(one.arun(HI))
+        await asyncio.sleep(0.1)
+        blocked.wait(30)  # a program that should not, and does
+        await first
+
+    one.run(HI)
+    with ThreadPoolExecutor(1) as thread:
+        blocking = thread.submit(asyncio.run, blocks())
+        while not one.limits().waiting:
+            time.sleep(0.01)
+        assert one.run(HI).text == "You said: Hi"
+        blocked.set()
+        blocking.result()
+
+
 def test_what_must_not_be_repeated_is_refused_at_once(emulator):
     emulator.goes_wrong("rate-limited")
     with pytest.raises(RateLimitError, match="rate"):
@@ -170,5 +191,4 @@ def test_calls_of_threads_and_loops_share_what_is_known(emulator):
     emulator.goes_wrong("rate-limit=10@1s")
     first, second = transport(emulator), transport(emulator, max_tokens=9)
     by_threads(first, 15)
-    assert second.limits() == first.limits()
-    assert second.limits().requests == 10
+    assert first.limits().requests == second.limits().requests == 10

@@ -51,6 +51,15 @@ def test_every_call_is_answered(counting, requests, window, times, phase, told, 
     assert seconds <= 1.2 * windows * window + 5
 
 
+@pytest.mark.parametrize("counting", COUNTINGS)
+@pytest.mark.parametrize("told", [False, True])
+def test_slow_answers_hold_nobody_up(counting, told):
+    service = Service(counting, 300, 10)
+    pacer = RatePacer(RateLimit(300, 10) if told else None)
+    seconds, _ = simulate(pacer, service, 1_500, answering=7)
+    assert seconds <= 1.05 * service.ideal(1_500, 100.0) + 7 + 4
+
+
 @pytest.mark.parametrize("requests", [150, 600])
 @pytest.mark.parametrize("counting", COUNTINGS)
 def test_a_limit_that_changes_is_found_again(counting, requests):
