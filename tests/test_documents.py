@@ -1,4 +1,4 @@
-"""What the documents show is run: the notebooks, the README's code and the demonstration."""
+"""What the documents show is run: the notebooks, the code of the README and of each page, and the demonstration."""
 
 import re
 import subprocess
@@ -49,20 +49,31 @@ def test_demonstration_runs_without_account_and_model(no_account):
     assert "source: leave.md" in run.stdout
 
 
-CODE = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE = [
+    pytest.param(code, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+]
 
 
-@pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code])
-def test_readme_code_runs(code, monkeypatch, capsys):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
+    assert all((page.parent / link).exists() for link in links if "://" not in link)
+
+
+@pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code.values[0]])
+def test_code_runs(code, monkeypatch, capsys):
     with serve() as emulator:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
-        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - our own document
+        exec(compile(code, "a page", "exec"), {"__name__": "page"})  # noqa: S102 - our own document
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("code", [code for code in CODE if "def test_" in code])
-def test_readme_tests_pass(code, pytester):
+@pytest.mark.parametrize("code", [code for code in CODE if "def test_" in code.values[0]])
+def test_tests_pass(code, pytester):
     pytester.makepyfile(code)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
