@@ -1,4 +1,4 @@
-"""Where a request goes and what it carries besides its body, checked before anything is sent."""
+"""The endpoint, account, headers and timeouts of a request, validated before it is sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SOURCES = {
 }
 _API_HOST, _GATEWAY_HOST = "api.cloudflare.com", "gateway.ai.cloudflare.com"
 _ROUTE = re.compile(r"(?:/accounts|(?<=/client/v4)/ai|(?<=gateway\.ai\.cloudflare\.com)/v1|/workers-ai)(?=/|$).*")
-"""What follows a base URL when somebody has given the URL of a route."""
+"""The part to remove if a base URL includes a route."""
 _PORTS = {None, *range(1, 1 << 16)}
 _LONGEST_LABEL = 63  # bytes between two dots of a host name, by RFC 1035
 _GATEWAY_TOKEN = "cf-aig-authorization"  # noqa: S105 - a header's name
@@ -42,24 +42,24 @@ _RESERVED_HEADERS = {
 
 @validated(frozen=True, kw_only=True)
 class Timeouts:
-    """Seconds to wait before giving up; None waits for ever.
+    """Timeouts in seconds; None means no timeout.
 
     The service itself gives up on an unstreamed answer after about two minutes, hence the default for `read`.
     """
 
     connect: float | None = Field(default=10.0, gt=0)
-    """For a connection to be made."""
+    """Timeout for opening a connection."""
     read: float | None = Field(default=130.0, gt=0)
-    """For an answer that comes whole."""
+    """Timeout for a response that is not streamed."""
     stall: float | None = Field(default=60.0, gt=0)
-    """For the next event of a stream."""
+    """Timeout for the next event of a stream."""
     total: float | None = Field(default=None, gt=0)
-    """For the whole call with all its attempts, looked at whenever something comes or a wait ends."""
+    """Timeout for the whole call with all attempts, checked whenever data arrives or a wait ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One account on one host, and how to speak to it.
+    """An account on a host, with credentials, headers and timeouts.
 
     Raises:
         MissingCredentialsError: the account or the token is missing.
@@ -74,13 +74,13 @@ class Connection:
     max_retries: int = 2
     max_connections: int = 1000
     rate_limit: RateLimit | Literal[False] | None = None
-    """None learns the limit from refusals; False neither waits nor learns."""
+    """None learns the limit from refusals; False disables pacing."""
     budget: Budget | None = None
     rate_limit_wait: float | None = None
     """Seconds to wait for a place under the limit; None: for as long as calls are let through, and two minutes more."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gateway: Gateway | None = None
-    """A gateway that is spoken to on its own host; an emulator on this machine stands in for that host too."""
+    """A gateway used through its own host; an emulator on this machine serves that host too."""
     user_agent: str = "cf_llama"
 
     def __post_init__(self) -> None:
@@ -102,23 +102,23 @@ class Connection:
             )
 
     def url(self, model: str) -> str:
-        """The route that runs `model`; its name stands in the path unescaped, as in the official samples."""
+        """The URL that runs `model`; its name is not escaped, as in the official samples."""
         if self.gateway:
             return self.gateway.url(str(self.account_id), model, _gateway_host(self.base_url))
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
 
     @property
     def host(self) -> str:
-        """The host that is spoken to, as errors name it."""
+        """The host name, for error messages."""
         return str(_parsed(self.url("model")).host)
 
     def redactor(self) -> Redactor:
-        """What takes account, token and a gateway's token out of whatever the server says."""
+        """Redacts the account, the token and a gateway's token in server messages."""
         token = self.api_token.get_secret_value() if self.api_token else ""
         return Redactor((str(self.account_id), token, self.headers.get(_GATEWAY_TOKEN, "").removeprefix("Bearer ")))
 
     def http_headers(self) -> dict[str, str]:
-        """Headers of a request, the token among them: made late, kept nowhere."""
+        """Headers of a request with the token, created when needed and not stored."""
         token = self.api_token.get_secret_value() if self.api_token else ""
         return {
             "user-agent": f"{self.user_agent}/{__version__}",
@@ -142,7 +142,7 @@ def _is_safe(base_url: str) -> bool:
 
 @lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this very machine."""
+    """Whether a host name or address is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -152,14 +152,14 @@ def is_loopback(host: str) -> bool:
 
 
 def check_account_id(value: str) -> str:
-    """An account id as it may stand in a path; the service answers others with a misleading 404 (code 7003)."""
+    """Validate an account id; for invalid ones the service responds with a misleading 404 (code 7003)."""
     if not _ACCOUNT_ID.fullmatch(value.strip()):
         raise ValueError("account_id must be 32 hexadecimal digits")
     return value.strip()
 
 
 def check_token(value: str) -> str:
-    """A token as it may stand in a header; the message never repeats it."""
+    """Validate a token for use in a header; the error message does not contain it."""
     value = value.strip()
     if not value or not _HEADER_VALUE.fullmatch(value) or " " in value or value.startswith("${"):
         raise ValueError("api_token must be printable ASCII without spaces, and no ${...} placeholder")
@@ -196,7 +196,7 @@ def _can_be_host(host: str) -> bool:
 
 
 def _parsed(url: str) -> Any:
-    """An `httpx.URL`; an empty one where it is none."""
+    """Parse a URL; invalid ones become an empty URL."""
     import httpx  # noqa: PLC0415 - takes longer to import than all of ours
 
     try:
@@ -206,21 +206,21 @@ def _parsed(url: str) -> Any:
 
 
 def check_model(value: str) -> str:
-    """A model id as it may stand in a path."""
+    """Validate a model id for use in a path."""
     if not _MODEL.fullmatch(value):
         raise ValueError("model must be an id like @cf/meta/llama-3.3-70b-instruct-fp8-fast")
     return value
 
 
 def check_header(name: str, value: str) -> str:
-    """A header value that cannot end its own line."""
+    """Validate a header value."""
     if not _HEADER_VALUE.fullmatch(value):
         raise ValueError(f"{name} must be printable ASCII")
     return value
 
 
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of the user's own, in lower case, none of which may take the place of those that a request needs."""
+    """Validate the user's headers, in lower case; headers that every request needs cannot be replaced."""
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             raise ValueError(f"default_headers: {name!r} is no header name")

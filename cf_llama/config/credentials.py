@@ -1,4 +1,4 @@
-"""Account and token: where they are looked for, and how they stay out of sight on their way through a framework."""
+"""Reads account and token from the environment, and wraps secrets so that frameworks do not show them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cf_llama.protocol.model import DEFAULT_BASE_URL
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
 SECRETS = ("account_id", "api_key", "api_token", "default_headers")
-"""Settings that are shown nowhere."""
+"""Settings that are never shown."""
 
 
 def wrap_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of one call, the secret ones wrapped so that nothing shows them; settings take them like that."""
+    """Wrap the secret options of a call so that they are not shown; settings accept wrapped values."""
     return {name: _wrap(value) if name in SECRETS else value for name, value in options.items()}
 
 
@@ -28,7 +28,7 @@ def _wrap(value: Any) -> Any:
 
 
 def unwrap_secret(value: Any) -> Any:
-    """What `wrap_secrets` wrapped."""
+    """Return the value that `wrap_secrets` wrapped."""
     return value.get_secret_value() if isinstance(value, SecretStr | Secret) else value
 
 
@@ -43,12 +43,12 @@ def token_from_environment() -> SecretStr | None:
 
 
 def account_from_environment() -> str | None:
-    """`CLOUDFLARE_ACCOUNT_ID`, else `CF_ACCOUNT_ID`."""
+    """Return `CLOUDFLARE_ACCOUNT_ID`, else `CF_ACCOUNT_ID`."""
     return _first_set(ACCOUNT_VARIABLES)
 
 
 def base_url_from_environment() -> str:
-    """`CLOUDFLARE_BASE_URL`, else Cloudflare's own."""
+    """Return `CLOUDFLARE_BASE_URL`, else Cloudflare's API."""
     return _first_set(("CLOUDFLARE_BASE_URL",)) or DEFAULT_BASE_URL
 
 

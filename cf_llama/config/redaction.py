@@ -1,4 +1,4 @@
-"""What a server repeats of our secrets, taken out again: error texts end up in logs, and answers' headers in traces."""
+"""Redacts credentials that a server echoes in error messages or headers, because both end up in logs and traces."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 REDACTED = "***"
 MIN_SECRET_LENGTH = 8
-"""Characters of a secret. What is shorter is no real one, and part of many words."""
+"""Minimum length of a secret; shorter texts are not real secrets and occur in words."""
 
 
 class Redactor:
-    """Takes secrets out of what a server said.
+    """Redacts secrets in server messages.
 
     Args:
         secrets: Texts that must not be shown.
@@ -26,17 +26,17 @@ class Redactor:
         self._secrets = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
 
     def text(self, text: str) -> str:
-        """A text without them."""
+        """Redact a text."""
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         return text
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Headers without them."""
+        """Redact header values."""
         return {name: self.text(value) for name, value in headers.items()}
 
     def error(self, error: WorkersAIError) -> WorkersAIError:
-        """The same error without them, in its text and its answer's body; headers are hidden when they come."""
+        """Redact an error's message and response body; headers are redacted on arrival."""
         error.message = self.text(error.message)
         error.args = (error.message,)
         if error.response is not None:

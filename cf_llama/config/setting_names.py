@@ -1,4 +1,4 @@
-"""What a name that is no setting was probably meant to be: a slip, or what another package calls it."""
+"""Suggests the setting that an unknown name probably means: a typo, or another package's name."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ NAMES_ELSEWHERE = {
     "headers": "default_headers",
     "extra_headers": "default_headers",
 }
-"""What other packages call a setting, and its name here."""
+"""Names of settings in other packages, and here."""
 
 
 def unknown_setting(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that is no setting."""
+    """The error message for an unknown setting."""
     names = list(known)
     close = get_close_matches(name, names, n=1, cutoff=0.7)
     meant = NAMES_ELSEWHERE.get(name.lower()) or (close[0] if close else "")

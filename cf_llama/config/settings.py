@@ -1,4 +1,4 @@
-"""Everything that can be set, declared once: both frameworks' classes inherit these fields, names, ranges and texts.
+"""All settings, declared once: the classes of both frameworks inherit the fields, ranges and descriptions.
 
 `Settings` is plain data. It holds no client, so it pickles, copies and compares; `connection` and `sampling` say what
 one call needs of it.
@@ -59,7 +59,7 @@ def _ranged(name: str, text: str, default: Any = None) -> Any:
 
 
 class Settings(BaseModel):
-    """What a call needs to know besides its messages; every field can also be given per call.
+    """Settings of a call; every field can also be passed per call.
 
     Ranges and meanings are those of the model's page in the Workers AI catalogue. None stands for the default, so that
     `base_url=os.getenv("X")` works whether or not X is set. Unknown names are refused.
@@ -146,7 +146,7 @@ class Settings(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _hide_values(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """An error says what is allowed, and holds nothing that was given: it could be a token in the wrong place."""
+        """Remove input values from validation errors: they may be a token in the wrong field."""
         try:
             return handler(_without_none(values, cls.model_fields) if isinstance(values, Mapping) else values)
         except ValidationError as error:
@@ -256,13 +256,13 @@ class Settings(BaseModel):
         }
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A copy that uses the same clients of one's own."""
+        """A deep copy that shares the user's own clients."""
         memo = {} if memo is None else memo
         memo |= {id(client): client for client in (self.http_client, self.http_async_client) if client is not None}
         return super().__deepcopy__(memo)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with some fields changed, each checked as the constructor checks it.
+        """A copy with changed fields, validated as in the constructor.
 
         Raises:
             ValueError: a name is unknown or a value is not allowed; pydantic's ValidationError is one.
@@ -275,11 +275,11 @@ class Settings(BaseModel):
         return super().model_copy(update=checked, deep=deep)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set a field, checked as the constructor checks it."""
+        """Set a field, validated as in the constructor."""
         super().__setattr__(name, _checked(name, value))
 
     def for_call(self, overrides: Mapping[str, Any]) -> Settings:
-        """These settings with some of them changed for one call.
+        """These settings with changes for one call.
 
         Raises:
             InvalidRequestError: a name is unknown or a value is not allowed; the message names both.
@@ -298,7 +298,7 @@ class Settings(BaseModel):
         return call
 
     def connection(self, user_agent: str = "cf_llama") -> Connection:
-        """Where to send a call.
+        """The connection of a call.
 
         Raises:
             MissingCredentialsError: no account or token was given, nor found in the environment.
@@ -326,18 +326,18 @@ class Settings(BaseModel):
         )
 
     def request_fields(self) -> dict[str, Any]:
-        """The fields of a `ChatRequest` that settings decide."""
+        """The settings that are fields of a `ChatRequest`."""
         return {name: getattr(self, name) for name in REQUEST_FIELDS}
 
 
 REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy", "extra_body")
-"""Settings that are part of what is asked, and so of what an answer depends on."""
+"""Settings that are part of the request body, on which the answer depends."""
 
 _ALIASES = {"api_key": "api_token"}
 _NEVER_NONE = frozenset(
     name for name, field in Settings.model_fields.items() if field.get_default(call_default_factory=False) is not None
 ) | {"base_url", "timeout", "default_headers", "extra_body"}
-"""Settings that always have a value: None leaves them as they are."""
+"""Settings that always have a value: None leaves them unchanged."""
 
 
 def _is_unset(name: str, value: Any) -> bool:
@@ -360,7 +360,7 @@ def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> 
 
 
 def _checked(name: str, value: Any) -> Any:
-    """The value as the field holds it; fields of a framework's own are that framework's affair."""
+    """Validate a value; fields of a framework are validated by the framework."""
     if name not in Settings.model_fields:
         return value
     scratch = Settings.model_construct()
@@ -383,7 +383,7 @@ def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
 
 
 def _describe(error: ValidationError) -> str:
-    """Each finding with the field it is about, and without the value, which may be a secret."""
+    """Describe each validation error with its field and without the value, which may be a secret."""
     return "; ".join(
         f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
         for finding in error.errors(include_input=False)
@@ -391,7 +391,7 @@ def _describe(error: ValidationError) -> str:
 
 
 def _without_input(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:
-    """The finding without what was given; of an unknown name, what it was probably meant to be."""
+    """A validation error without the input; for an unknown name, with a suggestion."""
     message = unknown_setting(str(error["loc"][-1]), known) if error["type"] == "extra_forbidden" else error["msg"]
     return InitErrorDetails(
         type=PydanticCustomError(error["type"], _choices(message)), loc=error["loc"], input="hidden"

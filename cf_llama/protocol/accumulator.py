@@ -1,4 +1,4 @@
-"""Events in, deltas out: text as soon as it is certain, calls when they are complete, and the reply at the end."""
+"""Turns events into deltas: text as soon as it is certain, tool calls when complete, the reply at the end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from cf_llama.protocol.stop_sequences import TextFilter
 from cf_llama.protocol.usage import UsageAccumulator
 
 MAX_CALLS = 1000
-"""More do not fit into an answer of 24,000 tokens, and each piece of a call is held against those before it."""
+"""More do not fit into an answer of 24,000 tokens; each fragment is compared with earlier calls."""
 
 
 def new_call_id() -> str:
-    """An id for a call that came without one."""
+    """Create an id for a call without one."""
     return f"call_{uuid4().hex}"
 
 
@@ -31,7 +31,7 @@ class _PartialToolCall:
     arguments: str
 
     def is_continued_by(self, fragment: ToolCallFragment) -> bool:
-        """Whether a fragment belongs to this call; a new id, or a name after a finished call, begins another."""
+        """Whether a fragment continues this call; a new id, or a name after complete arguments, starts another."""
         if fragment.position not in {None, self.position or 0}:  # a missing index is 0
             return False
         if fragment.id and self.id:  # some calls of one answer share an id
@@ -42,7 +42,7 @@ class _PartialToolCall:
 
 
 class Accumulator:
-    """The answer to one request, as it grows."""
+    """Accumulates the reply to one request."""
 
     def __init__(
         self, request: ChatRequest, response_metadata: ResponseMetadata, new_id: Callable[[], str] = new_call_id
@@ -62,16 +62,16 @@ class Accumulator:
 
     @property
     def stopped(self) -> bool:
-        """Whether a stop sequence ended the answer; what the service still sends is of no use."""
+        """Whether a stop sequence has ended the answer."""
         return self._filter.stopped
 
     @property
     def is_empty(self) -> bool:
-        """Whether neither text nor a call has come."""
+        """Whether there is neither text nor a call yet."""
         return not (self._released or self._held or self._partial_calls)
 
     def push(self, event: Event) -> tuple[Delta, ...]:
-        """Take one event; give what it adds for certain.
+        """Add an event and return the deltas that are certain.
 
         Raises:
             BadResponseError: there are more calls than an answer can hold.
@@ -87,7 +87,7 @@ class Accumulator:
         return ()
 
     def finish(self) -> Iterator[Delta]:
-        """What was held back, the calls, and last the reply.
+        """Yield text held back, the calls, and last the reply.
 
         Raises:
             ToolChoiceError: a call was forced and none of the kind came; `partial` is the reply all the same.
@@ -110,7 +110,7 @@ class Accumulator:
         yield Delta(reply=reply)
 
     def partial(self) -> Reply:
-        """What there is so far of an answer that will not be finished; no finish reason is known."""
+        """The partial reply of an interrupted answer, without a finish reason."""
         reply = self._reply(())
         return replace(reply, text=reply.text + self._filter.held, finish_reason="")
 
@@ -178,7 +178,7 @@ class Accumulator:
 
 
 def _with_unique_ids(calls: list[ToolCall], taken: set[str], new_id: Callable[[], str]) -> tuple[ToolCall, ...]:
-    """The service's ids where it gave any; new ones for those that are missing or already used in the conversation."""
+    """Keep the service's ids; replace ids that are missing or already used in the conversation."""
     unique: list[ToolCall] = []
     for call in calls:
         call_id = call.id if call.id and call.id not in taken else new_id()

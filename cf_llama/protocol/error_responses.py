@@ -1,4 +1,4 @@
-"""From a refused answer to its error: one pure function over one table.
+"""Converts error responses to errors: one pure function over one table.
 
 Codes and their meaning: Cloudflare's pages "Workers AI errors" and "AI Gateway: errors"; those the pages leave out
 are known from recorded answers. The same failure comes in seven bodies, and now and then under status 200.
@@ -26,7 +26,7 @@ _ERROR_TEXT_LIMIT = 2000  # characters of a foreign page that are worth showing
 
 
 class ErrorKind(NamedTuple):
-    """What a code stands for; `retryable` is None where the class decides."""
+    """Class of a code; `retryable` is None if the class decides."""
 
     kind: type[WorkersAIError]
     retryable: bool | None = None
@@ -98,7 +98,7 @@ CODES: Mapping[int, ErrorKind] = {
 }
 
 _AMBIGUOUS = {3030, 10000}
-"""Codes that mean several things: the text or the status decides."""
+"""Ambiguous codes: the text or the status decides."""
 
 _STATUSES: Mapping[int, type[WorkersAIError]] = {
     401: errors.AuthenticationError,
@@ -124,7 +124,7 @@ _ERROR_KEYS = {"success", "errors", "error", "name", "internalCode", "object", "
 
 
 def is_error(payload: Any) -> bool:
-    """Whether a JSON body reports a failure. The status does not tell: failures come with 200 as well."""
+    """Whether a JSON body reports a failure. Failures also come with status 200."""
     if not isinstance(payload, dict) or payload.keys().isdisjoint(_ERROR_KEYS):
         return False
     return (
@@ -138,7 +138,7 @@ def is_error(payload: Any) -> bool:
 
 
 def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersAIError:
-    """The error that an answer reports, whatever its form; unknown codes and pages of HTML included."""
+    """Create the error of a response of any form, including unknown codes and HTML pages."""
     import httpx  # noqa: PLC0415 - takes longer to import than all of ours
 
     try:
@@ -161,7 +161,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds asked for by `retry-after-ms` or `Retry-After` (a number or a date); None where there is no such wish."""
+    """Seconds from `retry-after-ms` or `Retry-After` (a number or a date); None if there is neither."""
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)
@@ -229,7 +229,7 @@ def _code_and_text(payload: Any) -> tuple[int | None, str]:
 
 
 def _error_texts(payload: Any) -> Iterator[tuple[int | None, str]]:
-    """Every (code, text) in a body, the most telling first."""
+    """All (code, text) pairs of a body, the most specific first."""
     if isinstance(payload, str):
         yield None, payload
     if not isinstance(payload, dict):

@@ -1,4 +1,4 @@
-"""Every way a call can fail, as one tree, and the table that maps what the service says to it.
+"""All errors of a call, as one tree.
 
 WorkersAIError
 ├── InvalidRequestError        the request cannot be right as it is
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_RETRY_AFTER = 60.0
-"""Seconds. Whoever is asked to wait longer is told when to come back, and not made to wait."""
+"""Seconds. A longer Retry-After raises an error that says when to retry."""
 
 _ADVICE: Mapping[int, str] = {
     2001: "Check the gateway's id, or create the gateway in the dashboard under AI > AI Gateway.",
@@ -46,11 +46,11 @@ _ADVICE: Mapping[int, str] = {
     7000: "Check base_url: it must end in /client/v4.",
     7003: "Check CLOUDFLARE_ACCOUNT_ID or account_id: it is the id in the dashboard's address, not a zone's.",
 }
-"""What to do about a code, where its class does not say it."""
+"""Advice for codes that need another than their class."""
 
 
 class WorkersAIError(Exception):
-    """Anything that went wrong between a call and its answer.
+    """Base class of all failures of a call.
 
     Args:
         message: What the service said, without its prefixes, or what was noticed here.
@@ -99,13 +99,13 @@ class WorkersAIError(Exception):
 
     @property
     def advice(self) -> str:
-        """What to do about it, in a sentence; empty where nothing is known to help."""
+        """What to do about it, in a sentence; empty if nothing is known to help."""
         if self.status is None or (self.retry_after or 0) > LONGEST_RETRY_AFTER:  # the message says it itself
             return ""
         return _ADVICE.get(self.code or 0, self.class_advice)
 
     def details(self) -> dict[str, Any]:
-        """The keyword arguments that make the same error again."""
+        """Keyword arguments that create the same error."""
         return {
             "status": self.status,
             "code": self.code,
@@ -180,13 +180,13 @@ class QuotaExceededError(RateLimitError):
 
 
 class ServiceError(WorkersAIError):
-    """The service failed, or something between it and us."""
+    """The service, or something in front of it, failed."""
 
     retryable = True
 
 
 class BadResponseError(ServiceError):
-    """An answer came that cannot be read as one."""
+    """The response cannot be read."""
 
     retryable = False
 
@@ -222,12 +222,12 @@ class JournalError(WorkersAIError):
 
 
 class ConnectionFailedError(WorkersAIError):
-    """No connection could be made, or it broke before an answer came."""
+    """The connection failed, or broke before a response arrived."""
 
     retryable = True
 
 
 class RequestTimeoutError(WorkersAIError):
-    """No answer, or no further event of a stream, came in time."""
+    """No response, or no further event of a stream, arrived in time."""
 
     retryable = True

@@ -1,4 +1,4 @@
-"""The values an answer is made of. They hold data, know nothing of the wire, and compare by value.
+"""Values of a reply: plain data, independent of the wire, compared by value.
 
 A stream is a sequence of `Delta`; its last one carries the whole `Reply`. Folding the texts and calls of the deltas
 gives exactly what that reply holds, whether the service answered whole or in pieces.
@@ -21,17 +21,17 @@ class Usage:
     completion_tokens: int = 0
     total_tokens: int = 0
     cached_tokens: int = 0
-    """How many of the prompt tokens came from the prefix cache."""
+    """Prompt tokens read from the prefix cache."""
     neurons: float | None = None
-    """Cloudflare's unit of billing; None where the service did not say."""
+    """Cloudflare's billing unit; None if the service did not report it."""
 
     @property
     def cost(self) -> float:
-        """US dollars at the published price of the model."""
+        """Cost in US dollars at the published price."""
         return model.cost(self.prompt_tokens, self.completion_tokens)
 
     def __add__(self, other: Usage) -> Usage:
-        """What two answers cost together."""
+        """The sum of two usages."""
         neurons = [usage.neurons for usage in (self, other) if usage.neurons is not None]
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
@@ -44,7 +44,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call the model asks for.
+    """A tool call of the model.
 
     `id` is never empty and unique within the conversation. `arguments` is the parsed object; where the model wrote
     something else it is empty, `text` is what it wrote and `error` says what is wrong with it.
@@ -54,16 +54,16 @@ class ToolCall:
     name: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     text: str = "{}"
-    """The arguments as JSON text, ready to be sent back in the history; as written where `error` is set."""
+    """The arguments as JSON text for the history; as the model wrote them if `error` is set."""
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseMetadata:
-    """What the HTTP exchange itself told; empty strings and None where it said nothing."""
+    """Metadata from the response headers; empty strings and None if missing."""
 
     ray_id: str = ""
-    """The `cf-ray` header: name it when asking Cloudflare's support."""
+    """The `cf-ray` header, which Cloudflare's support needs."""
     request_id: str = ""
     """The `cf-ai-req-id` header."""
     neurons: float | None = None
@@ -72,12 +72,12 @@ class ResponseMetadata:
     """AI Gateway's `cf-aig-cache-status`: HIT, MISS or nothing."""
     gateway_log_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-    """The answer's headers, by lower-case name, without cookies and without what a server repeats of our secrets."""
+    """Response headers by lower-case name, redacted and without cookies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer."""
+    """The model's whole reply."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
@@ -85,9 +85,9 @@ class Reply:
     """`stop`, `length` (the answer hit `max_tokens`) or `tool_calls`; the service's own word where it has another, and
     nothing on a partial reply."""
     usage: Usage | None = None
-    """None where the service sent no counts."""
+    """None if the service sent no counts."""
     model: str = ""
-    """The model that was asked for. The service may echo another name for the same one."""
+    """The requested model. The service may return another name for it."""
     response_metadata: ResponseMetadata = field(default_factory=ResponseMetadata)
     waited: float = 0.0
     """Seconds that the call waited for a place under the account's limits."""

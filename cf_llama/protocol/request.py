@@ -1,4 +1,4 @@
-"""One question to the model, checked, and the body that asks it."""
+"""A validated request to the model, and its body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RESERVED_FIELDS = frozenset(
     {"messages", "prompt", "raw", "model", "tools", "tool_choice", "functions", "response_format", "max_tokens", "lora"}
     | {"stop", "stream", "options", *_SAMPLING}
 )
-"""Fields of a body that a `ChatRequest` writes by itself."""
+"""Body fields that `ChatRequest` sets itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ class ChatRequest:
 
     @property
     def forced_tools(self) -> tuple[str, ...]:
-        """Names of which at least one must be called; empty where the model is free."""
+        """Names of which at least one must be called; empty if no call is forced."""
         if self.tool_choice == "required":
             return self.tool_names
         if isinstance(self.tool_choice, Mapping):
@@ -108,7 +108,7 @@ class ChatRequest:
         return self.response_format is None
 
     def body(self, *, stream: bool) -> dict[str, Any]:
-        """The JSON body. Unset keys are left out: a null is refused, and so is content that is no string."""
+        """The JSON body. Unset keys are omitted, because the service rejects null."""
         body: dict[str, Any] = (
             {"messages": [dict(message) for message in self.messages]}
             if self.messages is not None
@@ -131,14 +131,14 @@ class ChatRequest:
         return body | {name: value for name, value in optional.items() if value is not None} | dict(self.extra_body)
 
     def with_instruction(self) -> ChatRequest:
-        """The same request, asking in words for the call that a first answer did not make."""
+        """The request with an instruction to make the forced call that a first answer lacked."""
         names = " or ".join(self.forced_tools)
         instruction = {"role": "user", "content": _INSTRUCTION.format(names=names)}
         return replace(self, messages=(*(self.messages or ()), instruction))
 
 
 def _unique_definitions(tools: Sequence[Mapping[str, Any]]) -> tuple[json_schema.ToolDefinition, ...]:
-    """Definitions of the tools, each once. A call names its tool and nothing else, so no two may share a name."""
+    """Unique tool definitions. A call identifies its tool by name, so names must be unique."""
     definitions: dict[str, json_schema.ToolDefinition] = {}
     for tool in tools:
         definition = json_schema.tool_definition(tool)

@@ -1,7 +1,6 @@
-"""An answer while it is read: bytes in, deltas out, whether it comes whole or as a stream.
+"""Reads responses incrementally: bytes in, deltas out, for whole and streamed responses.
 
-Which of the two it is shows in its first bytes. What was asked for does not tell: some answers to a request for a
-stream come whole.
+The first bytes show which of the two it is. The request does not: some requests for a stream are answered whole.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from cf_llama.protocol.request import ChatRequest
 from cf_llama.protocol.sse import EventDecoder
 
 MAX_ERROR_BYTES = 1024 * 1024
-"""What is read of an error page."""
+"""Maximum size of an error response that is read."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""No answer of 24,000 tokens comes near, whole or as a stream."""
+"""Larger than any response of 24,000 tokens, whole or streamed."""
 _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
 
@@ -30,39 +29,39 @@ _log = logging.getLogger(__name__)
 
 
 class Reader(Protocol):
-    """What an answer is fed to, from its first byte to its last."""
+    """Interface of a response reader."""
 
     @property
     def delivered(self) -> bool:
-        """Whether the caller has been given anything, after which nothing may be sent again."""
+        """Whether the caller has received a delta; then the request must not be retried."""
         ...
 
     @property
     def done(self) -> bool:
-        """Whether the rest of the body is of no use."""
+        """Whether the rest of the body is not needed."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of the answer is missing, should the body end here."""
+        """Whether the response would be complete if the body ended here."""
         ...
 
     @property
     def closed(self) -> bool:
-        """Whether the service said that nothing more comes."""
+        """Whether the service has marked the end of the response."""
         ...
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """Take bytes as they come."""
+        """Process a chunk of the body."""
         ...
 
     def finish(self) -> Iterator[Delta]:
-        """The body has ended."""
+        """Process the end of the body."""
         ...
 
 
 class ResponseReader:
-    """One answer of status 200, from its first byte to its reply."""
+    """Reader of a successful response."""
 
     def __init__(self, request: ChatRequest, status: int, headers: Mapping[str, str]) -> None:
         self._status, self._headers = status, headers
@@ -73,25 +72,25 @@ class ResponseReader:
         self._sniffed = False
         self._ended = False  # the answer is complete
         self.closed = False
-        """Whether the service said that nothing more comes: [DONE]."""
+        """Whether the service has sent [DONE]."""
         self.delivered = False
-        """Whether the caller has been given anything, after which nothing may be sent again."""
+        """Whether the caller has received a delta; then the request must not be retried."""
 
     @property
     def done(self) -> bool:
-        """Whether the rest of the body is of no use."""
+        """Whether the rest of the body is not needed."""
         return self._accumulator.stopped
 
     @property
     def complete(self) -> bool:
-        """Whether nothing of the answer is missing, should the body end here."""
+        """Whether the response would be complete if the body ended here."""
         return self._ended or self.done
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """Take bytes as they come.
+        """Process a chunk of the body.
 
         Raises:
-            WorkersAIError: the service reports a failure.
+            WorkersAIError: The service reports a failure.
         """
         self._size += len(chunk)
         if self._size > MAX_BODY_BYTES:
@@ -103,11 +102,11 @@ class ResponseReader:
                 yield from self._event(data)
 
     def finish(self) -> Iterator[Delta]:
-        """The body has ended.
+        """Process the end of the body.
 
         Raises:
-            StreamInterruptedError: it ended before the answer did.
-            WorkersAIError: the body reports a failure, is no answer, or lacks a call that was forced.
+            StreamInterruptedError: The stream ended before the answer did.
+            WorkersAIError: The body reports a failure, is not a reply, or lacks a forced tool call.
         """
         if self._decoder is None:
             yield from self._read_body(b"".join(self._whole))
@@ -121,7 +120,7 @@ class ResponseReader:
             yield delta
 
     def interrupted(self, message: str) -> StreamInterruptedError:
-        """The error for an answer that broke off, with what there is of it."""
+        """The error of an interrupted response, with the partial reply."""
         response_metadata = self._accumulator.partial().response_metadata
         return StreamInterruptedError(
             message,
@@ -132,7 +131,7 @@ class ResponseReader:
         )
 
     def _sniff(self, chunk: bytes) -> bytes:
-        """Keep bytes until the first that are no white space tell what they are; give those of a stream back."""
+        """Buffer bytes until the first non-blank ones show the kind of body; return them if it is a stream."""
         self._whole.append(chunk)
         if self._sniffed:
             return b""
@@ -217,7 +216,7 @@ class ResponseReader:
 
 
 class ErrorReader:
-    """An answer of another status: there will be no delta, only an error."""
+    """Reader of an error response."""
 
     delivered = complete = closed = False
 
@@ -227,22 +226,22 @@ class ErrorReader:
 
     @property
     def done(self) -> bool:
-        """Whether enough of the page has been read to show it."""
+        """Whether enough of the error page has been read."""
         return len(self._body) > MAX_ERROR_BYTES
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """Take bytes as they come."""
+        """Process a chunk of the body."""
         self._body += chunk
         return iter(())
 
     def finish(self) -> Iterator[Delta]:
-        """The body has ended.
+        """Process the end of the body.
 
         Raises:
-            WorkersAIError: always.
+            WorkersAIError: Always.
         """
         raise self.error()
 
     def error(self) -> WorkersAIError:
-        """What the page reports, as far as it has come."""
+        """The error that the page reports."""
         return error_from(self._status, self._headers, bytes(self._body))

@@ -1,4 +1,4 @@
-"""Text as it should reach the reader: without the template's own tokens, and ending where it was told to stop."""
+"""Removes tokens of the template from text, and ends it at stop sequences."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class TextFilter:
         self._held = ""
 
     def feed(self, text: str) -> str:
-        """Give what can be shown of the text so far."""
+        """Add text and return what is certain."""
         if not self._stop and not self._held and "<" not in text and not _ends_in_surrogate(text):
             return join_surrogates(text)
         return self._filter(self._held + text, final=False)
 
     @property
     def held(self) -> str:
-        """What is held back for now."""
+        """Text held back."""
         return join_surrogates(self._held)
 
     def flush(self) -> str:
-        """Give what was still held back."""
+        """Return the text held back at the end."""
         return self._filter(self._held, final=True)
 
     def _filter(self, text: str, *, final: bool) -> str:

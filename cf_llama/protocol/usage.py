@@ -8,7 +8,7 @@ from cf_llama.protocol.reply import Usage
 
 
 class UsageAccumulator:
-    """Every usage of a stream in, the one that is billed out."""
+    """Combines all usages of a stream into the billed one."""
 
     def __init__(self) -> None:
         self._first: Usage | None = None
@@ -25,7 +25,7 @@ class UsageAccumulator:
             self._whole = usage if self._whole is None else _with_earlier_details(usage, self._whole)
 
     def total(self) -> Usage | None:
-        """The counts of the whole answer; None where the service sent none."""
+        """Token counts of the reply; None if the service sent none."""
         if self._whole is None or self._first is None or self._whole.total_tokens < self._first.total_tokens:
             return self._sum
         return _with_earlier_details(self._whole, self._sum) if self._sum else self._whole

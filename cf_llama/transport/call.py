@@ -1,4 +1,4 @@
-"""A call across its attempts, whatever it asks: what to send, what a failure means, whether to try again. No I/O."""
+"""State of one call across retries: builds the HTTP request, classifies failures, decides whether to retry. No I/O."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _END_OF_STREAM_TIMEOUT = 0.5  # seconds for the end of a stream to follow its [D
 
 
 class Request(Protocol):
-    """What is asked, as far as every call needs to know it."""
+    """What a call sends."""
 
     @property
     def model(self) -> str:
@@ -51,16 +51,16 @@ class Request(Protocol):
 
 
 class Call:
-    """The state of one call, whatever is asked, driven by a transport in either colour.
+    """State of one call, driven by a sync or async transport.
 
-    A driver loops over ``with call.attempt(): send, open, feed …, finish, return`` and, when that did not return,
-    waits for ``call.pause()`` seconds.
+    The transport repeats ``with call.attempt(): send, open, feed …, finish, return``. If that does not return, it
+    sleeps for ``call.pause()`` seconds and tries again.
     """
 
     query = ""
-    """What follows the route."""
+    """Query string of the URL."""
     counts = True
-    """Whether the request counts for the account's rate limit."""
+    """Whether the request counts towards the account's rate limit."""
 
     def __init__(self, connection: Connection, request: Request, *, stream: bool = False) -> None:
         self._connection = connection
@@ -73,7 +73,7 @@ class Call:
         self._attempts = 0
         self._reader: Reader | None = None
         self._decompressor: Decompressor | None = None
-        self._end_deadline = inf  # when to stop waiting for the end of an answer of which nothing is missing
+        self._end_deadline = inf  # when a complete response that is not closed is given up
         self._error: WorkersAIError | None = None
         self._billed: Usage | None = None  # by the answer of this attempt
         self._is_sent = False
@@ -83,11 +83,11 @@ class Call:
         self.admission = Admission(gate, self._deadline, connection.rate_limit_wait) if gate else None
 
     def _make_reader(self, status: int, headers: Mapping[str, str]) -> Reader:
-        """What reads an answer that is no refusal."""
+        """Create the reader of a successful response."""
         raise NotImplementedError
 
     def http_request(self, client: Any) -> Any:
-        """The request, made by the client's own factory: it may be httpx's or httpx2's, whose classes do not mix."""
+        """Build the request with the client's own factory, as classes of httpx and httpx2 do not mix."""
         timeouts, read = self._connection.timeouts, self.read_timeout()
         self._is_sent = True
         return client.build_request(
@@ -102,18 +102,18 @@ class Call:
         )
 
     def remaining(self, seconds: float | None) -> float | None:
-        """So many seconds, or what is left of the time for the whole call; None waits for ever."""
+        """The smaller of a timeout and the time left for the whole call, in seconds; None means no timeout."""
         rest = min(self._deadline, self._end_deadline) - monotonic()
         shorter = min(inf if seconds is None else seconds, max(rest, _SHORTEST_TIMEOUT))
         return None if shorter > _LONGEST_TIMEOUT else shorter
 
     def read_timeout(self) -> float | None:
-        """Seconds to wait for the next bytes of the answer; None waits for ever."""
+        """Timeout in seconds for the next read; None means no timeout."""
         timeouts = self._connection.timeouts
         return self.remaining(timeouts.stall if self._stream else timeouts.read)
 
     def open(self, response: Any) -> None:
-        """The head of an answer has come."""
+        """Process status and headers of the response."""
         headers = self._redactor.headers(response.headers)  # names in lower case, as both libraries give them
         read = self._make_reader if response.is_success else ErrorReader
         self._reader = read(response.status_code, headers)
@@ -123,10 +123,10 @@ class Call:
         self._decompressor = Decompressor() if packed else None
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """Take bytes of the answer as they come.
+        """Process a chunk of the body.
 
         Raises:
-            WorkersAIError: they report a failure, or the time for the whole call is over.
+            WorkersAIError: The body reports a failure, or the total timeout is exceeded.
         """
         for piece in self._decompressor.feed(chunk) if self._decompressor else (chunk,):
             yield from self._opened.feed(piece)
@@ -139,10 +139,10 @@ class Call:
                 raise self._timed_out("the time for the whole call is over")
 
     def finish(self) -> Iterator[Delta]:
-        """The body has ended; the last delta has the reply.
+        """Process the end of the body; the last delta has the reply.
 
         Raises:
-            WorkersAIError: the answer is incomplete, a failure, or lacks a call that was forced.
+            WorkersAIError: The response is incomplete, reports a failure, or lacks a forced tool call.
         """
         for delta in self._opened.finish():
             if delta.reply:
@@ -151,19 +151,19 @@ class Call:
 
     @property
     def done(self) -> bool:
-        """Whether the rest of the answer is of no use, or no longer waited for."""
+        """Whether the rest of the response is not needed."""
         reader = self._opened
         return reader.done or (reader.complete and monotonic() > min(self._deadline, self._end_deadline))
 
     @property
     def _opened(self) -> Reader:
         if self._reader is None:
-            raise BadResponseError("a body came without a head")
+            raise BadResponseError("a response body arrived before its headers")
         return self._reader
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
-        """Take the body. A connection that breaks when the answer is complete has merely ended it."""
+        """Ignore a connection that breaks after a complete response."""
         try:
             yield
         except Exception as error:
@@ -172,10 +172,10 @@ class Call:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Try once. A failure is kept for `pause` to judge, outside of here.
+        """Run one attempt, and keep its failure for `pause`.
 
-        It is not raised from within, as the exception would then carry the HTTP library's own, and with it the
-        request and its token; nor does it keep the frames below, whose variables hold what the server said.
+        The failure is not raised here: it would reference the HTTP library's exception, and with it the request and its
+        token. Its traceback is dropped, because the frames below hold data from the server.
         """
         self._error, self._reader, self._end_deadline = None, None, inf
         self._billed, self._is_sent = None, False
@@ -195,13 +195,13 @@ class Call:
                 budget.settle(worst, self._cost(worst))
 
     def pause(self) -> float:
-        """Seconds to wait before the next attempt.
+        """Seconds to sleep before the next attempt.
 
         Raises:
-            WorkersAIError: there is to be none.
+            WorkersAIError: The failure, if there is no further attempt.
         """
         if self._error is None:
-            raise BadResponseError("the attempt ended with neither an answer nor an error")
+            raise BadResponseError("the attempt ended without a response or an error")
         if self._waits_for_a_place(self._error):
             return 0.0
         self._attempts += 1
@@ -216,14 +216,14 @@ class Call:
 
     @property
     def _found_no_place(self) -> bool:
-        """Whether the call has given up waiting for the limit: to wait again is up to the caller."""
+        """Whether the gate gave the call up; retrying is then left to the caller."""
         return type(self._error) is RateLimitError and self._error.status is None
 
     def reserve(self) -> None:
-        """Set aside what this attempt may cost, in every budget that the call is held to.
+        """Reserve the highest cost of this attempt in every budget of the call.
 
         Raises:
-            BudgetExceededError: one of them would be exceeded.
+            BudgetExceededError: The attempt does not fit into one of them.
         """
         worst = self._worst_case() if self._budgets else 0.0
         for budget in self._budgets:
@@ -231,12 +231,12 @@ class Call:
             self._reserved.append((budget, worst))
 
     def _worst_case(self) -> float:
-        """US dollars that an attempt may cost at most: a token is a byte or more, and answers end at `max_tokens`."""
+        """Highest cost of an attempt in US dollars: a token has at least one byte, and answers end at `max_tokens`."""
         body = self._request.body(stream=self._stream)
         return cost(len(_encoded(body)), int(body.get("max_tokens") or CONTEXT_WINDOW))
 
     def _cost(self, worst: float) -> float:
-        """US dollars that the attempt was billed; the worst case where the service may have billed, and did not say."""
+        """Cost of the attempt in US dollars; the worst case if the service may have billed without reporting usage."""
         partial = self._error.partial if self._error else None
         usage = self._billed or (partial.usage if partial else None)
         if usage:
@@ -246,7 +246,7 @@ class Call:
         return 0.0 if refused and not isinstance(self._error, RequestTimeoutError) else worst
 
     def _waits_for_a_place(self, error: WorkersAIError) -> bool:
-        """Whether a refusal is no attempt: the call keeps its place in the line, and is sent when the limit allows."""
+        """Whether the call goes back to its place in the line, without counting an attempt."""
         if not self.admission or not self._connection.max_retries or not error.is_retryable:
             return False
         if (error.retry_after or 0) > LONGEST_RETRY_AFTER or error.status is None:
@@ -256,7 +256,7 @@ class Call:
         return type(error) is RateLimitError
 
     def _translate(self, error: Exception) -> WorkersAIError:
-        """The HTTP library's error as ours, by the name of its kind, which httpx and httpx2 share."""
+        """Convert an exception of httpx or httpx2 by its class name, which both libraries share."""
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(self._reader, ErrorReader):
             return self._reader.error()
@@ -277,7 +277,7 @@ class Call:
 
 
 def _proxy_variable(url: str) -> str:
-    """What names a proxy for it; empty where nothing does. Asked only when a connection has failed."""
+    """Name of the variable that sets a proxy for a URL; empty if there is none. Only used after a failure."""
     import httpx  # noqa: PLC0415 - takes longer to import than all of ours
 
     from cf_llama.transport.http.connection import Origin  # noqa: PLC0415 - brings httpx as well
@@ -296,7 +296,7 @@ def _encoded(body: dict[str, Any]) -> bytes:
 
 
 def _is_connection_error(error: Exception) -> bool:
-    """Whether httpx or httpx2 raised it, or the unpacking; what has not been imported has raised nothing."""
+    """Whether an exception comes from httpx, httpx2 or decompression. A library that is not imported raised nothing."""
     libraries = (sys.modules.get(name) for name in ("httpx", "httpx2"))
     return isinstance(error, zlib.error) or any(
         library and isinstance(error, library.HTTPError) for library in libraries

@@ -1,4 +1,4 @@
-"""A call for one answer, and again in other words where the first is not yet what was asked for. No I/O."""
+"""A call for one reply, which sends a changed request if the first reply is not what was requested. No I/O."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cf_llama.transport.call import Call
 
 
 class _FormStillMissingError(WorkersAIError):
-    """No tool was needed, and the answer is still to be put into the form that was asked for."""
+    """The model called no tool, and its answer does not have the requested schema yet."""
 
 
 class ChatCall(Call):
-    """A call that asks for one answer, and again in other words where the first is not yet what was asked for.
+    """A call for one reply, which sends a changed request if the first reply is not what was requested.
 
-    That is so where a forced call of a tool did not come, and where tools and JSON mode are asked for together: the
-    service is to do one of them at a time (Cloudflare docs: JSON mode), so the tools are offered first.
+    This happens if a forced tool call does not come, and if tools and JSON mode are requested together: the service
+    supports one at a time (Cloudflare docs: JSON mode), so the tools are offered first.
     """
 
     def __init__(self, connection: Connection, request: ChatRequest, *, stream: bool) -> None:
@@ -32,11 +32,11 @@ class ChatCall(Call):
             request = replace(request, response_format=None)
         self._chat_request = request
         self._instructed = False
-        self._earlier_usage: Usage | None = None  # by answers that were not taken
+        self._earlier_usage: Usage | None = None  # of replies that were discarded
         super().__init__(connection, request, stream=stream)
 
     def finish(self) -> Iterator[Delta]:
-        """The body has ended; the last delta has the reply, billed with what went before it."""
+        """Process the end of the body; the reply's usage includes that of discarded replies."""
         *deltas, end = super().finish()
         form = self._pending_form
         if end.reply and form and not (end.reply.tool_calls or _has_form(end.reply.text, form)):
@@ -50,7 +50,7 @@ class ChatCall(Call):
         yield end
 
     def pause(self) -> float:
-        """Seconds to wait before the next attempt; none where the same is asked in other words."""
+        """Seconds to sleep before the next attempt; 0 if a changed request is sent."""
         error = self._error
         if isinstance(error, ToolChoiceError) and not self._instructed:
             self._instructed = True
@@ -73,7 +73,7 @@ class ChatCall(Call):
 
 
 def _has_form(text: str, form: ChatRequest) -> bool:
-    """Whether a text happens to be an object of the form already."""
+    """Whether a text is already an object of the schema."""
     try:
         value = json_values.parse(text)
     except json_values.InvalidJSON:

@@ -1,7 +1,7 @@
-"""From what httpx or httpx2 raises on the way to a server to our error, which says where and what to do. No I/O.
+"""Converts connection errors of httpx and httpx2 to errors that name the host and what to do. No I/O.
 
-The libraries' classes do not mix, so both are read by the names of their kinds, which they share, and by what caused
-them: a certificate that fails, a host without an address and a proxy that refuses fail again however often one tries.
+The classes of the two libraries do not mix, so errors are recognized by class name and by cause. A certificate that
+fails, a host without an address and a proxy that rejects credentials fail again, so they are not retried.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Iterator
 from cf_llama.protocol.errors import ConnectionFailedError, InvalidRequestError, WorkersAIError
 
 _TEMPORARY = {getattr(socket, "EAI_AGAIN", None), None}
-"""Of the ways in which a look-up fails, those that may pass; None is a failure of the system's that has no number."""
+"""Lookup failures that can pass; None is a failure without a number."""
 
 
 def kinds(error: BaseException) -> set[str]:
-    """The names of an error's classes."""
+    """Names of an exception's classes."""
     return {kind.__name__ for kind in type(error).__mro__}
 
 
 def connection_error(error: Exception, host: str, proxy: str = "") -> WorkersAIError:
-    """The error of a connection that cannot be made, or broke.
+    """The error of a connection that failed or broke.
 
     Args:
-        error: What the HTTP library raised.
-        host: Where the connection leads.
-        proxy: What names a proxy for the host, such as HTTPS_PROXY; empty where nothing does.
+        error: The exception of the HTTP library.
+        host: Host of the connection.
+        proxy: Variable that sets a proxy for the host, such as HTTPS_PROXY; empty if there is none.
     """
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if kinds(error) & {"UnsupportedProtocol", "LocalProtocolError"}:

@@ -1,7 +1,7 @@
-"""Bytes as they are packed on the way, and what they were: a push parser of `Content-Encoding`.
+"""Incremental decompression of `Content-Encoding` with bounded output.
 
-httpx unpacks too, but all that has come at once, and codings within codings: a few kilobytes of zeros, packed twice,
-are gigabytes. Here a piece is never larger than `MAX_CHUNK_BYTES`, and whoever takes the pieces may stop at any.
+httpx decompresses everything that has arrived at once, and nested codings: a few kilobytes of zeros, compressed twice,
+become gigabytes. Here a chunk is never larger than `MAX_CHUNK_BYTES`, and the caller can stop after any chunk.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import zlib
 from collections.abc import Iterator
 
 MAX_CHUNK_BYTES = 1024 * 1024
-"""The most bytes that are unpacked at once."""
+"""Maximum size of one decompressed chunk."""
 CODINGS = ("gzip", "deflate")
-"""What is asked for. Whatever comes in another coding stays as it is, and can most likely not be read."""
+"""Accepted codings. Bodies in other codings are passed on unchanged."""
 
 _EITHER_HEADER = 32 + zlib.MAX_WBITS
 _NO_HEADER = -zlib.MAX_WBITS
 
 
 class Decompressor:
-    """Packed bytes in, what they were out."""
+    """Decompresses gzip and deflate."""
 
     def __init__(self) -> None:
         self._decompressor = zlib.decompressobj(_EITHER_HEADER)
         self._started = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes as they come; give them unpacked, in pieces.
+        """Yield the decompressed chunks of a compressed chunk.
 
         Raises:
-            zlib.error: they are not packed in a way that is known.
+            zlib.error: The data is not compressed in a known way.
         """
         while data:
             piece = self._decompress(data)
@@ -44,5 +44,5 @@ class Decompressor:
         except zlib.error:
             if started:
                 raise
-            self._decompressor = zlib.decompressobj(_NO_HEADER)  # some servers mean this by "deflate"
+            self._decompressor = zlib.decompressobj(_NO_HEADER)  # some servers send raw deflate
             return self._decompressor.decompress(data, MAX_CHUNK_BYTES)

@@ -1,4 +1,4 @@
-"""Requests that are no question to the model, and the pages of JSON that answer them: how batches come and go."""
+"""Requests that the model does not answer, and their JSON responses: how batches are submitted and polled."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from cf_llama.protocol.response import MAX_BODY_BYTES
 from cf_llama.transport.call import Call
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
-"""Kinds of failure of the HTTP library after which the service has seen nothing."""
+"""Exceptions of the HTTP library after which the service has received nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JSONRequest:
-    """A body to be sent to a model's queue."""
+    """A body to send to a model's queue."""
 
     model: str
     content: Mapping[str, Any] = field(repr=False)
     repeatable: bool
-    """Whether it does no harm to be sent twice."""
+    """Whether it can be sent twice without harm."""
 
     def body(self, *, stream: bool) -> dict[str, Any]:
-        """The JSON body; nothing here streams."""
+        """The JSON body; these requests do not stream."""
         del stream
         return dict(self.content)
 
 
 @dataclass(frozen=True, slots=True)
 class JSONResponse:
-    """An answer as it came."""
+    """A JSON response."""
 
     status: int
     headers: Mapping[str, str]
     content: Any
-    """Values of JSON, numbers as `json_values.Lexeme`."""
+    """Parsed JSON, with numbers as `json_values.Lexeme`."""
 
 
 class JSONReader:
-    """One answer of status 200 or 202 that is no reply of the model."""
+    """Reader of a JSON response of status 200 or 202."""
 
     delivered = complete = closed = done = False
 
@@ -91,7 +91,7 @@ class JSONReader:
 
 
 class JSONCall(Call):
-    """A call that sends a posting, never twice what the service may have taken the first time."""
+    """A call that never sends a request again if the service may have accepted it and it must not be repeated."""
 
     query = "?queueRequest=true"
 
@@ -104,15 +104,15 @@ class JSONCall(Call):
 
     @property
     def page(self) -> JSONResponse:
-        """What has been answered, once the call has ended."""
+        """The response, after the call has ended."""
         return self._reader.page if isinstance(self._reader, JSONReader) else JSONResponse(0, {}, None)
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt.
 
         Raises:
-            SubmissionInDoubtError: nothing tells whether the service took what must not be sent twice.
-            WorkersAIError: there is to be no further attempt.
+            SubmissionInDoubtError: It is unknown whether the service accepted a request that must not be repeated.
+            WorkersAIError: The failure, if there is no further attempt.
         """
         if not self._repeatable and self._sent and self._error and _in_doubt(self._error):
             details = self._error.details() | {"is_retryable": False}
@@ -129,7 +129,7 @@ class JSONCall(Call):
 
 
 def _in_doubt(error: WorkersAIError) -> bool:
-    """Whether the service may have done what was asked: no answer, or one that something in between gave."""
+    """Whether the service may have accepted the request: no response, or one from something in between."""
     if error.code is not None:
         return False
     if isinstance(error, ConnectionFailedError | RequestTimeoutError | BadResponseError):

@@ -1,7 +1,7 @@
-"""What is logged of our requests, without the account id that stands in their path.
+"""Removes account ids from log lines about requests.
 
-We write a line at DEBUG for each request; httpx writes one at INFO where the client is the user's own, URL and all.
-The filter touches that one part of lines about Workers AI and leaves every other line of the program as it is.
+This package logs a line at DEBUG for each request; httpx logs one at INFO, with the URL, if the client is the user's
+own. The filter changes that part of lines about Workers AI only.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ REDACTED = r"\g<1>***"
 
 
 class AccountFilter(logging.Filter):
-    """Hides account ids in the arguments of a record."""
+    """Redacts account ids in the arguments of a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the record pass, with the id taken out."""
+        """Redact the id and let the record pass."""
         if isinstance(record.args, tuple):
             record.args = tuple(redacted(argument) for argument in record.args)
         return True
 
 
 def redacted(argument: object) -> object:
-    """The argument as it may be logged; what holds no account id is left untouched."""
+    """Redact an argument; arguments without an account id stay unchanged."""
     text = str(argument)
     return _ACCOUNT.sub(REDACTED, text) if _ACCOUNT.search(text) else argument
 

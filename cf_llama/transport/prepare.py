@@ -1,4 +1,4 @@
-"""From what a framework passes to one call to the request and to where it goes."""
+"""Builds the request and the transport of one call from settings and the options of a framework."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport.transport import Transport
 
 REQUEST_FIELDS = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "functions", "raw")
-"""Fields of a `ChatRequest` that belong to one question and are no settings."""
+"""Fields of a `ChatRequest` that are not settings."""
 
 
 class PreparedCall(NamedTuple):
-    """One call: where it goes and what it asks."""
+    """A request, and the transport to send it with."""
 
     transport: Transport
     request: ChatRequest
 
 
 def prepare(settings: Settings, options: Mapping[str, Any], user_agent: str, **request: Any) -> PreparedCall:
-    """Bring together the settings, what was changed for this call, and the question.
+    """Merge the settings, the options of this call and its messages.
 
     Args:
-        settings: The model's own.
-        options: What was given for this call: fields of the question, where None counts as not given, and settings.
-        user_agent: Who asks, for the header of that name.
-        request: `messages` or `prompt`, and what else is known of the question.
+        settings: The model's settings.
+        options: Options of this call: settings, and request fields (None means not given).
+        user_agent: Value of the header of that name.
+        request: `messages` or `prompt`, and other fields of the request.
 
     Raises:
-        InvalidRequestError: an option is unknown, or a value is not allowed.
+        InvalidRequestError: An option is unknown, or a value is not allowed.
     """
     given = {name: options[name] for name in REQUEST_FIELDS if options.get(name) is not None}
     changed = {name: value for name, value in options.items() if name not in REQUEST_FIELDS}

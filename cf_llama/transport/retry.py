@@ -1,7 +1,7 @@
-"""Whether to try again, and how long to wait: decided here, waited for elsewhere.
+"""Decides whether to retry and how long to wait. Does not sleep.
 
-What may be repeated is said by the error itself (`is_retryable`). Full jitter, because clients that were refused
-together must not come back together.
+Errors say themselves whether they can be retried (`is_retryable`). Full jitter prevents clients that failed together
+from retrying together.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from cf_llama.protocol.errors import LONGEST_RETRY_AFTER, JSONModeError, WorkersAIError
 
 ONCE = (JSONModeError,)
-"""Failures of the model rather than of the service: asking once more helps, asking often does not."""
+"""Failures of the model: one retry helps, more do not."""
 ONCE_CODES = {3046}
-"""The same, of the service: it has worked for two minutes in vain, and bills them."""
+"""The same for the service's timeout, after two minutes that are billed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before each further attempt, in seconds."""
+    """Exponential backoff with full jitter, in seconds."""
 
     max_retries: int = 2
     base: float = 0.5
@@ -28,11 +28,11 @@ class Backoff:
     uniform: Callable[[float, float], float] = random.uniform
 
     def pause(self, attempt: int, error: WorkersAIError) -> float | None:
-        """Seconds to wait before the next attempt; None where there is to be none.
+        """Seconds to wait before the next attempt; None if there is none.
 
         Args:
-            attempt: How many attempts have failed, from 1.
-            error: How the last one failed.
+            attempt: Number of failed attempts, from 1.
+            error: The last failure.
         """
         once = isinstance(error, ONCE) or error.code in ONCE_CODES
         allowed = min(self.max_retries, 1) if once else self.max_retries

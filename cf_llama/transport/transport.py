@@ -1,7 +1,7 @@
-"""The socket: the only place where the two colours exist, side by side.
+"""Sends requests and receives responses: the only place where sync and async code exist side by side.
 
-Each pair differs in `async` and `await` and in nothing else. What to send, how to read and when to try again is
-decided by `ChatCall` and `ResponseReader`.
+Each pair of functions differs in `async` and `await` only. `ChatCall` decides what to send and when to retry,
+`ResponseReader` how to read.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from cf_llama.transport.limits.registry import limits_of
 class Transport:
     """Sends requests over a connection.
 
-    Every method raises a `WorkersAIError`, and nothing else, when the call fails. What the hooks and transports of a
-    client of your own raise passes through as it is, unless it is an error of httpx's.
+    Every method raises only `WorkersAIError` when the call fails. Exceptions that hooks and transports of your own
+    client raise pass through unchanged, unless they are httpx errors.
 
     Args:
-        connection: Where to, and with which account.
-        client: Your own `httpx.Client` (or httpx2's); it is used as it is and never closed. None: the shared one.
-        async_client: The same for the asynchronous methods.
+        connection: Host, account and timeouts.
+        client: Your own `httpx.Client` (or httpx2's); it is never closed. None: the client shared by the process.
+        async_client: The same for the async methods.
     """
 
     connection: Connection
@@ -45,27 +45,27 @@ class Transport:
     async_client: Any = None
 
     def run(self, request: ChatRequest) -> Reply:
-        """Ask for an answer that comes whole."""
+        """Send a request and return the whole reply."""
         reply = Reply()
         for delta in self._deltas(ChatCall(self.connection, request, stream=False)):
             reply = delta.reply or reply
-            del delta  # else it would stand beside the error of the next
+            del delta  # so that no later error references it
         return reply
 
     async def arun(self, request: ChatRequest) -> Reply:
-        """Ask for an answer that comes whole."""
+        """Send a request and return the whole reply."""
         reply = Reply()
         async for delta in self._adeltas(ChatCall(self.connection, request, stream=False)):
             reply = delta.reply or reply
-            del delta  # else it would stand beside the error of the next
+            del delta  # so that no later error references it
         return reply
 
     def stream(self, request: ChatRequest) -> Generator[Delta, None, None]:
-        """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
+        """Send a request and yield its reply in deltas; the last delta has the whole reply. Close it to stop early."""
         return self._deltas(ChatCall(self.connection, request, stream=request.can_stream))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
-        """Ask for an answer in pieces; the last delta carries the whole reply. Close it to stop early."""
+        """Send a request and yield its reply in deltas; the last delta has the whole reply. Close it to stop early."""
         return self._adeltas(ChatCall(self.connection, request, stream=request.can_stream))
 
     def limits(self, model: str = MODEL) -> Limits | None:
@@ -73,14 +73,14 @@ class Transport:
         return limits_of(self.connection, model)
 
     def post(self, request: JSONRequest) -> JSONResponse:
-        """Ask for what is no answer of the model: a page of JSON."""
+        """Send a request that is not answered by the model, and return its JSON response."""
         call = JSONCall(self.connection, request)
         for _ in self._deltas(call):
             pass
         return call.page
 
     async def apost(self, request: JSONRequest) -> JSONResponse:
-        """Ask for what is no answer of the model: a page of JSON."""
+        """Send a request that is not answered by the model, and return its JSON response."""
         call = JSONCall(self.connection, request)
         async for _ in self._adeltas(call):
             pass
@@ -96,7 +96,7 @@ class Transport:
                 with closing(_attempt(call, client)) as deltas:
                     for delta in deltas:
                         yield delta
-                        del delta  # else it would stand beside the error of the next
+                        del delta  # so that no later error references it
                 return
             time.sleep(call.pause())
 
@@ -110,7 +110,7 @@ class Transport:
                 async with aclosing(_aattempt(call, client)) as deltas:
                     async for delta in deltas:
                         yield delta
-                        del delta  # else it would stand beside the error of the next
+                        del delta  # so that no later error references it
                 return
             await asyncio.sleep(call.pause())
 
@@ -122,16 +122,16 @@ class Transport:
 
 
 def _opened(client: Any) -> Any:
-    """A client of the user's own, if there is one, that can still send."""
+    """The user's own client, if there is one, checked to be open."""
     if client is not None and client.is_closed:
         raise InvalidRequestError(
-            "the http_client or http_async_client of your own is closed: keep it open for as long as the model is used"
+            "your own http_client or http_async_client is closed: keep it open while the model is in use"
         )
     return client
 
 
 def _attempt(call: Call, client: Any) -> Generator[Delta, None, None]:
-    """One attempt. What the server says stands in the variables of this frame, which no error carries."""
+    """One attempt. Data from the server is held by this frame only, which no raised error references."""
     response = client.send(call.http_request(client), stream=True, follow_redirects=False)
     try:
         call.open(response)
@@ -148,7 +148,7 @@ def _attempt(call: Call, client: Any) -> Generator[Delta, None, None]:
 
 
 async def _aattempt(call: Call, client: Any) -> AsyncGenerator[Delta, None]:
-    """One attempt. What the server says stands in the variables of this frame, which no error carries."""
+    """One attempt. Data from the server is held by this frame only, which no raised error references."""
     response = await client.send(call.http_request(client), stream=True, follow_redirects=False)
     try:
         call.open(response)
@@ -165,18 +165,18 @@ async def _aattempt(call: Call, client: Any) -> AsyncGenerator[Delta, None]:
 
 
 def _bytes(response: Any) -> Iterator[bytes]:
-    """The body as it was sent, or as a client of the user's own has read it already."""
+    """The raw body, or the decoded body if the user's own client has read it already."""
     return iter(response.iter_bytes() if response.is_stream_consumed else response.stream)
 
 
 def _abytes(response: Any) -> AsyncIterator[bytes]:
-    """The body as it was sent, or as a client of the user's own has read it already."""
+    """The raw body, or the decoded body if the user's own client has read it already."""
     return aiter(response.aiter_bytes() if response.is_stream_consumed else response.stream)
 
 
 @cache
 def _clients() -> Any:
-    """The shared clients; their module brings httpx, which takes longer to import than all of ours."""
+    """The module of shared clients. It imports httpx, which takes longer than everything else here."""
     from cf_llama.transport.http import clients  # noqa: PLC0415 - as said above
 
     return clients

@@ -1,6 +1,6 @@
-"""Clients over pooled connections: for the process, and for each event loop; made when first needed.
+"""Shared clients with connection pools: one for the process and one for each event loop, created on first use.
 
-Models are plain data and hold no client, so any number of them shares these. A user's own client never comes here.
+Models are plain data and hold no client, so any number of them shares these.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def _parsed(url: str) -> httpx.URL:
 
 
 class _Request(httpx.Request):
-    """Shown without the account: whatever shows the variables of a traceback shows this."""
+    """A request whose repr has no account id, because tools that show local variables show it."""
 
     def __repr__(self) -> str:
         return f"<Request({self.method!r}, {str(logs.redacted(self.url))!r})>"
 
 
 class _Requests:
-    """Makes requests as httpx's clients do, without looking for settings, cookies and queries to merge."""
+    """Builds requests as httpx's clients do, without merging defaults, cookies and queries."""
 
     is_closed = False
 
@@ -68,7 +68,7 @@ class _Requests:
         timeout: tuple[float | None, ...],
         extensions: dict[str, Any],
     ) -> httpx.Request:
-        """A request; `timeout` is for connecting, reading, writing and for a place in the pool."""
+        """Build a request; `timeout` is connect, read, write and pool."""
         timeouts = dict(zip(_TIMEOUT_NAMES, timeout, strict=True))
         target = _parsed(url)
         # with these two given, httpx need not look for what is missing, and make its headers twice
@@ -87,37 +87,37 @@ class _Requests:
 
 
 class Client(_Requests):
-    """As much of an `httpx.Client` as a prepared request needs; cookies are not kept, redirects not followed."""
+    """The part of `httpx.Client` that a prepared request needs. Keeps no cookies, follows no redirects."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def send(self, request: httpx.Request, **_: bool) -> httpx.Response:
-        """Send a request, and return when the head of its answer has come."""
+        """Send a request and return once the response headers have arrived."""
         return self._logged(request, self._pool.handle_request(request))
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close idle connections."""
         self.is_closed = True
         self._pool.close()
 
     def close_inherited(self) -> None:
-        """Close, in a forked child, what it shares with its parent."""
+        """Close connections inherited from the parent process."""
         self._pool.close_inherited()
 
 
 class AsyncClient(_Requests):
-    """As much of an `httpx.AsyncClient` as a prepared request needs; cookies are not kept, redirects not followed."""
+    """The part of `httpx.AsyncClient` that a prepared request needs. Keeps no cookies, follows no redirects."""
 
     def __init__(self, pool: AsyncPool) -> None:
         self._pool = pool
 
     async def send(self, request: httpx.Request, **_: bool) -> httpx.Response:
-        """Send a request, and return when the head of its answer has come."""
+        """Send a request and return once the response headers have arrived."""
         return self._logged(request, await self._pool.handle_async_request(request))
 
     async def aclose(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close idle connections."""
         self.is_closed = True
         await self._pool.aclose()
 
@@ -128,11 +128,11 @@ _async: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, AsyncClient]] = W
 _lifetimes: WeakKeyDictionary[asyncio.AbstractEventLoop, list[AsyncGenerator[AsyncClient, None]]] = WeakKeyDictionary()
 
 _parents: list[Any] = []
-"""In a forked child, what its parent's event loops had."""
+"""In a forked child: clients of the parent's event loops."""
 
 
 def shared_client(max_connections: int) -> Client:
-    """The process's client of so many connections at most."""
+    """The process's client with at most `max_connections` connections."""
     with _lock:
         client = _sync.get(max_connections)
         if client is None or client.is_closed:
@@ -166,7 +166,7 @@ async def _lifetime(max_connections: int) -> AsyncGenerator[AsyncClient, None]:
 
 @atexit.register
 def close() -> None:
-    """Close the process's clients; the next call makes a new one."""
+    """Close the process's clients; the next call creates a new one."""
     with _lock:
         for client in _sync.values():
             client.close()

@@ -1,7 +1,7 @@
-"""httpx transports of one HTTP/1.1 connection straight to a host: made when first needed, and again when it is stale.
+"""httpx transports over one direct HTTP/1.1 connection, opened when first needed and reopened when stale.
 
-They do what httpx's own do, for a third of the price and with a time to wait that may change while the answer comes.
-Each pair differs in `async` and `await` and in nothing else.
+They replace httpx's own at a third of the cost, and with a read timeout that can change during the response. Each pair
+of classes differs in `async` and `await` only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """What connections are good for."""
+    """Scheme, host and port of a connection."""
 
     scheme: str
     host: str
@@ -28,16 +28,16 @@ class Origin(NamedTuple):
 
 
 class SocketTimeouts(NamedTuple):
-    """Seconds to wait for each step of one exchange, asked when it begins; None waits for ever."""
+    """Timeouts of one exchange in seconds, evaluated when each step begins; None means no timeout."""
 
     connect: Callable[[], float | None]
     write: Callable[[], float | None]
     read_timeout: Callable[[], float | None]
-    """For the next bytes of the answer, asked each time."""
+    """For the next read, evaluated each time."""
 
     @classmethod
     def of(cls, extensions: dict[str, Any]) -> SocketTimeouts:
-        """Those that httpx passes along with a request; `read_timeout` and `remaining` are extensions of our own."""
+        """Timeouts from a request's extensions; `read_timeout` and `remaining` are extensions of this package."""
         timeout = extensions.get("timeout") or {}
         connect, read, write = timeout.get("connect"), timeout.get("read"), timeout.get("write")
         remaining = extensions.get("remaining", lambda seconds: seconds)
@@ -45,7 +45,7 @@ class SocketTimeouts(NamedTuple):
 
 
 class HTTPConnection(httpx.BaseTransport):
-    """A connection for one thread at a time."""
+    """A connection that one thread uses at a time."""
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
         self._host, self._port = origin.host, origin.port or _PORTS[origin.scheme]
@@ -53,11 +53,11 @@ class HTTPConnection(httpx.BaseTransport):
         self._socket: Socket | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return when the head of its answer has come."""
+        """Send a request and return once the response headers have arrived."""
         timeouts, parser = SocketTimeouts.of(request.extensions), ResponseParser()
         try:
             connected = self._connected(timeouts.connect())
-            with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
+            with suppress(httpx.WriteError):  # the server may have responded before reading it all
                 connected.send(request_bytes(request), timeouts.write())
             body = b""
             while not parser.status:
@@ -77,7 +77,7 @@ class HTTPConnection(httpx.BaseTransport):
         return self._socket
 
     def receive(self, seconds: float | None) -> bytes:
-        """The next bytes of the answer; nothing at its end."""
+        """The next bytes of the response; empty at its end."""
         return self._socket.receive(seconds) if self._socket else b""
 
     def close(self) -> None:
@@ -88,7 +88,7 @@ class HTTPConnection(httpx.BaseTransport):
 
 
 class AsyncHTTPConnection(httpx.AsyncBaseTransport):
-    """A connection for one task at a time."""
+    """A connection that one task uses at a time."""
 
     def __init__(self, origin: Origin, tls: ssl.SSLContext | None) -> None:
         self._host, self._port = origin.host, origin.port or _PORTS[origin.scheme]
@@ -96,11 +96,11 @@ class AsyncHTTPConnection(httpx.AsyncBaseTransport):
         self._socket: AsyncSocket | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, and return when the head of its answer has come."""
+        """Send a request and return once the response headers have arrived."""
         timeouts, parser = SocketTimeouts.of(request.extensions), ResponseParser()
         try:
             connected = await self._connected(timeouts.connect())
-            with suppress(httpx.WriteError):  # it may have refused the request, and said so, before it was all sent
+            with suppress(httpx.WriteError):  # the server may have responded before reading it all
                 await connected.send(request_bytes(request), timeouts.write())
             body = b""
             while not parser.status:
@@ -120,7 +120,7 @@ class AsyncHTTPConnection(httpx.AsyncBaseTransport):
         return self._socket
 
     async def receive(self, seconds: float | None) -> bytes:
-        """The next bytes of the answer; nothing at its end."""
+        """The next bytes of the response; empty at its end."""
         return await self._socket.receive(seconds) if self._socket else b""
 
     async def aclose(self) -> None:
@@ -131,7 +131,7 @@ class AsyncHTTPConnection(httpx.AsyncBaseTransport):
 
 
 class ResponseStream(httpx.SyncByteStream):
-    """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
+    """The response body. A connection whose response was not read to its end is closed."""
 
     def __init__(
         self, connection: HTTPConnection, parser: ResponseParser, started: bytes, timeouts: SocketTimeouts
@@ -142,7 +142,7 @@ class ResponseStream(httpx.SyncByteStream):
         return self
 
     def __next__(self) -> bytes:
-        """The next bytes as they come, chunks of HTTP put together."""
+        """The next bytes of the body, without chunk framing."""
         body, self._started = self._started, b""
         while not body:
             if self._parser.ended:
@@ -151,13 +151,13 @@ class ResponseStream(httpx.SyncByteStream):
         return body
 
     def close(self) -> None:
-        """The body is read, or of no use any more."""
+        """Release the connection."""
         if not self._parser.reusable:
             self._connection.close()
 
 
 class AsyncResponseStream(httpx.AsyncByteStream):
-    """The body of an answer as it comes. A connection whose answer was not read to its end is not used again."""
+    """The response body. A connection whose response was not read to its end is closed."""
 
     def __init__(
         self, connection: AsyncHTTPConnection, parser: ResponseParser, started: bytes, timeouts: SocketTimeouts
@@ -168,7 +168,7 @@ class AsyncResponseStream(httpx.AsyncByteStream):
         return self
 
     async def __anext__(self) -> bytes:
-        """The next bytes as they come, chunks of HTTP put together."""
+        """The next bytes of the body, without chunk framing."""
         body, self._started = self._started, b""
         while not body:
             if self._parser.ended:
@@ -177,7 +177,7 @@ class AsyncResponseStream(httpx.AsyncByteStream):
         return body
 
     async def aclose(self) -> None:
-        """The body is read, or of no use any more."""
+        """Release the connection."""
         if not self._parser.reusable:
             await self._connection.aclose()
 

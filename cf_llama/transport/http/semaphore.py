@@ -1,4 +1,4 @@
-"""A number of places, given to threads in the order in which they came; asyncio has its own semaphore for tasks."""
+"""A fair semaphore for threads; tasks use asyncio's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from threading import Lock
 
 
 class Semaphore:
-    """Places for threads.
+    """A semaphore that serves threads in the order of arrival.
 
-    Python's own semaphore lets a newcomer overtake who has been waiting, time and again; here a place that is given
-    back goes straight to whoever has waited longest, as asyncio's does.
+    `threading.Semaphore` lets new threads overtake waiting ones. Here a released place goes to the thread that has
+    waited longest, as with `asyncio.Semaphore`.
     """
 
     def __init__(self, places: int) -> None:
@@ -19,7 +19,7 @@ class Semaphore:
         self._waiting: deque[Lock] = deque()
 
     def acquire(self, seconds: float | None) -> bool:
-        """Wait for a place, at most for so many seconds; say whether there is one."""
+        """Wait for a place for at most `seconds` (None: no timeout); return whether it was acquired."""
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -36,7 +36,7 @@ class Semaphore:
         return taken or self._leave(waiter)
 
     def _leave(self, waiter: Lock) -> bool:
-        """Wait no more; True where the turn came in the very last moment."""
+        """Stop waiting; return True if the place was assigned at the last moment."""
         with self._lock:
             if waiter in self._waiting:
                 self._waiting.remove(waiter)
@@ -44,7 +44,7 @@ class Semaphore:
         return True
 
     def release(self) -> None:
-        """Give up a place."""
+        """Release a place."""
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
