@@ -19,7 +19,7 @@ __all__ = ["ChatCloudflareLlama", "CloudflareLlamaLLM", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the text model when it is asked for: LangChain's base of it takes longer to import than all of ours."""
+    """Load the text model on first use, because LangChain's base class of it is slow to import."""
     if name != "CloudflareLlamaLLM":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from langchain_cf_llama.llms import CloudflareLlamaLLM  # noqa: PLC0415 - as said above

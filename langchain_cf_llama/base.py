@@ -1,4 +1,4 @@
-"""What the chat model and the text model have in common: settings, identity, secrets, token counts."""
+"""The shared part of the chat model and the text model: settings, identity, secrets, token counts."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ copied with a change, would be given the answers of the old one."""
 
 
 def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given for one call, as traces and cache keys may see it."""
+    """Redact the options of a call for traces and cache keys."""
     return {name: "**********" if name in SECRETS else value for name, value in options.items()}
 
 
 class RedactedBinding:
-    """The part of a binding that lets nobody see the secrets bound to a model."""
+    """Part of a binding that redacts secrets bound to a model."""
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
-        """The model with more options bound to it."""
+        """Bind further options to the model."""
         bound: Runnable[Any, Any] = super().bind(**wrap_secrets(kwargs))  # type: ignore[misc] # of the binding beside it
         return bound
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """It is dumped, and loaded, as the binding that it is."""
+        """It is serialized as LangChain's binding."""
         return RunnableBinding.lc_id()
 
 
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
-    """The settings as a model of LangChain.
+    """A LangChain model with the settings as fields.
 
     It is plain data: it pickles, copies, dumps and can be configured. A pickle holds the token, a dump does not.
     """
@@ -58,7 +58,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     )
 
     def limits(self) -> Limits | None:
-        """What this process knows of the account's limits, as plain data; None where `rate_limit` is False."""
+        """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""
         return limits_of(self.connection(), self.model)
 
     def get_token_ids(self, text: str) -> list[int]:
@@ -70,7 +70,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         return self.custom_get_token_ids(text) if self.custom_get_token_ids else tokens.encode(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Tokens of a text: exact with the extra `tokens`, an estimate without it."""
+        """Count the tokens of a text: exactly with the extra `tokens`, else as an estimate."""
         return len(self.get_token_ids(text)) if self.custom_get_token_ids else tokens.count_text(text)
 
     @property
@@ -78,7 +78,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
         return self.request_fields() | {"stop": list(self.stop)}
 
     def _traced(self, params: LangSmithParams) -> LangSmithParams:
-        """LangSmith's parameters under the provider that answers name too: middleware compares the two."""
+        """LangSmith's parameters with the provider name that responses have, because middleware compares the two."""
         if self.stop:
             params.setdefault("ls_stop", list(self.stop))
         params["ls_provider"] = facts.PROVIDER
@@ -105,17 +105,17 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Whether `dumps` writes this model so that `load` can make it again."""
+        """Whether `dumps` and `load` support this model."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Fields that are dumped as references to the environment."""
+        """Fields that are serialized as references to environment variables."""
         return {"account_id": "CLOUDFLARE_ACCOUNT_ID", "api_token": "CLOUDFLARE_API_TOKEN"}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """Fields in a form that is JSON."""
+        """Fields in JSON form."""
         gateway = self.gateway.as_json() if self.gateway else None
         limit = asdict(self.rate_limit) if self.rate_limit else self.rate_limit
         return {"timeout": vars(self.timeout), "stop": list(self.stop), "gateway": gateway, "rate_limit": limit}

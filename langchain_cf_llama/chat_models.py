@@ -176,11 +176,11 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
     model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base
 
     streaming: bool = False
-    """Whether `invoke` streams too; unset, it streams where a callback asks for it."""
+    """Whether `invoke` streams too; if unset, it streams when a callback requires it."""
     stream_usage: bool = True
     """Whether the last chunk of a stream has `usage_metadata`; also per call."""
     include_response_headers: bool = False
-    """Whether `response_metadata` has the answer's `headers`."""
+    """Whether `response_metadata` has the response `headers`."""
 
     if TYPE_CHECKING:
 
@@ -266,7 +266,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
                     del delta, chunk  # else they would stand beside the error of the next
 
     def queued(self, **options: Any) -> QueuedChat:
-        """This model as a step of a chain whose `batch` goes through the service's batch queue.
+        """This model as a runnable whose `batch` uses the service's batch queue.
 
         Args:
             options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
@@ -287,7 +287,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         return prepare(self, stop, options, messages=to_wire(messages))
 
     def bind(self, **kwargs: Any) -> BoundChatModel:  # type: ignore[override] # LangChain's own is private to it
-        """This model with options for every call, through the queue as well."""
+        """Bind options to every call of this model, also through the queue."""
         from langchain_cf_llama.batch.bound import BoundChatModel  # noqa: PLC0415 - not every program asks for it
 
         return BoundChatModel(bound=self, kwargs=wrap_secrets(kwargs))
@@ -301,7 +301,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """This model with tools to call.
+        """Bind tools to this model.
 
         Args:
             tools: LangChain tools, functions, pydantic classes (v2 or v1), TypedDicts, or definitions in any form
@@ -347,7 +347,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         output_retries: int | None = 1,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This model answering in the form of a schema.
+        """This model with answers that match a schema.
 
         Args:
             schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
@@ -380,7 +380,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         return StructuredRunnable(structure(self, schema, method, **options))
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
-        """Tokens of a whole prompt: messages, calls in them, tools, and what the template adds."""
+        """Count the tokens of a prompt: messages, their tool calls, tools, and what the template adds."""
         with langchain_errors():
             return tokens.count_messages(to_wire(messages), definitions(tools or ()))
 

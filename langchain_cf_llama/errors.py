@@ -1,4 +1,4 @@
-"""The errors of a call as LangChain knows them: each class is one of ours and one of its `ModelError`s.
+"""The errors of a call for LangChain: each class derives from one of `cf_llama` and one of its `ModelError`s.
 
 LangChain's retries, fallbacks and summarization decide by the `ModelError` classes and their `is_retryable`; whoever
 uses `cf_llama` by itself catches the same errors by its own names.
@@ -15,7 +15,7 @@ from cf_llama.protocol import errors
 
 
 class WorkersAIError(errors.WorkersAIError, exceptions.ModelError):
-    """Anything that went wrong between a call and its answer."""
+    """Base class of all failures of a call."""
 
 
 class InvalidRequestError(errors.InvalidRequestError, WorkersAIError, exceptions.ModelInvalidRequestError):
@@ -55,11 +55,11 @@ class QuotaExceededError(errors.QuotaExceededError, RateLimitError):
 
 
 class ServiceError(errors.ServiceError, WorkersAIError, exceptions.ModelAPIError):
-    """The service failed, or something between it and us."""
+    """The service, or something in front of it, failed."""
 
 
 class BadResponseError(errors.BadResponseError, ServiceError):
-    """An answer came that cannot be read as one."""
+    """The response cannot be read."""
 
 
 class StreamInterruptedError(errors.StreamInterruptedError, ServiceError):
@@ -87,22 +87,22 @@ class JournalError(errors.JournalError, WorkersAIError):
 
 
 class ConnectionFailedError(errors.ConnectionFailedError, WorkersAIError, exceptions.ModelConnectionError):
-    """No connection could be made, or it broke before an answer came."""
+    """The connection failed, or broke before a response arrived."""
 
 
 class RequestTimeoutError(errors.RequestTimeoutError, WorkersAIError, exceptions.ModelTimeoutError):
-    """No answer, or no further event of a stream, came in time."""
+    """No response, or no further event of a stream, arrived in time."""
 
 
 def to_langchain_error(error: errors.WorkersAIError) -> WorkersAIError:
-    """The same failure in the class that is both ours and LangChain's."""
+    """Convert an error of `cf_llama` to its class in this module."""
     kind = next(_KINDS[base] for base in type(error).__mro__ if base in _KINDS)
     return kind(error.message, **error.details())
 
 
 @contextmanager
 def langchain_errors() -> Iterator[None]:
-    """Raise failures within as the classes of this module, caused by the original, which holds no request."""
+    """Convert errors raised in the block to the classes of this module."""
     try:
         yield
     except WorkersAIError:

@@ -1,4 +1,4 @@
-"""Arguments of a tool call that are no JSON object, in forms that pass through LangChain and back to the service.
+"""Invalid arguments of tool calls, in forms that pass through LangChain and back to the service.
 
 LangChain completes half an object to a whole one whenever it adds up chunks of a stream, so that a call cut off at
 the token limit would run with whatever had come. What it would mend is marked.
@@ -12,11 +12,11 @@ from cf_llama.protocol import json_values
 from cf_llama.protocol.tool_arguments import INVALID, object_of
 
 MARK = "\ufeff"
-"""A byte order mark: it is not seen, and no JSON that follows it is ever completed."""
+"""A byte order mark: invisible, and LangChain never completes the JSON after it."""
 
 
 def unrepairable(text: str) -> str:
-    """The arguments as the model wrote them, marked where LangChain would make a valid call of them."""
+    """The arguments as the model wrote them, marked if LangChain would complete them to a valid call."""
     try:
         mended = isinstance(parse_partial_json(text), dict)
     except (ValueError, RecursionError):
@@ -25,7 +25,7 @@ def unrepairable(text: str) -> str:
 
 
 def repeatable(text: str) -> str:
-    """Arguments for the history, where the service takes nothing but JSON (it answers 400 otherwise)."""
+    """Arguments for the history, in which the service accepts only JSON (400 otherwise)."""
     text = text.removeprefix(MARK)
     arguments = object_of(text)
     return json_values.dumps(arguments) if INVALID in arguments else text

@@ -110,10 +110,10 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     model_config = CloudflareModel.model_config | ConfigDict(defer_build=False)  # else that of the last base
 
     raw: bool | None = None
-    """Send prompts without the service's own template; None does so for those that bring the whole template."""
+    """Send prompts without the service's template; None does so for prompts that contain the whole template."""
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
-        """This model with options for every call; secrets among them are not shown."""
+        """Bind options to every call; secrets among them are redacted."""
         return Bound(bound=self, kwargs=wrap_secrets(kwargs))
 
     if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[str]:
-        """Answer several prompts at the same time; with `return_exceptions`, each fails or is answered by itself."""
+        """Answer several prompts concurrently; with `return_exceptions`, each fails by itself."""
         one_by_one = Runnable.batch if return_exceptions else BaseLLM.batch
         return one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
@@ -198,27 +198,27 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[str]:
-        """Answer several prompts at the same time; with `return_exceptions`, each fails or is answered by itself."""
+        """Answer several prompts concurrently; with `return_exceptions`, each fails by itself."""
         one_by_one = Runnable.abatch if return_exceptions else BaseLLM.abatch
         return await one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     def generate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
-        """Answer several prompts at the same time."""
+        """Answer several prompts concurrently."""
         model, options = self._changed(kwargs)
         return super(CloudflareLlamaLLM, model).generate(prompts, *args, **options)
 
     async def agenerate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
-        """Answer several prompts at the same time."""
+        """Answer several prompts concurrently."""
         model, options = self._changed(kwargs)
         return await super(CloudflareLlamaLLM, model).agenerate(prompts, *args, **options)
 
     def stream(self, *args: Any, **kwargs: Any) -> Iterator[str]:
-        """Answer a prompt piece by piece."""
+        """Stream the answer to a prompt."""
         model, options = self._changed(kwargs)
         return super(CloudflareLlamaLLM, model).stream(*args, **options)
 
     def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[str]:
-        """Answer a prompt piece by piece."""
+        """Stream the answer to a prompt."""
         model, options = self._changed(kwargs)
         return super(CloudflareLlamaLLM, model).astream(*args, **options)
 

@@ -1,4 +1,4 @@
-"""LangChain's messages in the form in which the service takes them: a role, a string, and calls in OpenAI's form.
+"""Converts LangChain's messages to the service's form: a role, a string, and calls in OpenAI's form.
 
 Content blocks of LangChain (v0 and v1), OpenAI and Anthropic are all read. Whatever is not text is refused, as the
 model would never see it; in the model's own turns, which another provider's model may have taken, it is left out.
@@ -36,7 +36,7 @@ _NO_TEXT = _CALL_BLOCKS | {
     "tool_call_chunk", "invalid_tool_call", "function_call", "custom_tool_call", "non_standard",
     "reasoning", "reasoning_content", "thinking", "redacted_thinking",
 }  # fmt: skip
-"""Blocks of the model's own turns that are not repeated as text: calls go their own way, thoughts are not said."""
+"""Content blocks of model turns that are not text: tool calls are sent separately, reasoning is omitted."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ Content = str | list[str | dict[str, Any]]
 
 
 def messages_of(question: LanguageModelInput) -> list[BaseMessage]:
-    """What LangChain's models take for a question, as messages.
+    """Convert any input of a LangChain model to messages.
 
     Raises:
         ValueError: it is none.
@@ -57,7 +57,7 @@ def messages_of(question: LanguageModelInput) -> list[BaseMessage]:
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """Messages in the form of `ChatRequest.messages`.
+    """Convert messages to the form of `ChatRequest.messages`.
 
     Raises:
         InvalidRequestError: a message is of an unknown type, or holds something other than text.
@@ -72,7 +72,7 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
 
 
 def _is_plain_message(message: BaseMessage) -> dict[str, Any] | None:
-    """A turn of text and nothing else, as most are; None for every other."""
+    """A turn that is only text; None for others."""
     role = _PLAIN_ROLES.get(type(message))
     if role is None or message.name or not isinstance(message.content, str):
         return None
@@ -121,7 +121,7 @@ def _text(content: Content, where: str) -> str:
 
 
 def _assistant_text(content: Content, where: str) -> str:
-    """The text of a turn of a model's; searches, images and the like of another provider's model are no text."""
+    """The text of a model turn; searches, images and the like of other providers' models are omitted."""
     if isinstance(content, str):
         return content
     said = [block for block in content if _kind(block) not in _NO_TEXT]
@@ -142,7 +142,7 @@ def _kind(block: str | dict[str, Any]) -> str:
 
 
 def _tool_result(call_id: str, content: Content, where: str) -> dict[str, Any]:
-    """A result; data that is neither text nor a medium is given as JSON."""
+    """A tool result; data that is not text is sent as JSON."""
     if not isinstance(content, str) and not all(isinstance(block, str) or "text" in block for block in content):
         for number, block in enumerate(content):
             if any(medium in _kind(block) for medium in _MEDIA):
@@ -152,7 +152,7 @@ def _tool_result(call_id: str, content: Content, where: str) -> dict[str, Any]:
 
 
 def _tool_results(content: Content, where: str) -> tuple[list[dict[str, Any]], Content]:
-    """Results that Anthropic's form hides in a human turn, and what the human said besides."""
+    """Tool results that Anthropic's form puts into a human turn, and its text."""
     if isinstance(content, str):
         return [], content
     results = [
@@ -164,7 +164,7 @@ def _tool_results(content: Content, where: str) -> tuple[list[dict[str, Any]], C
 
 
 def _calls(message: AIMessage) -> list[dict[str, Any]]:
-    """Every call of a turn, each once: LangChain's, its invalid ones, and those that are only in content blocks."""
+    """All calls of a turn, once each: valid, invalid, and those only in content blocks."""
     calls = [(call["id"], call["name"], _json(call["args"])) for call in message.tool_calls]
     calls += [
         (broken["id"], broken["name"], repeatable(broken["args"] or ""))

@@ -1,4 +1,4 @@
-"""Keyword arguments of the models, for type checkers and editors: the settings, and what LangChain has of its own."""
+"""Keyword arguments of the models for type checkers: the settings, and LangChain's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cf_llama.config.setting_options import SettingsOptions
 
 
 class ModelOptions(SettingsOptions, total=False):
-    """What both models take."""
+    """Keyword arguments of both models."""
 
     name: str | None
     cache: BaseCache | bool | None

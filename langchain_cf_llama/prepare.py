@@ -1,4 +1,4 @@
-"""From what LangChain passes to a call to what the core asks."""
+"""Converts the arguments of a LangChain call to a request."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from cf_llama.transport import prepare as core
 from cf_llama.transport.prepare import PreparedCall
 
 _LANGCHAIN_OWN = {"stream", "stream_usage"}
-"""Options by which LangChain talks to itself."""
+"""Options that LangChain uses internally."""
 
 _CLIENT_TOOLS = ("function", "custom", "object")
-"""Types of definitions whose calls are run by whoever asked: OpenAI's, Anthropic's, and a JSON schema."""
+"""Types of tool definitions whose calls the client runs: OpenAI's, Anthropic's, and a JSON schema."""
 
 _CLIENT_KEYS = ("function", "toolSpec")
-"""Keys that alone hold such a definition: OpenAI's and Amazon Bedrock's."""
+"""Keys that contain such a definition: OpenAI's and Amazon Bedrock's."""
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
-"""Whatever LangChain can make a definition of."""
+"""Anything that LangChain can convert to a tool definition."""
 
 
 def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:
-    """Tools in the form in which they are sent.
+    """Convert tools to definitions.
 
     Raises:
         InvalidRequestError: LangChain can make no definition of one of them, or its name or parameters are not allowed.
@@ -53,7 +53,7 @@ def _definition(tool: Tool, where: str) -> dict[str, Any]:
 
 
 def _check_runs_here(tool: Mapping[str, Any], where: str) -> None:
-    """Refuse what only another provider's service can run, or only another provider's model can call."""
+    """Reject tools that only another provider's service can run or whose model can call."""
     match tool:
         case {"type": "custom", "name": name} if "input_schema" not in tool:
             raise InvalidRequestError(
@@ -73,7 +73,7 @@ def _check_runs_here(tool: Mapping[str, Any], where: str) -> None:
 
 
 def _function(tool: Tool) -> dict[str, Any] | None:
-    """A tool with its own schema, where LangChain's form of it lacks what a type holds that holds itself."""
+    """A tool with its own schema, if LangChain's conversion loses recursive types."""
     if isinstance(tool, BaseTool):
         tool_schema = tool.tool_call_schema
         if isinstance(tool, SimpleTool) or not (isinstance(tool_schema, dict) or is_basemodel_subclass(tool_schema)):
@@ -99,7 +99,7 @@ def schema_of(model: type[Any]) -> dict[str, Any]:
 
 
 def prepare(settings: Settings, stop: Sequence[str] | None, options: Mapping[str, Any], **request: Any) -> PreparedCall:
-    """One call of LangChain's.
+    """Prepare a call of LangChain.
 
     Args:
         settings: The model's own.

@@ -1,4 +1,4 @@
-"""What the model answered, as LangChain's messages: whole, or chunk by chunk, with the same outcome.
+"""Converts replies to LangChain's messages, whole or in chunks, with the same result.
 
 Only broken arguments differ: chunks cannot say what is wrong with them, and mark them (see `broken`).
 """
@@ -18,11 +18,11 @@ from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
 from langchain_cf_llama.invalid_tool_calls import unrepairable
 
 FIRST_CALL_INDEX = 100
-"""LangChain numbers blocks of text from 0 and merges blocks of one number: calls must keep clear of them."""
+"""LangChain numbers text blocks from 0 and merges blocks with equal numbers, so calls need others."""
 
 
 def to_message(reply: Reply, *, headers: bool = False) -> AIMessage:
-    """The message of a whole answer; with the answer's `headers` in its metadata where they are wanted."""
+    """Convert a whole reply to a message, with the response `headers` in its metadata on request."""
     return AIMessage(
         content=reply.text,
         tool_calls=[
@@ -41,7 +41,7 @@ def to_message(reply: Reply, *, headers: bool = False) -> AIMessage:
 
 
 class ChunkWriter:
-    """The chunks of one stream.
+    """Converts the deltas of a stream to chunks.
 
     LangChain adds chunks up: it joins strings and adds numbers, so each piece of metadata is on one chunk only.
     """
@@ -52,7 +52,7 @@ class ChunkWriter:
         self._index = FIRST_CALL_INDEX
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
-        """The chunk that stands for a delta."""
+        """Convert a delta to a chunk."""
         callback_runs, self._model_name = self._model_name, {}
         filled: dict[str, Any] = {}  # a field that is named takes its place in every chunk, also when it is empty
         if delta.tool_calls:
@@ -80,7 +80,7 @@ class ChunkWriter:
 
 
 def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
-    """Token counts in LangChain's form; None where the service sent none."""
+    """Token counts in LangChain's form; None if the service sent none."""
     if usage is None:
         return None
     return UsageMetadata(
@@ -101,17 +101,17 @@ def token_usage(usage: Usage) -> dict[str, int]:
 
 
 def metadata(reply: Reply) -> dict[str, Any]:
-    """What is to be told about an answer besides the answer: numbers in neurons and US dollars, ids to ask about."""
+    """Metadata of a reply: neurons, cost in US dollars, and ids for support."""
     return _model_name(reply.model) | _start_arguments(reply)
 
 
 def llm_output(reply: Reply) -> dict[str, Any]:
-    """What callbacks that are older than `usage_metadata` read of a result."""
+    """The `llm_output` that older callbacks read."""
     return {"model_name": reply.model} | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
 
 
 def sum_llm_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """One `llm_output` for several: their tokens are added up. Answers that were streamed have none."""
+    """Combine several `llm_output`s by adding their tokens. Streamed answers have none."""
     known = [output for output in outputs if output]
     if not known:
         return {}

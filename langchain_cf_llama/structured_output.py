@@ -1,4 +1,4 @@
-"""Answers in the form of a schema: asked for in one of three ways, checked, and asked for once more if they do not fit.
+"""Structured output: requested in one of three ways, validated, and requested again if it does not fit.
 
 The result of a chain is the object or an error, never a silent None. Nothing is mended: JSON that was cut off stays an
 error, as what is missing cannot be known.
@@ -40,14 +40,14 @@ _Asked = Runnable[LanguageModelInput, AIMessage]
 
 
 class Model(Protocol):
-    """What can be asked: the chat model, at once or through the queue."""
+    """The chat model, direct or queued."""
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> _Asked:
-        """The same with tools to call."""
+        """Bind tools."""
         ...
 
     def bind(self, **kwargs: Any) -> _Asked:
-        """The same with options."""
+        """Bind options."""
         ...
 
 
@@ -64,7 +64,7 @@ def structure(
     output_retries: int | None = 1,
     **unknown: Any,
 ) -> StructuredOutput:
-    """How a model answers in the form of a schema.
+    """Configure structured output.
 
     Args:
         llm: The model that is asked.
@@ -107,7 +107,7 @@ def structure(
 def _bind_method(
     llm: Model, json_schema: dict[str, Any] | None, method: Method
 ) -> tuple[_Asked, Callable[[AIMessage], Any]]:
-    """The model, asked in one of the three ways, and what finds the value in its answer."""
+    """Bind the method to the model; return it with the function that finds the value in an answer."""
     traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": json_schema}}
     if method == "function_calling" and json_schema is not None:
         name, parameters = (
@@ -123,7 +123,7 @@ def _bind_method(
 
 
 def _instructions(json_schema: dict[str, Any] | None, method: Method) -> list[BaseMessage]:
-    """The schema in words, where the service does not hold the answer to it."""
+    """The schema in words, for methods where the service does not enforce it."""
     if json_schema is None or method != "json_mode":
         return []
     return [SystemMessage(_JSON_INSTRUCTION.format(schema=json.dumps(json_schema, ensure_ascii=False)))]
@@ -131,21 +131,21 @@ def _instructions(json_schema: dict[str, Any] | None, method: Method) -> list[Ba
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of the model: the object it holds, or what is wrong with it."""
+    """An answer of the model: its object, or what is wrong with it."""
 
     raw: AIMessage
     parsed: Any = None
     error: Exception | None = None
 
     def with_earlier_usage(self, earlier: Answer) -> Answer:
-        """This answer, with the usage of the earlier one as well."""
+        """This answer, with the usage of an earlier one added."""
         usage = add_usage(earlier.raw.usage_metadata, self.raw.usage_metadata)
         return replace(self, raw=self.raw.model_copy(update={"usage_metadata": usage}))
 
 
 @dataclass(frozen=True)
 class StructuredOutput:
-    """How a model is asked for objects, and how they are found in its answers."""
+    """Requests objects from a model and reads them from its answers."""
 
     model: _Asked
     find: Callable[[AIMessage], Any]
@@ -155,7 +155,7 @@ class StructuredOutput:
     output_retries: int
 
     def invoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Ask, and again where the answer does not fit."""
+        """Request an object, and again if the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
             answer = self.read(self.model.invoke(messages, config, **options))
@@ -169,7 +169,7 @@ class StructuredOutput:
         return self.result(answer)
 
     async def ainvoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Ask, and again where the answer does not fit."""
+        """Request an object, and again if the answer does not fit."""
         messages = [*self.instructions, *messages_of(question)]
         try:
             answer = self.read(await self.model.ainvoke(messages, config, **options))
@@ -183,14 +183,14 @@ class StructuredOutput:
         return self.result(answer)
 
     def read(self, raw: AIMessage) -> Answer:
-        """Find the object in a message."""
+        """Read the object from a message."""
         try:
             return Answer(raw, self.validate(self.find(raw)))
         except (ValueError, TypeError, RecursionError) as error:
             return Answer(raw, error=OutputParserException(error, llm_output=str(raw.text)))
 
     def result(self, answer: Answer) -> Any:
-        """What the caller gets.
+        """The result for the caller.
 
         Raises:
             Exception: the answer does not fit.
@@ -203,7 +203,7 @@ class StructuredOutput:
 
 
 def correction_messages(answer: Answer) -> list[BaseMessage]:
-    """The answer that does not fit, and what is wrong with it: as the result of its calls, where it made some."""
+    """The invalid answer and what is wrong with it, as the result of its tool calls if there are any."""
     text = _CORRECTION.format(problem=answer.error)
     calls = [*answer.raw.tool_calls, *answer.raw.invalid_tool_calls]
     results: list[BaseMessage] = [
@@ -213,7 +213,7 @@ def correction_messages(answer: Answer) -> list[BaseMessage]:
 
 
 def missing_call(error: ToolChoiceError) -> Answer:
-    """The answer that lacks the call it was to be."""
+    """An answer without the forced call."""
     return Answer(to_message(error.partial) if error.partial else AIMessage(""), error=error)
 
 
@@ -235,7 +235,7 @@ def _json(json_schema: Mapping[str, Any] | None, message: AIMessage) -> Any:
 
 
 def _validator(schema: Mapping[str, Any] | type | None, json_schema: Mapping[str, Any] | None) -> Callable[[Any], Any]:
-    """What turns JSON into the result: pydantic itself, or a look at whether it is an object at all."""
+    """The function that validates JSON: pydantic's, or a check for an object."""
     validate: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
         schema, "parse_obj", None
     )

@@ -1,4 +1,4 @@
-"""Answers in the form of a schema as a step of a chain: each question asked at once, and by itself."""
+"""Structured output as a runnable that sends each request separately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from langchain_cf_llama.structured_output import NAME, StructuredOutput
 
 
 class StructuredRunnable(Runnable[LanguageModelInput, Any]):
-    """A step of a chain that gives an object for each question.
+    """A runnable that returns an object for each input.
 
     Args:
         structure: How a model is asked, and how its answers are read.
@@ -23,9 +23,9 @@ class StructuredRunnable(Runnable[LanguageModelInput, Any]):
         self._structure = structure
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
-        """Ask one question."""
+        """Return the object for one input."""
         return self._call_with_config(self._structure.invoke, input, config, **kwargs)  # type: ignore[arg-type] # may take a config alone
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
-        """Ask one question."""
+        """Return the object for one input."""
         return await self._acall_with_config(self._structure.ainvoke, input, config, **kwargs)  # type: ignore[arg-type] # as above

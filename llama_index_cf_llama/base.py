@@ -55,7 +55,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def _chat_event(method: _Method) -> _Method:
-    """LlamaIndex's decorator, which tells callbacks, events and the rate limiter, with the method's own type."""
+    """LlamaIndex's decorator for callbacks, events and the rate limiter, typed as the method."""
     return cast("_Method", llm_chat_callback()(method))
 
 
@@ -223,11 +223,11 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     @classmethod
     def class_name(cls) -> str:
-        """The name under which LlamaIndex stores it."""
+        """The name that LlamaIndex serializes."""
         return "CloudflareLlama"
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a pickle holds: no secret and no client. Whoever loads it takes the account from the environment."""
+        """State of a pickle, without secrets and clients; loading reads the account from the environment."""
         state = super().__getstate__()
         kept = {name: value for name, value in state["__dict__"].items() if name not in _NOT_PICKLED}
         kept["additional_kwargs"] = _without_secrets(self.additional_kwargs)
@@ -235,7 +235,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The window is for input and answer together; the answer's share of it is `max_tokens`."""
+        """Metadata; the context window includes the answer of up to `max_tokens`."""
         return LLMMetadata(
             context_window=CONTEXT_WINDOW,
             num_output=self.max_tokens,
@@ -245,7 +245,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         )
 
     def limits(self) -> Limits | None:
-        """What this process knows of the account's limits, as plain data; None where `rate_limit` is False."""
+        """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""
         return limits_of(self.connection(), self.model)
 
     @_chat_event
@@ -260,12 +260,12 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     @_chat_event
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answer a conversation in pieces; each response's message holds all that has come so far."""
+        """Stream the answer to a conversation; each response's message holds the answer so far."""
         return self._stream(self._conversation(messages, kwargs))
 
     @_chat_event
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """Answer a conversation in pieces; each response's message holds all that has come so far."""
+        """Stream the answer to a conversation; each response's message holds the answer so far."""
         return self._astream(self._conversation(messages, kwargs))
 
     @_completion_event
@@ -283,18 +283,18 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     @_completion_event
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Complete a prompt in pieces, see `complete`; each response's text is all that has come so far."""
+        """Stream a completion, see `complete`; each response's text is the completion so far."""
         return stream_chat_response_to_completion_response(self._stream(self._completion(prompt, formatted, kwargs)))
 
     @_completion_event
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """Complete a prompt in pieces, see `complete`; each response's text is all that has come so far."""
+        """Stream a completion, see `complete`; each response's text is the completion so far."""
         return astream_chat_response_to_completion_response(self._astream(self._completion(prompt, formatted, kwargs)))
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
     ) -> list[ToolSelection]:
-        """The calls that an answer, or a part of a streamed one, asks for.
+        """The tool calls of a response or of a part of a streamed one.
 
         Raises:
             ValueError: there are none, and `error_on_no_tool_call` is set. (This is LlamaIndex's convention.)
@@ -342,7 +342,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         return self._prepare(options, prompt=prompt)
 
     def _template(self, *, raw: bool) -> Callable[[str], str]:
-        """The user's own template, else that of Llama 3.3 where nobody else would apply it."""
+        """The user's template, else that of Llama 3.3 if the service does not apply it."""
         if self.completion_to_prompt not in (None, default_completion_to_prompt):
             return cast("Callable[[str], str]", self.completion_to_prompt)
         return completion_to_prompt if raw else default_completion_to_prompt

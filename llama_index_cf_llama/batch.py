@@ -1,4 +1,4 @@
-"""The batch queue as LlamaIndex's users meet it: a model whose every answer comes through the queue."""
+"""The batch queue for LlamaIndex: a model whose requests use the queue."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from cf_llama.transport.prepare import PreparedCall
 
 
 class CallRunner(Protocol):
-    """How questions reach the service."""
+    """How a prepared call is sent."""
 
     def run(self, call: PreparedCall) -> Reply:
-        """The whole answer."""
+        """Return the reply."""
 
     async def arun(self, call: PreparedCall) -> Reply:
-        """The whole answer."""
+        """Return the reply."""
 
     def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
-        """The answer in pieces."""
+        """Yield the reply in deltas."""
 
     def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
-        """The answer in pieces."""
+        """Yield the reply in deltas."""
 
 
 class DirectCalls:
-    """Each question by itself, at once."""
+    """Sends each request directly."""
 
     def run(self, call: PreparedCall) -> Reply:
-        """The whole answer."""
+        """Return the reply."""
         return call.transport.run(call.request)
 
     async def arun(self, call: PreparedCall) -> Reply:
-        """The whole answer."""
+        """Return the reply."""
         return await call.transport.arun(call.request)
 
     def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
-        """The answer in pieces."""
+        """Yield the reply in deltas."""
         return call.transport.stream(call.request)
 
     def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
-        """The answer in pieces."""
+        """Yield the reply in deltas."""
         return call.transport.astream(call.request)
 
 
 class QueueMethods(FunctionCallingLLM):
-    """The part of `CloudflareLlama` that knows of the batch queue."""
+    """The part of `CloudflareLlama` for the batch queue."""
 
     model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
     _runner: CallRunner = PrivateAttr(default_factory=DirectCalls)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """LlamaIndex makes a model anew when it is loaded, without what is private to it."""
+        """Restore private attributes, which LlamaIndex does not."""
         super().__setstate__(state)
         self._runner = (state["__pydantic_private__"] or {}).get("_runner", self._runner)
 
     def queued(self, **options: Any) -> Self:
-        """This model with every answer through the batch queue: for extractors, programs and engines over many nodes.
+        """This model with all requests through the batch queue, for extractors, programs and engines over many nodes.
 
         What is asked asynchronously at about the same time goes as one batch, so give `num_workers` where there is
         one. A synchronous question, such as `chat`, is a batch by itself.
@@ -95,7 +95,7 @@ class QueueMethods(FunctionCallingLLM):
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all through the batch queue, wait for all, and return the responses in order.
+        """Send all requests through the batch queue and return the responses in order.
 
         Args:
             conversations: The messages of each question; callbacks and events are told of each.
@@ -118,7 +118,7 @@ class QueueMethods(FunctionCallingLLM):
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all through the batch queue, wait for all, and return the responses in order; see `batch_queue`."""
+        """Send all requests through the batch queue and return the responses in order; see `batch_queue`."""
         model = self.queued(**(queue or {}))
         asked = (model.achat(messages, **kwargs) for messages in conversations)
         responses: list[ChatResponse | BaseException] = await asyncio.gather(*asked, return_exceptions=True)
@@ -129,7 +129,7 @@ class QueueMethods(FunctionCallingLLM):
 
 
 def _run(coroutine: Coroutine[Any, Any, list[Any]]) -> list[Any]:
-    """Run to the end, also where an event loop is running; LlamaIndex's own way leaves connections open then."""
+    """Run a coroutine, also if an event loop is running; LlamaIndex's own helper then leaves connections open."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

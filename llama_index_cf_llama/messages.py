@@ -1,4 +1,4 @@
-"""LlamaIndex's messages as the wire takes them."""
+"""Converts LlamaIndex's messages to the service's form."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
 
 
 def _one_text(message: ChatMessage) -> dict[str, Any] | None:
-    """A turn of one text and nothing else, as most are; None for every other."""
+    """A turn that is only text; None for others."""
     if len(message.blocks) != 1 or message.additional_kwargs or (role := _ROLES[message.role]) == "tool":
         return None
     block = message.blocks[0]
@@ -71,7 +71,7 @@ def _one_text(message: ChatMessage) -> dict[str, Any] | None:
 
 
 def _texts(blocks: Iterable[Any], where: str, *, of_a_model: bool) -> Iterator[str]:
-    """The texts of a turn. What is none is refused, but in a turn that another provider's model may have taken."""
+    """The texts of a turn. Other content raises, except in a turn of another provider's model."""
     for block in blocks:
         match block:
             case TextBlock():
@@ -89,7 +89,7 @@ def _texts(blocks: Iterable[Any], where: str, *, of_a_model: bool) -> Iterator[s
 
 
 def _calls(message: ChatMessage) -> list[dict[str, Any]]:
-    """The calls of a turn: its blocks, or what other integrations keep in `additional_kwargs`, never both."""
+    """The calls of a turn: its blocks, or else those of other integrations in `additional_kwargs`."""
     if blocks := [block for block in message.blocks if isinstance(block, ToolCallBlock)]:
         return [_call(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
     kept = (_plain(call) for call in message.additional_kwargs.get("tool_calls") or ())
@@ -97,7 +97,7 @@ def _calls(message: ChatMessage) -> list[dict[str, Any]]:
 
 
 def _plain(call: Any) -> Mapping[str, Any]:
-    """A call that may be an object of an SDK."""
+    """A call, which may be an SDK object."""
     plain: Mapping[str, Any] = call if isinstance(call, Mapping) else call.model_dump()
     return plain
 
@@ -113,7 +113,7 @@ def _call(call_id: str | None, name: str, arguments: Mapping[str, Any] | str) ->
 
 
 def _answered(kept: Mapping[str, Any], called: Mapping[str, str]) -> dict[str, str]:
-    """Which call a result answers; the tool's name is that of the call unless the message brings one."""
+    """The call of a result; the tool's name is that of the call unless the message has one."""
     call_id = str(kept.get("tool_call_id") or "")
     known = {"tool_call_id": call_id, "name": kept.get("name") or called.get(call_id)}
     return {key: str(value) for key, value in known.items() if value}

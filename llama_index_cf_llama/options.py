@@ -1,4 +1,4 @@
-"""Keyword arguments of the model, for type checkers and editors: the settings, and what LlamaIndex has of its own."""
+"""Keyword arguments of the model for type checkers: the settings, and LlamaIndex's own."""
 
 from __future__ import annotations
 

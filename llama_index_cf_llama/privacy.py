@@ -1,4 +1,4 @@
-"""Account, token and headers given for one call, out of the sight of LlamaIndex's spans, events and callbacks."""
+"""Redacts credentials of a call in LlamaIndex's spans, events and callbacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from cf_llama.config.credentials import SECRETS, wrap_secrets
 
 _Class = TypeVar("_Class", bound=type)
 _FOR_THE_MODEL = "llm_kwargs"
-"""Where LlamaIndex's structured methods take what is meant for the model."""
+"""The argument of LlamaIndex's structured methods with options for the model."""
 _SECRET_OPTIONS = {*SECRETS, _FOR_THE_MODEL}
 
 
 def redact_spans(kind: _Class) -> _Class:
-    """The same class, whose observed methods are told of nothing secret: they pass on what they are given."""
+    """Decorate a class so that its instrumented methods receive secrets wrapped."""
     for name in dir(kind):
         method = getattr_static(kind, name)
         if hasattr(method, DISPATCHER_SPAN_DECORATED_ATTR):
@@ -27,7 +27,7 @@ def redact_spans(kind: _Class) -> _Class:
 
 
 def _redacting(method: Any) -> Callable[..., Any]:
-    """The method, bound to its object in the usual way before it is called: LlamaIndex takes far longer otherwise."""
+    """Wrap a method; it is bound before the call, because LlamaIndex is far slower otherwise."""
 
     @wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -11,7 +11,7 @@ from llama_index_cf_llama.messages import to_wire
 
 
 def messages_to_prompt(messages: Sequence[ChatMessage]) -> str:
-    """A conversation as the prompt that asks for its next turn.
+    """Render a conversation as a prompt for its next turn.
 
     Raises:
         InvalidRequestError: a message holds anything but text and calls.
@@ -20,5 +20,5 @@ def messages_to_prompt(messages: Sequence[ChatMessage]) -> str:
 
 
 def completion_to_prompt(prompt: str) -> str:
-    """A question as the prompt that asks for its answer."""
+    """Render a user message as a prompt."""
     return render([{"role": "user", "content": prompt}])

@@ -1,4 +1,4 @@
-"""Replies as LlamaIndex's responses, whole or growing."""
+"""Converts replies to LlamaIndex's responses, whole or accumulated."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from cf_llama.protocol.tool_arguments import object_of
 
 
 def chat_response(reply: Reply) -> ChatResponse:
-    """A whole answer. `raw` is a dictionary, see `raw`."""
+    """Convert a whole reply; `raw` is a dictionary, see `raw`."""
     return _response(reply.text, reply.tool_calls, reply)
 
 
 @dataclass(slots=True)
 class ResponseAccumulator:
-    """Deltas in, responses out; the message of each holds all that has come so far, its `delta` what is new."""
+    """Turns deltas into responses with the answer so far and a `delta` with the new part."""
 
     text: str = field(default="", repr=False)
     calls: tuple[ToolCall, ...] = field(default=(), repr=False)
 
     def add(self, delta: Delta) -> ChatResponse:
-        """The answer with one delta more; the last one brings `raw` and the token counts."""
+        """Add a delta; the last one adds `raw` and the token counts."""
         self.text += delta.text
         self.calls += delta.tool_calls
         return _response(self.text, self.calls, delta.reply, delta.text)
@@ -68,7 +68,7 @@ def _content(call: ToolCall) -> dict[str, Any]:
 
 
 def raw(reply: Reply) -> dict[str, Any]:
-    """What is known of an answer besides its content, as plain JSON; what the service did not say is left out.
+    """Metadata of a reply as plain JSON; unknown values are omitted.
 
     Keys: `model_name`, `model_provider`, `finish_reason`, `usage` (token counts under OpenAI's names, where
     LlamaIndex's `TokenCountingHandler` reads them), `neurons`, `cost_usd` at the published price, `request_id`,
@@ -89,7 +89,7 @@ def _counts(usage: Usage) -> dict[str, int]:
 
 
 def tool_selections(message: ChatMessage) -> list[ToolSelection]:
-    """The calls of a message as LlamaIndex's agents run them.
+    """The tool calls of a message in the form of LlamaIndex's agents.
 
     Arguments that are no JSON object become a single one that no tool takes, so that the tool reports them to the
     model instead of running with less than was meant.

@@ -1,4 +1,4 @@
-"""Structured output: by a forced call, as LlamaIndex does it, or by the service's own JSON schema.
+"""Structured output by a forced tool call, as LlamaIndex does, or by the service's JSON schema.
 
 LlamaIndex's programs leave gaps that are closed here: a streamed object is not forced, a stream may end with half an
 object, the asynchronous program forgets the system prompt, and each call works the schema out anew, twice.
@@ -27,7 +27,7 @@ from cf_llama.protocol.json_schema import declared_parameters
 from llama_index_cf_llama.tools import tool_schema
 
 Partial: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
-"""What LlamaIndex streams: the object as far as it is known, with any fields while it is not yet valid."""
+"""What LlamaIndex streams: the object so far, with any fields until it is valid."""
 
 _TOOL_OPTIONS = {"tools", "tool_choice", "tool_required", "parallel_tool_calls", "allow_parallel_tool_calls"}
 _FUNCTION_CALLING_MODES = {PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION}
@@ -36,7 +36,7 @@ dispatcher = get_dispatcher(__name__)
 
 
 class StructuredOutput(FunctionCallingLLM):
-    """The half of `CloudflareLlama` that answers with objects."""
+    """The part of `CloudflareLlama` for structured output."""
 
     model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
@@ -93,7 +93,7 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Partial[Model], None, None]:
-        """The objects of `stream_structured_predict`; the last one is whole, or an error says why not."""
+        """The objects of `stream_structured_predict`; the last one is complete, or an error is raised."""
         if self._uses_json_schema:
             answer = self.chat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
             return _one(_object(output_cls, answer))
@@ -111,7 +111,7 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Partial[Model], None]:
-        """The objects of `astream_structured_predict`; the last one is whole, or an error says why not."""
+        """The objects of `astream_structured_predict`; the last one is complete, or an error is raised."""
         if self._uses_json_schema:
             answer = await self.achat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
             return _aone(_object(output_cls, answer))
