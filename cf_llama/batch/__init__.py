@@ -1,9 +1,9 @@
-"""The batch queue: many questions sent together, answered within minutes, each answered or failed by itself.
+"""The batch queue: many requests submitted together, answered within minutes, each with its own outcome.
 
     Batch, Job ── action ──▶ BatchScheduler ── request ──▶ Transport.post / apost ──▶ response ── payloads ──▶ Outcome
                                                   Job keeps all of it in a Journal
 
-Cloudflare docs: Batch API. `BatchScheduler` decides and neither sends nor waits; `Batch` and `Job` do, in both colours.
+Cloudflare docs: Batch API. `BatchScheduler` decides without I/O; `Batch` and `Job` send and wait, sync and async.
 """
 
 from cf_llama.batch.actions import Ticket

@@ -1,4 +1,4 @@
-"""What can be done next about batches, and what is kept of those under way."""
+"""The next actions of a batch driver, and the state of batches in flight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cf_llama.transport.json_call import JSONRequest
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A batch that the service has taken. It is plain data: keep it, and ask for the results later."""
+    """A submitted batch, as plain data: keep it to collect the results later."""
 
     request_id: str
     model: str
@@ -21,14 +21,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """There is nothing to do for so many seconds."""
+    """Nothing to do for a number of seconds."""
 
     seconds: float
 
 
 @dataclass(slots=True)
 class Poll:
-    """A batch to be asked for."""
+    """A batch to poll."""
 
     ticket: Ticket
     items: Sequence[Item]
@@ -37,11 +37,11 @@ class Poll:
     pause: float
     deadline: float
     messages: bool
-    """Whether its questions may have been written with messages, and can be sent anew."""
+    """Whether its items may have been sent with messages and can be sent again."""
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The names of its questions; where they are not known, the name of the batch."""
+        """References of its items, or the batch's id if they are unknown."""
         return self.ticket.references or (self.ticket.request_id,)
 
 

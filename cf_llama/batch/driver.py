@@ -1,4 +1,4 @@
-"""Questions through the queue, in both colours side by side; what to do and when is decided by `BatchScheduler`."""
+"""Sends requests through the queue, sync and async side by side; `BatchScheduler` decides what to do and when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cf_llama.transport.transport import Transport
 
 @dataclass(slots=True)
 class Batch:
-    """Sends questions through the queue of a connection.
+    """Sends requests through the queue of a connection.
 
     Questions that fail, or that the results lack, are outcomes with an error. What would befall every other question
     as well (credentials, quota) ends the sending: those not sent get that error, and what was sent is still waited
@@ -38,7 +38,7 @@ class Batch:
     transport: Transport
     options: BatchOptions = field(default_factory=BatchOptions)
     usage: Usage = field(default_factory=Usage, init=False)
-    """What all results so far used, failed ones included."""
+    """Usage of all results so far, including failed ones."""
     _messages: bool = field(default=True, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,12 +46,12 @@ class Batch:
 
     @property
     def adapted_options(self) -> BatchOptions:
-        """The options for further batches: with prompts, once messages have been refused."""
+        """Options for further batches: with prompts, once messages have been rejected."""
         return self.options if self._messages else replace(self.options, items="prompt")
 
     @staticmethod
     def open(path: str | Path, **choices: Any) -> Job:
-        """A batch that outlives its process: the `Job` whose journal is this file, new or as it was left.
+        """Open a batch that outlives its process: the `Job` with this journal, new or continued.
 
         Args:
             path: The file.
@@ -63,7 +63,7 @@ class Batch:
         return Job.open(path, **choices)
 
     def run(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
-        """Ask all, and return the outcomes in the order of the requests.
+        """Send all requests and return the outcomes in their order.
 
         Args:
             requests: The questions.
@@ -79,7 +79,7 @@ class Batch:
         return [found[item.reference] for item in items]
 
     async def arun(self, requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Outcome]:
-        """Ask all, and return the outcomes in the order of the requests; see `run`."""
+        """Send all requests and return the outcomes in their order; see `run`."""
         items = with_references(requests, references)
         found = {}
         async for outcome in self.aas_completed(items):
@@ -87,15 +87,15 @@ class Batch:
         return [found[item.reference] for item in items]
 
     def as_completed(self, items: Iterable[Item]) -> Generator[Outcome, None, None]:
-        """Ask all, and give each outcome as it comes; only the items under way are held in memory."""
+        """Send all items and yield each outcome on arrival; only items in flight are held in memory."""
         return self._outcomes(self._work(items))
 
     def aas_completed(self, items: Iterable[Item]) -> AsyncGenerator[Outcome, None]:
-        """Ask all, and give each outcome as it comes; only the items under way are held in memory."""
+        """Send all items and yield each outcome on arrival; only items in flight are held in memory."""
         return self._aoutcomes(self._work(items))
 
     def submit(self, items: Iterable[Item]) -> list[Ticket]:
-        """Send all, and return what to collect them by.
+        """Submit all items and return their tickets.
 
         Raises:
             WorkersAIError: a question was not taken. `as_completed` gives an outcome for each instead.
@@ -107,7 +107,7 @@ class Batch:
         return [poll.ticket for poll in scheduler.waiting]
 
     async def asubmit(self, items: Iterable[Item]) -> list[Ticket]:
-        """Send all, and return what to collect them by; see `submit`."""
+        """Submit all items and return their tickets; see `submit`."""
         scheduler = self._work(items)
         while (action := scheduler.next_submission(monotonic())) is not None:
             await self._aperform(scheduler, action)
@@ -115,7 +115,7 @@ class Batch:
         return [poll.ticket for poll in scheduler.waiting]
 
     def collect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> Generator[Outcome, None, None]:
-        """Wait for what was sent before, by this process or another, and give the outcomes.
+        """Wait for a batch submitted before, by this process or another, and yield its outcomes.
 
         Args:
             ticket: As it was returned, or made of a `request_id`, the model, and the references that were sent. Where
@@ -127,7 +127,7 @@ class Batch:
         return self._outcomes(self._resume(ticket, requests))
 
     def acollect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> AsyncGenerator[Outcome, None]:
-        """Wait for what was sent before, by this process or another, and give the outcomes; see `collect`."""
+        """Wait for a batch submitted before, by this process or another, and yield its outcomes; see `collect`."""
         return self._aoutcomes(self._resume(ticket, requests))
 
     def _work(self, items: Iterable[Item]) -> BatchScheduler:
@@ -188,7 +188,7 @@ class Batch:
 
 
 def with_references(requests: Iterable[ChatRequest], references: Sequence[str] | None = None) -> list[Item]:
-    """The questions with their references.
+    """Combine requests with their references.
 
     Raises:
         InvalidRequestError: the references are not as many as the requests, or not all different.

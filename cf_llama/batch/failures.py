@@ -1,4 +1,4 @@
-"""What the failure of one batch means for it, and for the others."""
+"""What the failure of a batch means for it and for the others."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _BAD_ITEM, _FAILED = 5006, 5001
 
 
 def stops_sending(error: WorkersAIError) -> bool:
-    """Whether every other submission would fail as this one did."""
+    """Whether every other submission would fail alike."""
     return isinstance(error, _FATAL)
 
 
 def stops_polling(error: WorkersAIError) -> bool:
-    """Whether every other poll would fail as this one did.
+    """Whether every other poll would fail alike.
 
     A batch that is not found is that batch alone; an account or a model has a code of its own.
     """
@@ -34,15 +34,15 @@ def stops_polling(error: WorkersAIError) -> bool:
 
 
 def is_failed_execution(error: WorkersAIError) -> bool:
-    """Whether a poll says that the batch has come to its end."""
+    """Whether a poll reports that the batch has failed for good."""
     return error.code == _FAILED
 
 
 def is_bad_input(error: WorkersAIError | None) -> bool:
-    """Whether questions do not have the form that the service takes."""
+    """Whether items do not have a form that the service accepts."""
     return error is not None and error.code == _BAD_ITEM
 
 
 def all_bad_input(outcomes: Sequence[Outcome]) -> bool:
-    """Whether not one question of a batch had the form that the service takes."""
+    """Whether no item of a batch had a form that the service accepts."""
     return bool(outcomes) and all(is_bad_input(outcome.error) for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""A batch that outlives its process: any number of rows, and each ends exactly once, as an answer or as an error."""
+"""A batch that outlives its process: each of its rows ends exactly once, as an answer or as an error."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REPORT_INTERVAL = 0.5  # seconds between two reports of the progress
 
 @dataclass(slots=True)
 class Job:
-    """Rows in a journal, asked through the queue; after a kill at any moment, `open` and `run` go on.
+    """Rows in a journal that are sent through the queue; after a kill, `open` and `run` continue.
 
     The service cannot be asked what it has taken. A row is doubtful where it may have been sent without its batch's id
     having come back, or was asked again although an answer to the first question may still have been billed.
@@ -46,7 +46,7 @@ class Job:
 
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> Self:
-        """The job whose journal is this file, new or as it was left.
+        """Open the job with this journal, new or continued.
 
         Raises:
             JournalError: another process has it open, the file is no journal, or the disk fails.
@@ -54,7 +54,7 @@ class Job:
         return cls(Journal(path), **choices)
 
     def add(self, items: Iterable[Item]) -> int:
-        """Add rows; those that are there already are left as they are.
+        """Add rows; existing ones stay unchanged.
 
         Returns:
             How many are new.
@@ -70,7 +70,7 @@ class Job:
         options: BatchOptions | None = None,
         on_progress: Callable[[Progress], object] = lambda _: None,
     ) -> Progress:
-        """Ask until every row has ended.
+        """Run until every row has ended.
 
         Args:
             transport: Where to.
@@ -92,7 +92,7 @@ class Job:
         options: BatchOptions | None = None,
         on_progress: Callable[[Progress], object] = lambda _: None,
     ) -> Progress:
-        """Ask until every row has ended; see `run`. The journal is written between the requests, for milliseconds."""
+        """Run until every row has ended; see `run`. Writing the journal blocks the event loop for milliseconds."""
         scheduler, reporter = self._start(options), _ProgressReporter(self.journal, on_progress)
         while (action := scheduler.next_action(monotonic())) is not None:
             reporter.report_if_due()
@@ -100,7 +100,7 @@ class Job:
         return self._end(scheduler, reporter)
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Each row that has ended, in the order they were added.
+        """Yield each row that has ended, in the order of adding.
 
         A result has the `reference`; `text`, `finish_reason` and perhaps `tool_calls` and `usage`, or `error`; and
         `doubtful` where that is so.
@@ -118,7 +118,7 @@ class Job:
         self.close()
 
     def _start(self, options: BatchOptions | None) -> BatchScheduler:
-        """The work that is left, with the batches that are under way."""
+        """The scheduler of the remaining work, including batches in flight."""
         self.journal.recover(again=self.retry_in_doubt)
         options = options or BatchOptions()
         messages = options.items != "prompt" and self.journal.fact("messages", default=True)
@@ -194,7 +194,7 @@ class Job:
 
 @dataclass(slots=True)
 class _ProgressReporter:
-    """Tells the progress now and then, as to count the rows of a large job takes a while."""
+    """Reports the progress at intervals, because counting the rows of a large job takes time."""
 
     journal: Journal
     on_progress: Callable[[Progress], object]
@@ -216,5 +216,5 @@ def _doubtful_references(outcomes: Sequence[Outcome]) -> set[str]:
 
 
 def _is_doubtful(error: WorkersAIError) -> bool:
-    """Whether there may be an answer that nobody has seen; a time-out with a code was the service's own."""
+    """Whether an answer may have been lost; a timeout with a code is the service's own."""
     return isinstance(error, SubmissionInDoubtError) or (isinstance(error, RequestTimeoutError) and error.code is None)

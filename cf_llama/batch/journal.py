@@ -1,4 +1,4 @@
-"""What a job has to remember: one SQLite file in which every row is in exactly one state.
+"""The state of a job: one SQLite file in which every row is in exactly one state.
 
 A row is new, then held (taken to be packed), sending, queued, and at last answered or failed. What is committed is on
 the disk: SQLite's write-ahead log is flushed before a batch is sent, and again when its id is known.
@@ -34,24 +34,24 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class Progress(NamedTuple):
-    """How far a job is."""
+    """Progress of a job."""
 
     rows: int
     answered: int
     failed: int
     doubtful: int
-    """Rows that may have been asked, and billed, twice, or that were given up for that."""
+    """Rows that may have been sent and billed twice, or that were given up for that."""
     usage: Usage
 
 
 class Journal:
-    """The file of one job; no other process can open it at the same time.
+    """The file of a job, locked against other processes.
 
     Every method raises `JournalError` where the file cannot be read or written.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open the file, or make it.
+        """Open or create the file.
 
         Raises:
             JournalError: another process has it open, it is no journal, or the disk fails.
@@ -76,7 +76,7 @@ class Journal:
         self.close()
 
     def add(self, items: Iterable[Item]) -> int:
-        """Take rows in, all or none; those that are there already are left as they are.
+        """Add rows, all or none; existing ones stay unchanged.
 
         Returns:
             How many are new.
@@ -110,7 +110,7 @@ class Journal:
             )
 
     def take(self, count: int) -> list[Item]:
-        """Hand out the next new rows."""
+        """Return the next new rows."""
         query = "SELECT id, reference, request FROM row WHERE state = ? ORDER BY id LIMIT ?"
         rows = list(self._database.query(query, (NEW, count)))
         with self._database.transaction():
@@ -173,23 +173,23 @@ class Journal:
 
     @property
     def progress(self) -> Progress:
-        """How far the job is."""
+        """Progress of the job."""
         counts = dict(self._database.query("SELECT state, COUNT(*) FROM row GROUP BY state"))
         [(doubtful,)] = self._database.query("SELECT COUNT(*) FROM row WHERE doubtful")
         return Progress(sum(counts.values()), counts.get(ANSWERED, 0), counts.get(FAILED, 0), doubtful, self.usage)
 
     @property
     def usage(self) -> Usage:
-        """What all results used."""
+        """Usage of all results."""
         return Usage(**self.fact("usage", {}))
 
     def fact(self, name: str, default: Any) -> Any:
-        """Something noted about the whole job."""
+        """Return a fact about the job."""
         found = next(self._database.query("SELECT value FROM fact WHERE name = ?", (name,)), None)
         return json.loads(found[0]) if found else default
 
     def note(self, name: str, value: Any) -> None:
-        """Note something about the whole job."""
+        """Store a fact about the job."""
         self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(value)))
 
     def _mark(self, items: Sequence[Item], state: int, batch: int | None) -> None:

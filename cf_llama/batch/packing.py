@@ -1,4 +1,4 @@
-"""How questions are packed into batches: in their order, each batch for one model and small enough to be taken."""
+"""Packs items into batches, in their order, each batch for one model and within the size limit."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _AROUND = len('{"requests":[]}')
 
 @dataclass(slots=True)
 class Submission:
-    """A batch to be sent."""
+    """A batch to submit."""
 
     items: Sequence[Item]
     request: JSONRequest
     messages: bool = True
-    """Whether they are written with messages."""
+    """Whether items are sent with messages."""
     first: float = inf
-    """When it was first sent."""
+    """Time of the first submission."""
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The names of its questions."""
+        """References of its items."""
         return tuple(item.reference for item in self.items)
 
 
 class Packed(NamedTuple):
-    """What became of some items: batches, and the outcomes of those that cannot be sent."""
+    """Batches, and the outcomes of items that cannot be sent."""
 
     submissions: list[Submission]
     refused: list[Outcome]
@@ -56,7 +56,7 @@ class _Pack:
 
 
 def pack(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
-    """Pack items, in their order.
+    """Pack items in their order.
 
     Args:
         items: The questions; how many go into one batch is decided by how many are given here.

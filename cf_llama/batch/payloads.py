@@ -1,4 +1,4 @@
-"""What batches look like on the wire: items out, and results back in whatever form and order they come.
+"""Builds items of batches, and reads results in any form and order.
 
 Items follow the schema "Async Batch" of the model's page; of the forms of results one is documented (Cloudflare docs:
 Batch API), the others are known from answers of the service.
@@ -31,7 +31,7 @@ _BESIDE_MESSAGES = ("tools", "tool_choice", "functions")
 
 
 class Item(NamedTuple):
-    """One question of a batch, and the name by which its answer is known."""
+    """A request of a batch and its reference."""
 
     reference: str
     request: ChatRequest
@@ -39,23 +39,23 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one question ended: exactly one of `reply` and `error` is set."""
+    """Outcome of an item: exactly one of `reply` and `error` is set."""
 
     reference: str
     reply: Reply | None = None
-    """Its usage is a share, and so marked, where the service told only what the whole batch used."""
+    """Its usage is a share, and marked so, if the service reported only the total of the batch."""
     error: WorkersAIError | None = None
 
 
 class Results(NamedTuple):
-    """One outcome for each question of a batch, in its order, and what they used together."""
+    """The outcomes of a batch in its order, and their total usage."""
 
     outcomes: tuple[Outcome, ...]
     usage: Usage
 
 
 def item_body(item: Item, *, messages: bool) -> dict[str, Any]:
-    """An item as it goes out: with messages, or with the prompt that the template makes of them.
+    """Build the body of an item: with messages, or with a prompt rendered from them.
 
     Args:
         item: The question. A `prompt` that is not `raw` becomes a user's turn, as the queue wraps nothing.
@@ -91,12 +91,12 @@ def _messages_or_prompt(request: ChatRequest, messages: bool) -> dict[str, Any]:
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """Bytes of an item in a body, at most: what is sent escapes less."""
+    """Maximum bytes of an item in a body."""
     return len(json.dumps(item)) + 1
 
 
 def read_request_id(response: JSONResponse) -> str:
-    """The id of a batch that has been taken.
+    """Read the id of a submitted batch.
 
     Raises:
         BadResponseError: the page names none.
@@ -109,7 +109,7 @@ def read_request_id(response: JSONResponse) -> str:
 
 
 def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | None:
-    """What a poll brought; None while there is nothing yet.
+    """Read the results of a poll; None if there are none yet.
 
     Results belong to the item of their reference, else to that of their `id` or `index`, and where they have none of
     these, and all are there, to that of their place. Where no items are known, each result is one by itself, read as
@@ -153,12 +153,12 @@ def _without_envelope(content: Any) -> Any:
 
 
 def _is_pending(result: Any) -> bool:
-    """Whether there is more to come, whatever part of the results is there already."""
+    """Whether the batch is still running."""
     return isinstance(result, Mapping) and (result.get("status") in PENDING or result.keys() == {"request_id"})
 
 
 def _single_result(result: Any, items: Sequence[Item], response: JSONResponse) -> Any:
-    """The one result of a batch of one, given without a list."""
+    """The single result of a batch of one, returned without a list."""
     if is_error(result):
         raise _failure(response, result)
     if isinstance(result, Mapping) and (status := result.get("status")) is not None:
@@ -176,7 +176,7 @@ def _result_list(result: Any) -> list[Any] | None:
 
 
 def _match_items(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[Item, Any]]:
-    """Each item with its result; None where it is missing."""
+    """Each item with its result, or None if it is missing."""
     names = {item.reference for item in items}
     keys = [_key(result, items, names) for result in found]
     if not any(keys) and len(found) == len(items):

@@ -1,4 +1,4 @@
-"""Questions that are asked one by one at about the same time, and go through the batch queue together.
+"""Collects single requests made at about the same time and sends them through the batch queue together.
 
 This is for callers who know only one question each, such as LlamaIndex's extractors: whoever asks waits for an answer
 of its own, and what has been asked within a moment is one batch.
@@ -28,7 +28,7 @@ class _PendingRequest(NamedTuple):
 
 
 class RequestCollector:
-    """The batch queue, asked as `Transport` is; it may be shared by event loops and threads.
+    """The batch queue with the interface of `Transport`, shared by event loops and threads.
 
     Asynchronous questions of one event loop go together; a synchronous one is a batch of its own. An answer that is
     streamed comes in one piece.
@@ -45,11 +45,11 @@ class RequestCollector:
         self._tasks: set[Task[None]] = set()
 
     def __reduce__(self) -> tuple[type[RequestCollector], tuple[BatchOptions, float]]:
-        """A copy, or what is pickled, has the settings and none of the questions."""
+        """Copies and pickles have the settings and no requests."""
         return RequestCollector, (self._options, self._moment)
 
     def run(self, call: PreparedCall) -> Reply:
-        """Ask, and wait for the answer.
+        """Send a request and return its reply.
 
         Raises:
             WorkersAIError: there is none.
@@ -61,7 +61,7 @@ class RequestCollector:
         return _answer(outcome)
 
     async def arun(self, call: PreparedCall) -> Reply:
-        """Ask together with others, and wait for the answer; see `run`."""
+        """Send a request together with others and return its reply; see `run`."""
         loop = asyncio.get_running_loop()
         asked = self._pending.setdefault(loop, [])
         if not asked:
@@ -71,15 +71,15 @@ class RequestCollector:
         return await answer
 
     def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
-        """The answer in one piece; see `run`."""
+        """Yield the reply as one delta; see `run`."""
         yield _as_delta(self.run(call))
 
     async def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
-        """The answer in one piece; see `run`."""
+        """Yield the reply as one delta; see `run`."""
         yield _as_delta(await self.arun(call))
 
     def _send(self, loop: AbstractEventLoop) -> None:
-        """Send what was asked, apart for each account and setting of the wire."""
+        """Send the collected requests, grouped by transport."""
         for group in _by_transport(self._pending.pop(loop)):
             task = loop.create_task(self._prepare_call(group))
             self._tasks.add(task)
@@ -111,7 +111,7 @@ def _by_transport(asked: Iterable[_PendingRequest]) -> list[list[_PendingRequest
 
 
 def _cancel_when_abandoned(group: Sequence[_PendingRequest], task: Task[None], _: Future[Reply]) -> None:
-    """Ask no further once nobody waits: those who had no answer have all been cancelled."""
+    """Stop polling once every caller has been cancelled."""
     if all(each.answer.done() for each in group) and any(each.answer.cancelled() for each in group):
         task.cancel()
 

@@ -1,6 +1,6 @@
-"""What to do next about some batches: a state machine that neither sends nor waits.
+"""State machine that decides the next action for a set of batches. No I/O.
 
-A driver asks for a `action`, sends its posting (or waits), tells how that went, and takes the outcomes.
+A driver calls `next_action`, sends its request (or sleeps), reports the result, and takes the outcomes.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _POLL_INTERVAL_GROWTH = 1.5
 
 @dataclass(slots=True)
 class BatchScheduler:
-    """Batches of items that `take` hands out, at most so many at a time, until it has none."""
+    """Schedules batches of the items that `take` returns, until it returns none."""
 
     options: BatchOptions
     take: Callable[[int], Sequence[Item]]
     messages: bool = True
-    """Whether items are written with messages."""
+    """Whether items are sent with messages."""
     stopped_by: WorkersAIError | None = None
-    """Why nothing more is sent, where every other submission would fail alike."""
+    """The error that ended sending, because every other submission would fail alike."""
     ready: deque[Submission] = field(default_factory=deque)
     waiting: list[Poll] = field(default_factory=list)
     abandoned: list[Poll] = field(default_factory=list)
-    """Batches that have been taken and cannot be asked for, for the reason that stopped all."""
+    """Submitted batches that cannot be polled, because of the error that ended sending."""
     _usage: Usage = field(default_factory=Usage)
     _finished: list[Outcome] = field(default_factory=list)
     _sent_times: deque[float] = field(default_factory=deque)
@@ -51,7 +51,7 @@ class BatchScheduler:
     _refusals: int = 0
 
     def next_action(self, now: float) -> Action | None:
-        """What to do next; None when all is done.
+        """The next action; None if all is done.
 
         Args:
             now: Seconds on a clock that never goes back.
@@ -67,7 +67,7 @@ class BatchScheduler:
         return Pause(min(pauses)) if pauses else None
 
     def next_submission(self, now: float) -> Submission | Pause | None:
-        """What to send next; None when there is nothing to send."""
+        """The next submission; None if there is nothing to send."""
         if self.stopped_by is None:
             self._fill()
         if self.stopped_by or not self.ready:
@@ -81,7 +81,7 @@ class BatchScheduler:
         return submission
 
     def resume(self, ticket: Ticket, items: Sequence[Item], now: float, *, messages: bool = False) -> None:
-        """Ask for a batch that has been taken before.
+        """Continue polling a batch submitted before.
 
         Args:
             ticket: By what it is asked for.
@@ -94,7 +94,7 @@ class BatchScheduler:
         self.waiting.append(Poll(ticket, items, request, now, pause, deadline, messages))
 
     def succeeded(self, action: Submission | Poll, response: JSONResponse, now: float) -> None:
-        """A posting has been answered."""
+        """Process the response to an action."""
         try:
             if isinstance(action, Submission):
                 self._accepted(action, response, now)
@@ -104,7 +104,7 @@ class BatchScheduler:
             self._settle(action, error)
 
     def failed(self, action: Submission | Poll, error: WorkersAIError, now: float) -> None:
-        """A posting was refused, or nothing came of it."""
+        """Process the failure of an action."""
         if isinstance(action, Poll):
             self._poll_failed(action, error, now)
         elif self.messages and self.options.items == "auto" and is_bad_input(error):
@@ -123,12 +123,12 @@ class BatchScheduler:
             self._settle(action, error)
 
     def take_outcomes(self) -> list[Outcome]:
-        """The outcomes since the last call."""
+        """Return the outcomes since the last call."""
         finished, self._finished = self._finished, []
         return finished
 
     def remaining_outcomes(self) -> Iterator[Outcome]:
-        """The outcomes that are left once there is no further step: what cannot be sent or asked for fails alike."""
+        """Yield the remaining outcomes after the last action: items that cannot be sent or polled fail."""
         yield from self.take_outcomes()
         for action in self.abandoned:
             yield from (Outcome(reference=name, error=self.stopped_by) for name in action.references)
@@ -136,7 +136,7 @@ class BatchScheduler:
             yield from (Outcome(reference=item.reference, error=self.stopped_by) for item in items)
 
     def take_usage(self) -> Usage:
-        """What the results since the last call used."""
+        """Return the usage since the last call."""
         spent, self._usage = self._usage, Usage()
         return spent
 
@@ -151,19 +151,19 @@ class BatchScheduler:
         self.ready.extendleft(reversed(self._pack(items)))
 
     def _take_ready(self) -> list[Submission]:
-        """What was ready to be sent, to be written anew."""
+        """Remove and return the submissions that are ready."""
         ready = list(self.ready)
         self.ready.clear()
         return ready
 
     def _pack(self, items: Sequence[Item]) -> list[Submission]:
-        """Submissions of these items; an item that cannot be written is finished here."""
+        """Pack items; items that cannot be sent get their outcome here."""
         submissions, refused = pack(items, messages=self.messages, max_bytes=self.options.max_bytes)
         self._finished += refused
         return submissions
 
     def _next_allowed(self, now: float) -> float:
-        """When the rate limit lets the next batch go."""
+        """When the rate limit allows the next batch."""
         while self._sent_times and self._sent_times[0] <= now - 60:
             self._sent_times.popleft()
         return self._sent_times[0] + 60 if len(self._sent_times) >= self.options.per_minute else now
@@ -180,7 +180,7 @@ class BatchScheduler:
         self.waiting[-1].due = now + self.options.first_poll
 
     def _answered_directly(self, action: Submission, response: JSONResponse, unnamed: BadResponseError) -> None:
-        """Take the results of a batch that was not queued, but answered at once."""
+        """Read the results of a batch that was answered at once."""
         try:
             results = read_results(response, action.items)
         except WorkersAIError:
@@ -222,7 +222,7 @@ class BatchScheduler:
             self._settle(action, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
 
     def _poll_later(self, action: Poll, now: float, error: WorkersAIError | None = None) -> None:
-        """Ask again after a while, or no more: then there may be answers that nobody has seen."""
+        """Poll again later, or give up at the deadline."""
         if now >= action.deadline:
             reason = f", the last time: {error.message}" if error else ""
             text = f"no results in {self.options.deadline:g} s{reason}; it may still be asked for by its request_id"
@@ -233,7 +233,7 @@ class BatchScheduler:
         action.pause = min(action.pause * _POLL_INTERVAL_GROWTH, self.options.longest_poll)
 
     def _back_off(self, action: Submission, error: WorkersAIError, now: float) -> None:
-        """Send nothing for a while: what was refused for lack of capacity is refused again for some time."""
+        """Pause sending after a refusal for lack of capacity."""
         self._refusals += 1
         longest = self.options.capacity_pause * (1 if isinstance(error, CapacityError) else 1 / 4)
         pause = min(longest * 2 ** (self._refusals - 1), longest * 4)

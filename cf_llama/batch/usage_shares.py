@@ -1,4 +1,4 @@
-"""What each question of a batch used, where the service tells only what all of them used together."""
+"""Divides the usage of a batch over its requests, if the service reports only the total."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cf_llama.protocol.reply import Usage
 
 
 def usage_shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> list[Usage]:
-    """Divide `total` over the questions that were answered; the shares add up to it.
+    """Divide `total` over the answered requests; the shares add up to it.
 
     Args:
         total: What all of them used.
@@ -27,7 +27,7 @@ def usage_shares(total: Usage, questions: Sequence[int], answers: Sequence[int])
 
 
 def _divide(whole: int, weights: Sequence[int]) -> Iterator[int]:
-    """Whole numbers in the proportion of the weights; all equal where they weigh nothing."""
+    """Whole numbers in proportion to the weights; equal if all weights are 0."""
     weights = weights if any(weights) else [1] * len(weights)
     ends = [0, *accumulate(weights)]
     return (whole * end // ends[-1] - whole * start // ends[-1] for start, end in pairwise(ends))

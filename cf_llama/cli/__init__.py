@@ -1,4 +1,4 @@
-"""The command `cf-llama`: it starts the commands, or says what to install for them."""
+"""The command `cf-llama`: runs the command line, or says what to install for it."""
 
 from __future__ import annotations
 

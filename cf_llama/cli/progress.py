@@ -1,4 +1,4 @@
-"""How a pull looks in a terminal."""
+"""Progress of a model download in the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cf_llama_emulator.engines.local.weights.sources import Source
 
 
 class ProgressBar:
-    """A watcher of a pull: where the bytes come from, how many are there, how fast, how long yet."""
+    """Shows source, size, speed and remaining time of a download."""
 
     def __init__(self, console: Console, size: int) -> None:
         """Draw on `console` a bar of `size` bytes."""
@@ -22,18 +22,18 @@ class ProgressBar:
         self._task = self._progress.add_task("", total=size, visible=False)
 
     def trying(self, source: Source) -> None:
-        """Say where the bytes come from."""
+        """Print the source."""
         self._progress.start()
         self._progress.console.print(f"from {source}", soft_wrap=True, highlight=False, markup=False)
 
     def received(self, done: int) -> None:
-        """Move the bar. What was there before the start says nothing about the speed."""
+        """Update the bar. Bytes from before the start do not count for the speed."""
         if not self._progress.tasks[0].visible:
             self._progress.reset(self._task, total=self._size, completed=done, visible=True)
         self._progress.update(self._task, completed=done)
 
     def failed(self, source: Source, reason: str) -> None:
-        """Say why the source is given up."""
+        """Print why a source failed."""
         del source  # named a line above
         self._progress.console.print(f"  failed: {reason}", soft_wrap=True, highlight=False, markup=False)
 
