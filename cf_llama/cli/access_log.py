@@ -18,7 +18,7 @@ _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 
 def format_line(entry: AccessLogEntry) -> Text:
     """Return a request as one line; what matters most comes first, for a narrow terminal cuts its end off."""
-    return Text(" ").join(Text(text, style) for text, style in _fractions(entry))
+    return Text(" ").join(Text(text, style) for text, style in _fields(entry))
 
 
 def format_json(entry: AccessLogEntry) -> str:
@@ -42,7 +42,7 @@ def log_to_stdout(console: AccessLogHandler, form: str) -> Callable[[AccessLogEn
     return lambda entry: console.print(format_line(entry), **cut)
 
 
-def _fractions(entry: AccessLogEntry) -> Iterator[tuple[str, str]]:
+def _fields(entry: AccessLogEntry) -> Iterator[tuple[str, str]]:
     status = "---" if entry.status is None else str(entry.status)
     yield f"{entry.time:%H:%M:%S}", "dim"
     yield entry.method, ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
@@ -137,6 +136,8 @@ class Budget:
 
     def _read(self, path: str, billed: float) -> float:
         """Add what was billed to the file, and return what all processes have spent in this period."""
+        import sqlite3  # noqa: PLC0415 - most budgets have no file
+
         self._period = time() // self._seconds if self._seconds else 0.0
         try:
             with sqlite3.connect(path, timeout=30, isolation_level=None) as file:
