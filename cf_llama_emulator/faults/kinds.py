@@ -54,6 +54,8 @@ class Refusing(Fault):
     """Refuses the request in place of an answer; perhaps only when something is used up."""
 
     error: Callable[[UsageCounter, Any], ServiceError | None]
+    count: Callable[[UsageCounter, Any], None] = lambda _, __: None
+    """Counts a request that is not refused, by this fault or another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from cf_llama_emulator.wire.errors import ServiceError
 MINUTE, DAY = 60.0, 86_400.0
 COUNTINGS = ("sliding", "fixed", "bucket")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE}
-_RATE = re.compile(r"(\d{1,9})(?:@(\d+(?:\.\d+)?)(ms|s|m))?(?:,\s*(\w+))?")
+_RATE = re.compile(r"(\d{1,9})(?:@(\d{1,9}(?:\.\d{1,9})?)(ms|s|m))?(?:,\s*(\w+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +66,41 @@ class UsageCounter:
     _day: int = 0
     _neurons: float = 0.0
 
-    def admits(self, rate: Rate) -> bool:
-        """Count one more request, unless it comes above the rate; refused ones do not count."""
+    def has_room(self, rate: Rate) -> bool:
+        """Whether one more request comes within the rate."""
         now = self.clock()
-        if rate.counting == "fixed":
-            return self._admits_in_fixed_window(rate, now)
-        return self._takes_token(rate, now) if rate.counting == "bucket" else self._admits_in_any_window(rate, now)
+        match rate.counting:
+            case "fixed":
+                return self._in_fixed_window(rate, now) < rate.requests
+            case "bucket":
+                return self._tokens(rate, now) >= 1
+        return not self._is_full(rate, now)
 
-    def _admits_in_any_window(self, rate: Rate, now: float) -> bool:
+    def count(self, rate: Rate) -> None:
+        """Count one more request."""
+        now = self.clock()
+        match rate.counting:
+            case "fixed":
+                self._windows[rate] = now // rate.seconds, self._in_fixed_window(rate, now) + 1
+            case "bucket":
+                self._buckets[rate] = self._tokens(rate, now) - 1, now
+            case _:
+                self._admitted.append(now)
+
+    def _is_full(self, rate: Rate, now: float) -> bool:
         while self._admitted and self._admitted[0] <= now - max(rate.seconds, MINUTE):
             self._admitted.popleft()
-        if sum(admitted > now - rate.seconds for admitted in self._admitted) >= rate.requests:
+        if len(self._admitted) < rate.requests:
             return False
-        self._admitted.append(now)
-        return True
+        return not rate.requests or self._admitted[-rate.requests] > now - rate.seconds
 
-    def _admits_in_fixed_window(self, rate: Rate, now: float) -> bool:
-        window, count = self._windows.get(rate, (-1.0, 0))
-        current = now // rate.seconds
-        count = count if window == current else 0
-        self._windows[rate] = current, min(count + 1, rate.requests)
-        return count < rate.requests
+    def _in_fixed_window(self, rate: Rate, now: float) -> int:
+        window, count = self._windows.get(rate, (0.0, 0))
+        return count if window == now // rate.seconds else 0
 
-    def _takes_token(self, rate: Rate, now: float) -> bool:
+    def _tokens(self, rate: Rate, now: float) -> float:
         tokens, at = self._buckets.get(rate, (float(rate.requests), now))
-        tokens = min(rate.requests, tokens + (now - at) * rate.requests / rate.seconds)
-        takes = tokens >= 1
-        self._buckets[rate] = tokens - takes, now
-        return takes
+        return min(rate.requests, tokens + (now - at) * rate.requests / rate.seconds)
 
     def spend(self, neurons: float) -> None:
         """Count what an answer cost."""
@@ -110,7 +117,7 @@ class UsageCounter:
 
 def over_rate(usage: UsageCounter, rate: Rate) -> ServiceError | None:
     """Refuse with 429/3021 what comes above the rate."""
-    return None if usage.admits(rate) else error_of(3021)
+    return None if usage.has_room(rate) else error_of(3021)
 
 
 def over_quota(usage: UsageCounter, limit: float) -> ServiceError | None:

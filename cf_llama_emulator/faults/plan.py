@@ -86,7 +86,7 @@ class Plan:
         return body
 
     def refuse(self, usage: UsageCounter) -> None:
-        """Refuse the request if there is a fault that does; of several, the first in the order of the checks.
+        """Refuse the request if there is a fault that does, else count it; of several, the first in their order.
 
         Raises:
             ServiceError: the refusal.
@@ -94,6 +94,8 @@ class Plan:
         for fault, value in self.of(Refusing):
             if error := fault.error(usage, value):
                 raise error
+        for fault, value in self.of(Refusing):
+            fault.count(usage, value)
 
     def refusal(self, error: ServiceError) -> ServiceError:
         """Return a refusal as it is to be written."""

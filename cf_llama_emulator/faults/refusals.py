@@ -13,7 +13,7 @@ from typing import Any
 from cf_llama_emulator.faults.codes import error_of
 from cf_llama_emulator.faults.error_formats import FORMS
 from cf_llama_emulator.faults.kinds import Fault, OnError, OnHeaders, Refusing
-from cf_llama_emulator.faults.limits import Rates, over_capacity, over_quota, over_rate
+from cf_llama_emulator.faults.limits import Rates, UsageCounter, over_capacity, over_quota, over_rate
 from cf_llama_emulator.faults.values import Number, OneOf, Pattern
 from cf_llama_emulator.wire.errors import ServiceError
 
@@ -63,6 +63,7 @@ REFUSALS: tuple[Fault, ...] = (
         "Cloudflare docs: Workers AI limits, which do not say how they count",
         Rates(),
         error=over_rate,
+        count=UsageCounter.count,
     ),
     Refusing(
         "rate-limited",

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cf_llama_emulator.server.access_log import AccessLog
 from cf_llama_emulator.server.handlers import Emulator
@@ -18,19 +18,28 @@ from cf_llama_emulator.wire.errors import ServiceError
 
 
 class EndOfAnswers:
-    """Notes that an answer has ended, in whichever way."""
+    """Notes that an answer ends, in whichever way: before its last byte, for who has read that may ask again."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, and then what waits for the end of its answer."""
+        """Call the application, and what waits for the end of its answer."""
         state = scope.setdefault("state", {})
-        try:
-            await self._app(scope, receive, send)
-        finally:
+
+        def note() -> None:
             if end := state.pop("end", None):
                 end()
+
+        async def noting_send(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                note()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        finally:
+            note()
 
 
 def create_app(emulator: Emulator) -> ASGIApp:

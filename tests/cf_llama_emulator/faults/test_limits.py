@@ -1,6 +1,9 @@
 """What an account has used up, and when it may go on."""
 
 import asyncio
+import json
+import time
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -8,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama_emulator.engines.rules.engine import RuleEngine
-from cf_llama_emulator.faults import read_plan
-from cf_llama_emulator.faults.limits import COUNTINGS, DAY, Rate, UsageCounter, over_quota, over_rate
+from cf_llama_emulator.faults import HEADER, read_plan
+from cf_llama_emulator.faults.limits import COUNTINGS, DAY, Rate, UsageCounter, over_quota
 from cf_llama_emulator.server.app import create_app
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.engine_protocol import Faults
+from cf_llama_emulator.wire.errors import ServiceError
 from cf_llama_emulator.wire.models import MODEL
 
 
@@ -39,10 +43,14 @@ def test_a_rate_is_read_and_written(text, rate):
     assert read_plan(str(read_plan(f"rate-limit={text}"))).values["rate-limit"] == rate
 
 
-@pytest.mark.parametrize("text", ["many", "3@0s", "3@4", "3@4s,leaky", "-1"])
+@pytest.mark.parametrize("text", ["many", "3@0s", "3@4", "3@4s,leaky", "-1", f"3@0.{'0' * 322}1ms,fixed"])
 def test_what_is_no_rate_is_refused(text):
     with pytest.raises(ValueError, match=r"fault rate-limit must be REQUESTS.* sliding, fixed, bucket|one of"):
         read_plan(f"rate-limit={text}")
+
+
+WINDOWS = [0.5, 8.0, 64.0, 128.0]
+"""Seconds; powers of two, by which tokens divide without rounding."""
 
 
 def _naively(rate, times):
@@ -63,7 +71,7 @@ def _naively(rate, times):
 
 
 @given(
-    st.builds(Rate, st.integers(0, 5), st.sampled_from([0.5, 10.0, 60.0, 90.0]), st.sampled_from(COUNTINGS)),
+    st.builds(Rate, st.integers(0, 5), st.sampled_from(WINDOWS), st.sampled_from(COUNTINGS)),
     st.lists(st.integers(0, 40), max_size=60),
 )
 def test_requests_are_counted_in_three_ways(rate, pauses):
@@ -72,18 +80,36 @@ def test_requests_are_counted_in_three_ways(rate, pauses):
     for pause in pauses:
         clock.now += pause
         times.append(clock.now)
-        found.append(usage.admits(rate))
+        found.append(usage.has_room(rate))
+        if found[-1]:
+            usage.count(rate)
     assert found == list(_naively(rate, times))
+
+
+def refused(plan, usage):
+    """Return the code that a plan refuses with, or None."""
+    try:
+        plan.refuse(usage)
+    except ServiceError as error:
+        return error.code
+    return None
 
 
 def test_a_minute_holds_so_many_requests_and_refused_ones_do_not_count():
     clock = Clock()
-    usage, two = UsageCounter(clock), Rate(2)
-    assert [over_rate(usage, two) is None for _ in range(4)] == [True, True, False, False]
+    usage, two = UsageCounter(clock), read_plan("rate-limit=2")
+    assert [refused(two, usage) for _ in range(4)] == [None, None, 3021, 3021]
     clock.now += 59
-    assert over_rate(usage, two).code == 3021
+    assert refused(two, usage) == 3021
     clock.now += 1
-    assert [over_rate(usage, two) is None for _ in range(3)] == [True, True, False]
+    assert [refused(two, usage) for _ in range(3)] == [None, None, 3021]
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_request_that_another_fault_refuses_does_not_count(counting):
+    usage, one = UsageCounter(Clock()), read_plan(f"rate-limit=1@60s,{counting}")
+    assert refused(read_plan("capacity-above=0").over(one), usage) == 3040
+    assert [refused(one, usage) for _ in range(2)] == [None, 3021]
 
 
 async def test_so_many_requests_are_answered_at_once():
@@ -104,6 +130,76 @@ async def test_so_many_requests_are_answered_at_once():
         with pytest.raises(asyncio.CancelledError):
             await left
         assert emulator.usage.under_way == 0
+
+
+async def called(emulator, body, send, faults=""):
+    """Ask an emulator without a socket between; `send` gets what it answers."""
+    path = f"/client/v4/accounts/{emulator.settings.account_id}/ai/run/{MODEL}"
+    headers = {"host": "127.0.0.1", "authorization": f"Bearer {emulator.settings.api_token}", HEADER: faults}
+    told = {"path": path, "query_string": b"", "headers": [(name.encode(), headers[name].encode()) for name in headers]}
+    left = [{"type": "http.request", "body": json.dumps(body).encode()}]
+
+    async def receive():
+        return left.pop() if left else await asyncio.Event().wait()
+
+    await create_app(emulator)({"type": "http", "method": "POST"} | told, receive, send)
+
+
+@pytest.mark.parametrize("faults", ["", "gzip"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_is_under_way_until_its_last_byte_goes_out(stream, faults):
+    emulator, under_way = Emulator(RuleEngine()), []
+
+    async def send(_):
+        under_way.append(emulator.usage.under_way)
+
+    await called(emulator, {"prompt": "Hi", "stream": stream}, send, faults)
+    assert under_way == [1] * (len(under_way) - 1) + [0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_breaks_off_is_no_longer_under_way(stream):
+    emulator = Emulator(RuleEngine())
+
+    async def send(message):
+        raise RuntimeError("no line")
+
+    with pytest.raises((RuntimeError, ExceptionGroup)):
+        await called(emulator, {"prompt": "Hi", "stream": stream}, send)
+    assert emulator.usage.under_way == 0
+
+
+def wait_until_idle(emulator):
+    """Wait, 10 s at most, until the server has noticed that its answers have nobody left to go to."""
+    for _ in range(1000):
+        if not emulator._emulator.usage.under_way:
+            return
+        time.sleep(0.01)
+    pytest.fail("an answer is still under way")
+
+
+def test_streams_count_until_their_clients_hang_up(script):
+    client = script(*["One two three four"] * 5, faults="capacity-above=2")
+    url = f"{client.account}/ai/run/{MODEL}"
+    with ExitStack() as streams:
+        for _ in range(2):
+            asked = {"json": {"prompt": "Hi", "stream": True}, "headers": {HEADER: "hang"}}
+            assert streams.enter_context(client.http.stream("POST", url, **asked)).status_code == 200
+        answer = client.run({"prompt": "Hi"})
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (429, 3040)
+    wait_until_idle(client.emulator)
+    assert client.run({"prompt": "Hi"}).status_code == 200
+
+
+def test_faults_break_answers_off_and_a_limit_can_be_changed(script):
+    client = script(*["One two three four"] * 5, faults="capacity-above=1")
+    for fault in ("cut", "reset"):
+        with pytest.raises(httpx.TransportError):
+            client.run({"prompt": "Hi", "stream": True}, x_emulator_faults=fault)
+        wait_until_idle(client.emulator)
+        assert client.run({"prompt": "Hi"}).status_code == 200
+    client.emulator.faults("capacity-above=0")
+    assert [client.run({"prompt": "Hi"}).status_code for _ in range(2)] == [429, 200]
 
 
 def test_a_day_holds_so_many_neurons_and_ends_at_midnight():
