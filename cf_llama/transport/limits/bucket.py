@@ -25,6 +25,7 @@ class Bucket:
         self.rate, self.capacity = rate, capacity
         self._at = emptied_at
         self._refused_at = self._learned_at = emptied_at
+        self._was_full = False  # since the last refusal
         self._is_told = is_told
         self._admitted = 0
         self._dead, self._has_admitted = 0, False
@@ -67,8 +68,9 @@ class Bucket:
         self._tokens, self._at = min(self._tokens, -self._reserve - (retry_after or 0) * self._pace), now
         elapsed = sent_at - self._refused_at
         if elapsed > 0:
-            self._measure(elapsed)
-            self._refused_at, self._admitted = sent_at, 0
+            if not self._was_full:  # else it stood still for a part of the time
+                self._measure(elapsed)
+            self._refused_at, self._admitted, self._was_full = sent_at, 0, False
         return self._dead >= (_DEAD if self._has_admitted else _STILLBORN)
 
     @property
@@ -97,5 +99,7 @@ class Bucket:
 
     def _refill(self, now: float) -> None:
         if now > self._at:
-            self._tokens = min(self.capacity, self._tokens + (now - self._at) * self._pace)
+            self._tokens += (now - self._at) * self._pace
             self._at = now
+            if self._tokens >= self.capacity:
+                self._tokens, self._was_full = self.capacity, True

@@ -21,6 +21,7 @@ _KNOWN_PROBE_INTERVAL = 0.95  # the same where the limit is known, and only the 
 _PROBE_SHARE = 0.018  # and such a share of all requests may be refused probes
 _FIRST_PROBE = 0.25  # seconds after the limit was reached, when a bucket holds a little again
 _LONGEST_MARGIN = 0.15
+_RESTED = 0.25  # share of the time since a burst
 _MARGIN = 0.02  # seconds by which clocks and ways differ
 _MANY = 2000  # requests counted before old ones are forgotten
 _MORE, _ENOUGH = 1.3, 4  # requests admitted beyond what a bucket would hold show that it is none
@@ -268,6 +269,9 @@ class RatePacer:
         self._tentative = self.counting is Counting.UNKNOWN or self._limit is None
 
     def _learn_window(self, gap: float, shortest: float) -> None:
+        rested = gap - shortest > max(1.0, _RESTED * gap)  # nobody asked, so the window may have begun long ago
+        if rested and (self.window is None or gap > self.window):
+            return
         if self.window is None or gap < self.window * (1 - _MARGIN):
             self.window, self._shortest = gap, shortest
         elif shortest > self.window * (1 + _MARGIN):  # the first gap was only the rest of a window
@@ -313,9 +317,12 @@ class RatePacer:
         return self._limit.requests / self.window * (now - self._burst_at)
 
     def _window_is_over(self, now: float) -> bool:
-        if self._limit is None or not self.window or not self._sends or self._tentative or self._probe:
+        if not self._sends or self._probe:
             return False
-        return now >= self._opened + self.window + _MARGIN
+        if self._limit is None:  # when a learned window ends is found out by a probe, unless nothing was sent for one
+            is_open = self._closed_at is None and self.requests is not None
+            return is_open and now >= self._sends[-1] + (self.window or MINUTE) + _MARGIN
+        return not self._tentative and now >= self._opened + self._limit.seconds + _MARGIN
 
     def _is_used_up(self) -> bool:
         if self.requests is None or len(self._sends) < self.requests:

@@ -74,6 +74,15 @@ def test_a_limit_that_changes_is_found_again(counting, requests):
 
 
 @pytest.mark.parametrize("counting", COUNTINGS)
+def test_a_burst_after_a_rest_is_paced_by_what_was_learned(counting):
+    service, pacer = Service(counting, 100, 6), RatePacer()
+    simulate(pacer, service, 350)
+    seconds, refused = simulate(pacer, service, 350, begin=600.0)
+    assert seconds <= 1.05 * service.ideal(350, 600.0) + 1.5
+    assert refused <= 40
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
 def test_nobody_waits_where_no_limit_shows(counting):
     seconds, refused = simulate(RatePacer(), Service(counting, 1_000_000, 60), 1_000)
     assert refused == 0
