@@ -1,4 +1,4 @@
-"""All faults there are, by name; in this order they act, whatever order they are written in."""
+"""All faults by name, in the order in which they apply."""
 
 from __future__ import annotations
 

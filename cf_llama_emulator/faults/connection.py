@@ -1,4 +1,4 @@
-"""The connection under a request: what a server hands down so that an answer can break off for real."""
+"""Access to the TCP connection of a request, so that faults can break it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 EXTENSION = "cf_llama_emulator.transport"
-"""Under this name the transport stands in the extensions of an ASGI scope."""
+"""Name of the transport in the extensions of an ASGI scope."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -27,7 +27,7 @@ class TransportConnection:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing reaches the client any more."""
+        """Whether the connection is closed."""
         return self.transport is not None and self.transport.is_closing()
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class TransportConnection:
 
 
 def connection_of(scope: Mapping[str, Any]) -> TransportConnection:
-    """Return the line that a request came in on."""
+    """Return the connection of a request."""
     return TransportConnection(scope.get("extensions", {}).get(EXTENSION))
 
 

@@ -1,4 +1,4 @@
-"""The kinds of faults, by the point between question and answer where they act."""
+"""The kinds of faults, by the point between request and response where they apply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Chunks = AsyncGenerator[bytes]
 
 
 class Connection(Protocol):
-    """The connection that an answer goes out on."""
+    """The client's connection."""
 
     def close(self) -> None:
         """End it in the middle of the answer, after what has been written."""
@@ -30,7 +30,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that can go wrong; this kind itself is a plain switch that the app asks for by name."""
+    """A fault; this base kind is a switch that handlers look up by name."""
 
     name: str
     does: str
@@ -67,7 +67,7 @@ class OnError(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnBody(Fault):
-    """Changes what was asked, before it is checked; or refuses it."""
+    """Changes or rejects a request body before validation."""
 
     early: bool = True
     change: Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -75,7 +75,7 @@ class OnBody(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnPieces(Fault):
-    """Changes what the engine says."""
+    """Changes the engine's output."""
 
     change: Callable[[Piece, Any], Iterable[Piece]]
 
@@ -113,13 +113,13 @@ class OnBytes(Fault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnQueue(Fault):
-    """Changes what becomes of a batch that is submitted; the queue asks for it by name."""
+    """Changes how a batch is processed; the queue looks it up by name."""
 
     early: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeforeAnswer(Fault):
-    """Does something to the connection before the answer's first byte."""
+    """Acts on the connection before the first byte of the response."""
 
     act: Callable[[Any, Connection], Awaitable[None]]

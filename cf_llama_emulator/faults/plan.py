@@ -1,4 +1,4 @@
-"""Which faults befall one request, and how they come together."""
+"""The faults of one request, and how they combine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Plan:
         return settings
 
     def change_body(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a request's body as the service takes it.
+        """Apply faults to a request body.
 
         Raises:
             ServiceError: it is refused for what stands in it.
@@ -104,7 +104,7 @@ class Plan:
         return error
 
     async def pieces(self, pieces: AsyncGenerator[Piece]) -> AsyncGenerator[Piece]:
-        """Yield what the engine says, changed."""
+        """Apply faults to the engine's output."""
         async with aclosing(pieces):
             async for piece in pieces:
                 changed = [piece]
@@ -127,7 +127,7 @@ class Plan:
         return {name: value for headers in (*told, *set_) for name, value in headers.items()}
 
     async def begin(self, connection: Connection) -> None:
-        """Do what comes before an answer."""
+        """Apply faults before the response."""
         for fault, value in self.of(BeforeAnswer):
             await fault.act(value, connection)
 
@@ -149,7 +149,7 @@ class Plan:
                 raise
 
     def touches_body(self, *, streams: bool) -> bool:
-        """Whether a body goes out other than it is."""
+        """Whether a fault changes the response body."""
         return bool(self._on_bytes(streams=streams))
 
     def _on_bytes(self, *, streams: bool) -> list[tuple[OnBytes, Any]]:
@@ -205,7 +205,7 @@ class FaultState:
     _struck: dict[tuple[bytes, str], int] = field(default_factory=dict)
 
     def still(self, plan: Plan, content: bytes) -> Plan:
-        """Return `plan`, or no faults where it has befallen requests of this content often enough."""
+        """Return `plan`, or no faults if it has applied to requests with this content `times` times."""
         if TIMES not in plan:
             return plan
         key = (sha256(content).digest(), repr(sorted(plan.values.items(), key=str)))

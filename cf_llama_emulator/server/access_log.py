@@ -1,4 +1,4 @@
-"""What is told of each request once its answer has ended: enough to follow a program, and nothing of what it says."""
+"""The log line of a request after its response has ended, without its content."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class AccessLogEntry:
     """One request and what became of it, without account, token and content."""
 
     time: datetime
-    """When it came, in local time with its offset."""
+    """Local time of arrival with its offset."""
     method: str
     route: str
     """The path without account, gateway and model, e.g. `/ai/run`; `*` where it is not known."""
     model: str | None
-    """None where the request was refused before its model was read."""
+    """None if the request was rejected before its model was read."""
     stream: bool
-    """Whether a stream was asked for."""
+    """Whether the client requested a stream."""
     status: int | None
-    """None where nothing reached the client: it had left, or a fault ended the connection."""
+    """None if nothing reached the client: it had disconnected, or a fault ended the connection."""
     prompt_tokens: int | None
     completion_tokens: int | None
-    """None where there are no counts: a refusal, a batch, a stream that did not come to its end."""
+    """None if there are no counts: an error, a batch, an incomplete stream."""
     milliseconds: float
     """From the request's head to the last byte of the answer."""
     faults: str
-    """`name[=value], ...`, all that went wrong on purpose; empty without any."""
+    """`name[=value], ...`: the faults of the request."""
     hung_up: bool
-    """Whether the client left before the answer ended."""
+    """Whether the client disconnected before the end."""
 
 
 class AccessLog:
-    """Middleware that tells `log` of each request; what handlers know of it they leave in `request.state`."""
+    """Middleware that logs each request; handlers leave details in `request.state`."""
 
     def __init__(self, app: ASGIApp, log: Callable[[AccessLogEntry], None]) -> None:
         """Serve `app`."""

@@ -1,4 +1,4 @@
-"""The application: its routes, and who may speak to it."""
+"""The ASGI application: routes and middleware."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may ask: the account and the token of a request, and where it may come from."""
+"""Checks account, token and origin of a request."""
 
 from __future__ import annotations
 

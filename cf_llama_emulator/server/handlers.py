@@ -1,4 +1,4 @@
-"""The emulator: what it does with a request, and the order of its checks.
+"""Request handlers of the emulator, and the order of their checks.
 
 The order is the one that recorded answers show: path, method, credentials, JSON, model, schema, context window.
 """
@@ -58,7 +58,7 @@ from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW, estimate_input, neuron
 from cf_llama_emulator.wire.validation import FORMS, check_context, check_schema, parse_body
 
 CLIENT_GONE = 499
-"""The status, seen by nobody, of an answer whose client hung up."""
+"""Status of a response whose client has disconnected."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Emulator:
     engine: Engine
     settings: Settings = field(default_factory=Settings)
     next_faults: deque[str] = field(default_factory=deque)
-    """What goes wrong with the next requests, one text for each."""
+    """Faults of the next requests, one text per request."""
     usage: UsageCounter = field(default_factory=UsageCounter)
     cache: Cache = field(default_factory=Cache)
     fault_state: FaultState = field(default_factory=FaultState)
@@ -80,7 +80,7 @@ class Emulator:
         self.queue = Queue(self.engine, self.settings, self._spend)
 
     def clear(self) -> None:
-        """Forget all that has been but batches: requests, what they spent, answers that were kept, faults to come."""
+        """Reset the request log, usage, cache and pending faults. Batches are kept."""
         self.requests.clear()
         self.next_faults.clear()
         self.usage, self.cache, self.fault_state = UsageCounter(), Cache(), FaultState()
@@ -95,7 +95,7 @@ class Emulator:
         return await self._handle(request, model, body, content)
 
     async def run_any(self, request: Request) -> Response:
-        """Answer `POST …/ai/run`, where the model stands in the body; this route has refusals of its own."""
+        """Answer `POST …/ai/run` with the model in the body; this route has its own error responses."""
         content = await self._admit(request)
         body = parse_body(content)
         model, given = body.get("model"), body.get("input")
@@ -107,7 +107,7 @@ class Emulator:
         return await self._handle(request, model, given, content)
 
     async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
-        """Take a batch, or tell how one stands; to ask for one does not count for the rate limit."""
+        """Submit or poll a batch; polls do not count towards the rate limit."""
         polls, plan = "request_id" in body, plan_of(request)
         plan.refuse(UsageCounter() if polls else self.usage)
         result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
@@ -123,12 +123,12 @@ class Emulator:
         return await self._handle(request, body["model"], body, content, ["messages"])
 
     async def responses(self, request: Request) -> Response:
-        """Answer `POST …/ai/v1/responses` as these models do: they know chat completions alone."""
+        """Reject `POST …/ai/v1/responses`, which these models do not support."""
         await self._openai(request)
         raise bad_input("required properties at '/' are 'messages'")
 
     async def _openai(self, request: Request) -> tuple[bytes, dict[str, Any]]:
-        """Return content and body of a request to an OpenAI-compatible route, its model checked."""
+        """Return content and body of a request to an OpenAI-compatible route after checking its model."""
         content = await self._admit(request)
         body = parse_body(content)
         if not isinstance(body.get("model"), str):
@@ -144,12 +144,12 @@ class Emulator:
         return await self._deliver(request, json_response(envelope(found) | {"result_info": counts}))
 
     async def refuse_method(self, request: Request) -> Response:
-        """Answer on routes of the OpenAI-compatible API that the service, or only the emulator, does not have."""
+        """Reject routes of the OpenAI-compatible API that do not exist here."""
         await self._log(request)
         raise wrong_method(request.method)
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """Answer with a refusal, the router's own ones included; a client that hung up is answered in vain."""
+        """Answer with an error response, also for errors of the router."""
         if isinstance(error, ClientDisconnect):
             return Response(status_code=CLIENT_GONE)
         if isinstance(error, HTTPException):
@@ -167,7 +167,7 @@ class Emulator:
         return await self._deliver(request, Response(content, error.status, self._headers(request), kind))
 
     async def _admit(self, request: Request) -> bytes:
-        """Log the request and return its content, if the API front lets it through."""
+        """Log the request, check its credentials and return its content."""
         content = await self._log(request)
         check_account_form(request.url.path)
         account_id, right = request.path_params["account_id"], self.settings
@@ -178,14 +178,14 @@ class Emulator:
         return content
 
     def _chosen_faults(self, request: Request) -> list[str]:
-        """Return what shall go wrong: with every request, with the next one, and with this one by its header."""
+        """Return the faults of every request, of the next one, and of this one's header."""
         faults = self.settings.faults
         each = faults if isinstance(faults, str) else faults(request.state.read_request)
         coming = self.next_faults.popleft() if self.next_faults else ""
         return [each, coming, *request.headers.getlist(HEADER)]
 
     def _apply_faults(self, request: Request, texts: list[str]) -> Plan:
-        """Add faults to those of a request; return what was added."""
+        """Add faults to a request and return them."""
         try:
             plan = self.fault_state.still(combined(texts), request.state.read_request.content)
         except ValueError as error:
@@ -216,7 +216,7 @@ class Emulator:
     async def _handle(
         self, request: Request, model: str, body: dict[str, Any], content: bytes, forms: Iterable[str] = FORMS
     ) -> Response:
-        """Check a body, and refuse it or answer."""
+        """Validate a body and answer it."""
         plan, request.state.stream = plan_of(request), body.get("stream") is True
         body = plan.change_body(body)
         engine_request = parse_request(model, body, check_schema(body, forms))
@@ -232,7 +232,7 @@ class Emulator:
     async def _answer(
         self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any], content: bytes
     ) -> Response:
-        """Ask the engine, unless the answer is kept; in vain once the client has hung up."""
+        """Answer from the cache or the engine; stop if the client disconnects."""
         key = cache_key(request.headers, gateway_of(request), request.url.path, content)
         if (kept := self.cache.find(key)) is not None:
             return await self._deliver(request, kept)
@@ -242,7 +242,7 @@ class Emulator:
         return await self._deliver(request, self.cache.keeping(key, request.headers, answer))
 
     async def _generate(self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any]) -> Response:
-        """Ask the engine, and answer whole or as a stream."""
+        """Generate an answer, whole or as a stream."""
         prompt_tokens = estimate_input(engine_request)
         faults, pieces = await take_faults(with_usage(self.engine.answer(engine_request), prompt_tokens))
         try:
@@ -274,7 +274,7 @@ class Emulator:
         self.usage.spend(cost)  # of now: `clear` begins another
 
     async def _deliver(self, request: Request, response: Response) -> Response:
-        """Return an answer as it goes out."""
+        """Apply transfer faults to a response."""
         request.state.connection = connection = connection_of(request.scope)
         await while_connected(request, plan_of(request).begin(connection))
         return with_faults(response, plan_of(request), connection)

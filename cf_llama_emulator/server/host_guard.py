@@ -1,4 +1,4 @@
-"""The outermost layer: who may speak to an emulator at all."""
+"""Rejects requests by host and origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LocalOnly:
     settings: Settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request, or refuse it with 403 and a reason in plain text."""
+        """Serve the request, or reject it with 403 and a reason in plain text."""
         if scope["type"] == "http":
             headers = Request(scope).headers
             reason = refusal_of_origin(headers, self.settings.hosts, self.settings.origins)

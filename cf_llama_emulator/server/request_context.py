@@ -1,4 +1,4 @@
-"""What belongs to one request: its id, its faults, the gateway it goes through, the headers of its answer."""
+"""Properties of one request: id, faults, gateway, response headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BODY_LIMIT = 10_000_000
 
 
 async def read_request(request: Request) -> LoggedRequest:
-    """Return a request with its content; of one that is larger than may be, only the beginning is read."""
+    """Read a request with its content; reading stops at the size limit."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
@@ -37,37 +37,37 @@ async def read_request(request: Request) -> LoggedRequest:
 
 
 def check_size(content: bytes) -> None:
-    """Refuse content that is larger than may be, with 413/3006."""
+    """Reject content above the size limit with 413/3006."""
     if len(content) > BODY_LIMIT:
         raise ServiceError(413, 3006, "Request is too large")
 
 
 def request_id(request: Request) -> str:
-    """Return the request's id, made at the first asking."""
+    """Return the request's id, created on first use."""
     if not hasattr(request.state, "request_id"):
         request.state.request_id = str(uuid.uuid4())
     return str(request.state.request_id)
 
 
 def plan_of(request: Request) -> Plan:
-    """Return the faults that befall a request."""
+    """Return the faults that apply to a request."""
     plan: Plan = getattr(request.state, "plan", NO_FAULTS)
     return plan
 
 
 def gateway_of(request: Request) -> str | None:
-    """Return the gateway that a request goes through: named in its path on the gateway's own host, else in a header."""
+    """Return the gateway of a request: from its path on the gateway's own host, else from a header."""
     named: str | None = request.path_params.get("gateway") or request.headers.get(GATEWAY)
     return named
 
 
 def on_gateway_host(request: Request) -> bool:
-    """Whether a request came as to the gateway's own host."""
+    """Whether a request uses the gateway's own host."""
     return "gateway" in request.path_params
 
 
 def is_openai(request: Request) -> bool:
-    """Whether a request came by an OpenAI-compatible route."""
+    """Whether a request uses an OpenAI-compatible route."""
     return request.url.path.endswith("/chat/completions")
 
 
@@ -86,7 +86,7 @@ def shape_of(request: Request, settings: Settings) -> str:
 
 
 def headers_of(request: Request, engine: str) -> dict[str, str]:
-    """Return the headers of an answer; those of the AI service only once the API front has let the request in."""
+    """Return the response headers; those of the AI service only after the credentials were checked."""
     headers = {"server": "cloudflare", "cf-ray": f"{uuid.uuid4().hex[:16]}-EMU"}
     if getattr(request.state, "admitted", False):
         headers |= {"cf-ai-req-id": request_id(request), "x-emulator-engine": engine}
@@ -95,7 +95,7 @@ def headers_of(request: Request, engine: str) -> dict[str, str]:
 
 
 async def capacity(request: Request, body: Mapping[str, Any], seconds: float) -> None:
-    """Wait for capacity, or refuse a request that does not want to."""
+    """Wait for capacity, or reject a request with rejectIfBusy."""
     options = body.get("options")
     if isinstance(options, Mapping) and options.get("rejectIfBusy") is True:
         raise error_of(3040)
@@ -103,7 +103,7 @@ async def capacity(request: Request, body: Mapping[str, Any], seconds: float) ->
 
 
 def front_refusal(request: Request, error: HTTPException) -> ServiceError:
-    """Return what the API front says where the router finds no path or no method."""
+    """Return the error of an unknown path or method."""
     try:
         check_account_form(request.url.path)
     except ServiceError as refusal:

@@ -1,4 +1,4 @@
-"""A request as the emulator remembers it."""
+"""The log of received requests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request as it came in."""
+    """A received request."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(repr=False)
-    """By lower-case name; not printed, for they hold the token."""
+    """By lower-case name; not in the repr, because they contain the token."""
     content: bytes = field(repr=False)
 
     @property
@@ -32,16 +32,16 @@ class LoggedRequest:
         return json.loads(self.content)
 
     def __str__(self) -> str:
-        """Return it on one line, its content shortened, without headers."""
+        """The request in one line, with shortened content and without headers."""
         content = " ".join(self.content.decode(errors="replace").split())
         return f"{self.method} {self.path} {content if len(content) <= SHOWN else content[:SHOWN] + '…'}"
 
 
 class RequestLog(list[LoggedRequest]):
-    """The requests seen so far, oldest first; bounded, the oldest are forgotten."""
+    """Received requests, oldest first; bounded, the oldest are dropped."""
 
     def __init__(self, length: int, size: int) -> None:
-        """Remember at most `length` requests, and of their content `size` bytes."""
+        """Keep at most `length` requests and `size` bytes of content."""
         super().__init__()
         self._length, self._size, self._held = length, size, 0
 
@@ -53,6 +53,6 @@ class RequestLog(list[LoggedRequest]):
             self._held -= len(self.pop(0).content)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all requests."""
         super().clear()
         self._held = 0

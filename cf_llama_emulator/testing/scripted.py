@@ -1,4 +1,4 @@
-"""An emulator that a test tells what to say, and what it can be told."""
+"""An emulator with scripted answers for tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Call", "End", "Faults", "Raw", "ScriptedEmulator", "ServiceError", "
 
 
 class ScriptedEngine:
-    """Follows the script of the test that runs; fixed rules where there is none."""
+    """Follows the script of the current test, or fixed rules without one."""
 
     name = "script"
 
@@ -67,7 +67,7 @@ class ScriptedEmulator(RunningEmulator):
 
     @staticmethod
     def call(name: str, /, **arguments: Any) -> Call:
-        """Return a tool call, to be said."""
+        """Return a tool call for a script."""
         return Call(name, arguments)
 
     def always(self, text: str) -> None:
@@ -94,5 +94,5 @@ class ScriptedEmulator(RunningEmulator):
 
     @property
     def remaining(self) -> int:
-        """How many scripted answers nobody has asked for yet."""
+        """Number of unused scripted answers."""
         return self._engine.script.remaining if self._engine.script else 0

@@ -1,4 +1,4 @@
-"""What an engine is asked and what it answers: the border between the wire and whatever thinks.
+"""The interface between the wire and an engine.
 
 The app turns a checked request body into an `EngineRequest`; an `Engine` answers it as a stream of pieces; the wire
 module writes those pieces in the shape the service would use. An engine knows nothing of HTTP or of shapes.
@@ -17,9 +17,9 @@ class Tool:
 
     name: str
     description: str = ""
-    """Empty where the request gives none."""
+    """Empty if the request has none."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """JSON schema of the arguments, as it came; empty where the request gives none."""
+    """JSON schema of the arguments as received; empty if the request has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +49,17 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A whole tool call. `arguments` is a dict, or a string where a test wants broken JSON on the wire."""
+    """A whole tool call. `arguments` is a dict, or a string for invalid JSON on the wire."""
 
     name: str
     arguments: Mapping[str, Any] | str | None
     id: str | None = None
-    """None: the wire makes one where its shape has ids."""
+    """None: the wire creates one if its shape has ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last piece, always given: why it stopped, and the counts where the engine knows them exactly."""
+    """The last piece, always present: finish reason, and exact counts if the engine knows them."""
 
     finish_reason: str = "stop"
     prompt_tokens: int | None = None
@@ -68,7 +68,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A whole HTTP answer, given alone: written byte for byte in place of what the wire would have written."""
+    """A whole HTTP response, as the only piece: written byte for byte instead of the wire's."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What shall go wrong with the answer that follows; given first."""
+    """Faults of the answer that follows, as the first piece."""
 
     text: str
     """`name[=value], ...`, names out of the catalogue of faults."""
