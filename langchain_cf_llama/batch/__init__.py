@@ -1,1 +1,1 @@
-"""The batch queue for LangChain: a model, a binding and structured output whose `batch` goes through the queue."""
+"""The batch queue for LangChain: a model, a binding and structured output whose `batch` uses it."""

@@ -1,4 +1,4 @@
-"""The chat model with something bound to it, such as tools."""
+"""The chat model with bound options, such as tools."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from langchain_cf_llama.batch.mixin import ChatRunnable, QueueMethods
 
 
 class BoundChatModel(RedactedBinding, QueueMethods, RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
-    """The model with options bound to it, which go through the queue as well: LangChain's binding would lose them."""
+    """The chat model with bound options, which `queued` keeps; LangChain's binding would lose them."""
 
     def queued(self, **options: Any) -> ChatRunnable:
-        """The bound model as a step of a chain whose `batch` goes through the queue; see `QueueMethods.queued`."""
+        """The bound model as a `Runnable` whose `batch` uses the batch queue; see `QueueMethods.queued`."""
         model = cast("QueueMethods", self.bound)
         return model.queued(**options).bind(**self.kwargs).with_config(self.config)

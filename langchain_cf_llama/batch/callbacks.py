@@ -1,4 +1,4 @@
-"""How callbacks and traces see questions that are asked together: a run for each, as if it had been asked alone."""
+"""Callbacks and traces of batched requests: one run per request, as if it was sent alone."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from langchain_cf_llama.errors import to_langchain_error
 from langchain_cf_llama.responses import to_message
 
 _STRUCTURE = "ls_structured_output_format"
-"""What LangChain's traces are told of a schema that is asked for; it is not sent."""
+"""Option with the requested schema, for LangChain's traces only; it is not sent."""
 
 
 class CallbackRuns:
-    """The runs of one model, called with the same options.
+    """Starts the callback runs of one batch, which share a model and options.
 
     Args:
-        llm: The model that callbacks are told of.
-        options: What was given for this call, `stop` among it.
+        llm: The model that callbacks see.
+        options: The options of this call, including `stop`.
     """
 
     def __init__(self, llm: BaseChatModel, options: Mapping[str, Any]) -> None:
         self._llm = llm
         self.stop = options.get("stop")
         self.options = {name: value for name, value in options.items() if name not in {"stop", _STRUCTURE}}
-        """What is asked with the questions."""
+        """The options sent with each request."""
         self._start_arguments = {
             "invocation_params": llm._get_invocation_params(stop=self.stop, **self.options),  # noqa: SLF001 - of every chat model
             "options": {"stop": self.stop, **{name: options[name] for name in options if name == _STRUCTURE}},
@@ -46,13 +46,13 @@ class CallbackRuns:
         self._traced = llm._get_ls_params_with_defaults(stop=self.stop, **self.options)  # noqa: SLF001 - as above
 
     def begin(self, messages: list[BaseMessage], config: RunnableConfig) -> CallbackManagerForLLMRun:
-        """Tell that a question is asked."""
+        """Start the run of a request."""
         manager = CallbackManager.configure(*self._configuration(config))
         [run] = manager.on_chat_model_start(self._llm._serialized, [messages], **self._start(config))  # noqa: SLF001 - as above
         return run
 
     async def abegin(self, messages: list[BaseMessage], config: RunnableConfig) -> AsyncCallbackManagerForLLMRun:
-        """Tell that a question is asked."""
+        """Start the run of a request."""
         manager = AsyncCallbackManager.configure(*self._configuration(config))
         [run] = await manager.on_chat_model_start(self._llm._serialized, [messages], **self._start(config))  # noqa: SLF001 - as above
         return run
@@ -67,7 +67,7 @@ class CallbackRuns:
 
 
 def run_ended(run: CallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
-    """Tell how a question ended, and return its answer."""
+    """End the run of a request and return its message or error."""
     if result.error:
         error = to_langchain_error(result.error)
         run_failed(run, error)
@@ -78,7 +78,7 @@ def run_ended(run: CallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exc
 
 
 async def arun_ended(run: AsyncCallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
-    """Tell how a question ended, and return its answer."""
+    """End the run of a request and return its message or error."""
     if result.error:
         error = to_langchain_error(result.error)
         await arun_failed(run, error)
@@ -89,17 +89,17 @@ async def arun_ended(run: AsyncCallbackManagerForLLMRun, result: Outcome) -> AIM
 
 
 def run_failed(run: CallbackManagerForLLMRun, error: BaseException) -> None:
-    """Tell that a question has no answer."""
+    """End the run of a request with an error."""
     run.on_llm_error(error, response=LLMResult(generations=[]))
 
 
 async def arun_failed(run: AsyncCallbackManagerForLLMRun, error: BaseException) -> None:
-    """Tell that a question has no answer."""
+    """End the run of a request with an error."""
     await run.on_llm_error(error, response=LLMResult(generations=[]))
 
 
 def _message(reply: Reply | None, run_id: object) -> AIMessage:
-    """The message, with an id made as for every other answer of a model of LangChain."""
+    """Convert a reply to a message, with an id in the form LangChain gives every message."""
     message = to_message(reply or Reply())
     message.id = f"lc_run--{run_id}-0"
     return message

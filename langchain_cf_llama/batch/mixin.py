@@ -1,4 +1,4 @@
-"""The ways into the batch queue, for the model and for the model with something bound to it."""
+"""Batch queue methods of the model and of the model with bound options."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
-"""One for all, or one for each."""
+"""One config for all inputs, or one per input."""
 
 
 class QueueMethods:
-    """Short forms of `queued`, which says what goes through the queue.
+    """`queued`, and shorthands for its batch methods.
 
-    In each, `queue` holds fields of `cf_llama.batch.BatchOptions`; for the rest see `QueuedChat`.
+    `queue` holds fields of `cf_llama.batch.BatchOptions`; for the other parameters see `QueuedChat`.
     """
 
     @abstractmethod
     def queued(self, **options: Any) -> ChatRunnable:
-        """This model as a step of a chain whose `batch` goes through the service's batch queue.
+        """This model as a `Runnable` whose `batch` uses the batch queue of Workers AI.
 
         Args:
-            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+            options: Fields of `cf_llama.batch.BatchOptions`: how batches are split, sent and polled.
 
         Raises:
             ValueError: an option is unknown, or its value is not allowed.
@@ -42,7 +42,7 @@ class QueueMethods:
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Any]:
-        """`queued().batch(...)`: ask all through the queue, and return the answers in order."""
+        """`queued().batch(...)`: send all inputs through the queue and return the messages in order."""
         model: Any = self.queued(**(queue or {}))
         answers: list[Any] = model.batch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return answers
@@ -56,7 +56,7 @@ class QueueMethods:
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> list[Any]:
-        """`queued().abatch(...)`: ask all through the queue, and return the answers in order."""
+        """`queued().abatch(...)`: send all inputs through the queue and return the messages in order."""
         model: Any = self.queued(**(queue or {}))
         answers: list[Any] = await model.abatch(inputs, config, return_exceptions=return_exceptions, **kwargs)
         return answers
@@ -70,12 +70,12 @@ class QueueMethods:
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[tuple[int, Any]]:
-        """`queued().batch_as_completed(...)`: each answer with its place, as it comes."""
+        """`queued().batch_as_completed(...)`: yield each message with its index as it arrives."""
         model: Any = self.queued(**(queue or {}))
         with closing(
             model.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
         ) as answers:
-            for pair in answers:  # noqa: UP028 - as in the other colour
+            for pair in answers:  # noqa: UP028 - as in the async twin
                 yield pair
 
     async def abatch_queue_as_completed(
@@ -87,7 +87,7 @@ class QueueMethods:
         queue: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[tuple[int, Any]]:
-        """`queued().abatch_as_completed(...)`: each answer with its place, as it comes."""
+        """`queued().abatch_as_completed(...)`: yield each message with its index as it arrives."""
         model: Any = self.queued(**(queue or {}))
         async with aclosing(
             model.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)

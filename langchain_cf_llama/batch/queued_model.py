@@ -1,4 +1,4 @@
-"""The chat model, asked through the service's batch queue: a step of a chain whose `batch` goes through the queue."""
+"""The chat model as a `Runnable` whose `batch` uses the batch queue of Workers AI."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ PrepareCall = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]],
 
 
 class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
-    """A chat model whose `batch` goes through the batch queue.
+    """A chat model whose `batch` uses the batch queue.
 
-    It stands in a chain where the model would stand, and then `batch` of the chain asks the queue:
+    Use it in a chain in place of the model, so that `batch` of the chain uses the queue:
     `(prompt | llm.queued() | parser).batch(inputs)`. A single `invoke` is a batch of one. `max_concurrency` in the
-    first config is the number of batches under way at a time. LangChain's cache and rate limiter have no part in it.
+    first config limits the batches pending at a time. LangChain's cache and rate limiter do not apply.
 
     Args:
-        llm: The model, as callbacks know it.
-        prepare_call: What makes requests of messages, stop sequences and options.
-        options: How batches are cut, sent and waited for.
+        llm: The model that callbacks see.
+        prepare_call: Builds a request from messages, stop sequences and options.
+        options: How batches are split, sent and polled.
     """
 
     def __init__(self, llm: BaseChatModel, prepare_call: PrepareCall, options: BatchOptions) -> None:
@@ -42,7 +42,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         self._options = options
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:  # noqa: A002 - LangChain's name
-        """Ask one question."""
+        """Send one input as a batch of one."""
         answer: AIMessage = self.batch([input], config, **kwargs)[0]
         return answer
 
@@ -52,7 +52,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> AIMessage:
-        """Ask one question."""
+        """Send one input as a batch of one."""
         answer: AIMessage = (await self.abatch([input], config, **kwargs))[0]
         return answer
 
@@ -64,20 +64,20 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all, wait for all, and return the answers in order.
+        """Send all inputs and return the messages in order, once all have ended.
 
         Args:
-            inputs: The questions.
-            config: One for all, or one for each.
-            return_exceptions: Give the error in place of an answer; else the first one is raised once all have ended.
-            kwargs: As for `invoke` of the model: `stop`, `tools`, `response_format` and the like, and any setting.
+            inputs: Strings, prompts or lists of messages.
+            config: One for all inputs, or one per input.
+            return_exceptions: Return an error in place of its message; else the first is raised once all have ended.
+            kwargs: Options of the model's `invoke`, such as `stop`, `tools` and `response_format`, and any setting.
 
         Raises:
-            WorkersAIError: a question has no answer.
+            WorkersAIError: a request failed.
         """
         answers = self.batch_as_completed(inputs, config, return_exceptions=True, **kwargs)
-        find = {place: answer for place, answer in answers}  # noqa: C416 - as in the other colour
-        return _in_order(find, return_exceptions)
+        by_place = {place: answer for place, answer in answers}  # noqa: C416 - as in the async twin
+        return _in_order(by_place, return_exceptions)
 
     async def abatch(
         self,
@@ -87,10 +87,10 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all, wait for all, and return the answers in order; see `batch`."""
+        """Send all inputs and return the messages in order; see `batch`."""
         answers = self.abatch_as_completed(inputs, config, return_exceptions=True, **kwargs)
-        find = {place: answer async for place, answer in answers}
-        return _in_order(find, return_exceptions)
+        by_place = {place: answer async for place, answer in answers}
+        return _in_order(by_place, return_exceptions)
 
     def batch_as_completed(
         self,
@@ -100,9 +100,9 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Generator[tuple[int, Any], None, None]:
-        """Ask all, and give each answer with its place as it comes; see `batch`.
+        """Send all inputs and yield each message with its index as it arrives; see `batch`.
 
-        An error that is raised, and closing this generator, give up what is under way.
+        Raising an error or closing this generator abandons the pending requests.
         """
         questions = parse_inputs(inputs, config)
         runs: dict[int, CallbackManagerForLLMRun] = {}
@@ -132,7 +132,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> AsyncGenerator[tuple[int, Any], None]:
-        """Ask all, and give each answer with its place as it comes; see `batch_as_completed`."""
+        """Send all inputs and yield each message with its index as it arrives; see `batch_as_completed`."""
         questions = parse_inputs(inputs, config)
         runs: dict[int, AsyncCallbackManagerForLLMRun] = {}
         callback_runs = CallbackRuns(self._llm, kwargs)
@@ -154,7 +154,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
             raise
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """The same with tools to call; see `ChatCloudflareLlama.bind_tools`."""
+        """Bind tools; see `ChatCloudflareLlama.bind_tools`."""
         llm: Model = self._llm
         bound: Any = llm.bind_tools(tools, **kwargs)
         return self.bind(**bound.kwargs)
@@ -167,13 +167,13 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         include_raw: bool = False,
         output_retries: int | None = 1,
     ) -> Runnable[LanguageModelInput, Any]:
-        """The same answering in the form of a schema; answers that do not fit are asked for again, in a batch.
+        """Return objects that fit a schema; answers that do not fit are requested again in one batch.
 
         Args:
-            schema: See `ChatCloudflareLlama.with_structured_output`, as for the rest.
-            method: How the form is asked for.
-            include_raw: Give the message and what is wrong with it as well.
-            output_retries: How many batches answers that do not fit are asked for in again.
+            schema: See `ChatCloudflareLlama.with_structured_output`, also for the other parameters.
+            method: How the schema is requested.
+            include_raw: Also return the message and its parsing error.
+            output_retries: Maximum number of further batches for answers that do not fit.
         """
         return QueuedStructuredOutput(
             structure(self, schema, method, include_raw=include_raw, output_retries=output_retries)
@@ -186,5 +186,5 @@ def _or_raise(answer: AIMessage | Exception, return_exceptions: bool) -> AIMessa
     return answer
 
 
-def _in_order(find: Mapping[int, Any], return_exceptions: bool) -> list[Any]:
-    return [_or_raise(find[place], return_exceptions) for place in range(len(find))]
+def _in_order(by_place: Mapping[int, Any], return_exceptions: bool) -> list[Any]:
+    return [_or_raise(by_place[place], return_exceptions) for place in range(len(by_place))]

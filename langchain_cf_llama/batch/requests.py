@@ -1,4 +1,4 @@
-"""What LangChain asks all at once, and how it goes through the queue: numbered, and each refused or answered."""
+"""LangChain inputs as numbered requests of the batch queue."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from langchain_cf_llama.messages import messages_of
 
 
 class Question(NamedTuple):
-    """One input, and the config it came with."""
+    """One input as messages, and its config."""
 
     messages: list[BaseMessage]
     config: RunnableConfig
 
 
 def parse_inputs(inputs: Sequence[LanguageModelInput], config: Configs) -> list[Question]:
-    """The inputs as messages, each with its own config.
+    """Convert inputs to messages, each with its config.
 
     Raises:
-        ValueError: an input is no prompt, or the configs are not as many as the inputs.
+        ValueError: an input is not a prompt, or the number of configs differs from that of the inputs.
     """
     configs = get_config_list(config, len(inputs))
-    return [Question(messages_of(each), own) for each, own in zip(inputs, configs, strict=True)]
+    return [Question(messages_of(model_input), own) for model_input, own in zip(inputs, configs, strict=True)]
 
 
 @dataclass(slots=True)
 class Queue:
-    """Questions on their way through the queue; the reference of each is its place."""
+    """Requests for the batch queue; the reference of each is its index in the inputs."""
 
     options: BatchOptions
     items: list[Item] = field(default_factory=list)
@@ -53,12 +53,12 @@ class Queue:
         options: BatchOptions,
         prepare_call: Callable[[list[BaseMessage]], PreparedCall],
     ) -> Queue:
-        """Make requests of the questions; those of which none can be made fail alone.
+        """Build the requests; one that cannot be built fails without failing the others.
 
         Args:
-            questions: What is asked. The first config may say how many batches are under way at a time.
-            options: How batches are cut, sent and waited for.
-            prepare_call: Makes the request from messages.
+            questions: The inputs. `max_concurrency` in the first config limits the batches pending at a time.
+            options: How batches are split, sent and polled.
+            prepare_call: Builds a request from messages.
         """
         queue = cls(options)
         for place, (messages, config) in enumerate(questions):
@@ -73,7 +73,7 @@ class Queue:
         return queue
 
     def outcomes(self) -> Generator[Outcome, None, None]:
-        """How each question ended, as that comes."""
+        """Yield the outcome of each request as it arrives."""
         for outcome in self.refused:
             yield outcome
         if self.transport:
@@ -82,7 +82,7 @@ class Queue:
                     yield outcome
 
     async def aoutcomes(self) -> AsyncGenerator[Outcome, None]:
-        """How each question ended, as that comes."""
+        """Yield the outcome of each request as it arrives."""
         for outcome in self.refused:
             yield outcome
         if self.transport:

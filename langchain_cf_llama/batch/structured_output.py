@@ -1,4 +1,4 @@
-"""Answers in the form of a schema through the batch queue: what does not fit is asked for again, all in one batch."""
+"""Structured output through the batch queue: answers that do not fit are requested again in one batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from langchain_cf_llama.structured_output import NAME, Answer, StructuredOutput,
 
 
 class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
-    """A step of a chain that gives an object for each question; `batch` and `abatch` go through the queue.
+    """A `Runnable` that returns one object per input; all its methods use the batch queue.
 
     Args:
-        structure: How a queued model is asked, and how its answers are read.
+        structure: Requests objects from a queued model and reads them from its answers.
     """
 
     name = NAME
@@ -28,12 +28,12 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         self._structure = structure
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
-        """Ask one question."""
+        """Return the object for one input."""
         objects = self.batch([input], config, **kwargs)
         return objects[0]
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
-        """Ask one question."""
+        """Return the object for one input."""
         objects = await self.abatch([input], config, **kwargs)
         return objects[0]
 
@@ -45,8 +45,8 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all, and return the objects in order; see `QueuedChat.batch`."""
-        return self._batch_with_config(self._ask, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        """Send all inputs and return the objects in order; see `QueuedChat.batch`."""
+        return self._batch_with_config(self._batch, inputs, config, return_exceptions=return_exceptions, **kwargs)
 
     async def abatch(
         self,
@@ -56,13 +56,15 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Any]:
-        """Ask all, and return the objects in order; see `QueuedChat.batch`."""
-        return await self._abatch_with_config(self._aask, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        """Send all inputs and return the objects in order; see `QueuedChat.batch`."""
+        return await self._abatch_with_config(
+            self._abatch, inputs, config, return_exceptions=return_exceptions, **kwargs
+        )
 
-    def _ask(
+    def _batch(
         self,
         inputs: list[LanguageModelInput],
-        run_manager: list[CallbackManagerForChainRun],  # noqa: ARG002 - it is in the configs as well
+        run_manager: list[CallbackManagerForChainRun],  # noqa: ARG002 - the configs hold it too
         config: list[RunnableConfig],
         **options: Any,
     ) -> list[Any]:
@@ -75,7 +77,7 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
                 break
         return answers.objects()
 
-    async def _aask(
+    async def _abatch(
         self,
         inputs: list[LanguageModelInput],
         run_manager: list[AsyncCallbackManagerForChainRun],  # noqa: ARG002 - as above
@@ -93,27 +95,27 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
 
 
 class _Answers:
-    """The questions of one batch, and what has become of each so far."""
+    """The inputs of one batch, and the latest answer or error of each."""
 
     def __init__(self, structure: StructuredOutput, inputs: Sequence[LanguageModelInput]) -> None:
         self._structure = structure
-        self._conversations = [[*structure.instructions, *messages_of(each)] for each in inputs]
+        self._conversations = [[*structure.instructions, *messages_of(model_input)] for model_input in inputs]
         self._answers: list[Answer | Exception] = []
 
     def conversations(self) -> list[LanguageModelInput]:
-        """What is asked first."""
+        """The messages of the first batch."""
         return list(self._conversations)
 
     def read(self, answers: Sequence[AIMessage | Exception]) -> None:
-        """Take the answers."""
+        """Parse the answers of the first batch."""
         self._answers = [self._parse(answer) for answer in answers]
 
     def invalid(self) -> list[int]:
-        """The places of answers that do not fit."""
+        """The indexes of answers that do not fit."""
         return [place for place, answer in enumerate(self._answers) if isinstance(answer, Answer) and answer.error]
 
     def corrections(self) -> list[LanguageModelInput]:
-        """The questions whose answers do not fit, with these, and what is wrong with them."""
+        """The conversations whose answers do not fit, extended by the answer and what is wrong with it."""
         answers = [(place, self._answers[place]) for place in self.invalid()]
         return [
             [*self._conversations[place], *correction_messages(answer)]
@@ -122,7 +124,7 @@ class _Answers:
         ]
 
     def read_again(self, answers: Sequence[AIMessage | Exception]) -> None:
-        """Take the answers to the complaints."""
+        """Parse the answers to `corrections` and add the earlier usage."""
         for place, message in zip(self.invalid(), answers, strict=True):
             earlier, answer = self._answers[place], self._parse(message)
             if isinstance(earlier, Answer) and isinstance(answer, Answer):
@@ -130,7 +132,7 @@ class _Answers:
             self._answers[place] = answer
 
     def objects(self) -> list[Any]:
-        """What each question comes to: an object, or an error."""
+        """The object or error of each input."""
         return [answer if isinstance(answer, Exception) else self._object(answer) for answer in self._answers]
 
     def _parse(self, answer: AIMessage | Exception) -> Answer | Exception:
