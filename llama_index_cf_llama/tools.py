@@ -1,4 +1,4 @@
-"""LlamaIndex's tools as definitions for the wire."""
+"""Converts LlamaIndex's tools to tool definitions in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cf_llama.protocol.references import with_root_title
 
 
 def definition(tool: BaseTool) -> dict[str, Any]:
-    """A tool in OpenAI's form, whatever the length of its description.
+    """Convert a tool to OpenAI's form, without LlamaIndex's limit on its description.
 
-    LlamaIndex works the schema out anew each time, which takes longer than all else that is done for a call; so the
-    definitions of plain tools are kept.
+    Definitions of plain tools are cached: LlamaIndex rebuilds the schema each time, which takes longer than the rest
+    of preparing a call.
     """
     metadata = tool.metadata
     if type(metadata) is ToolMetadata:
@@ -26,7 +26,7 @@ def definition(tool: BaseTool) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def tool_schema(output_cls: type[BaseModel]) -> dict[str, Any]:
-    """The tool whose arguments are an object of a class."""
+    """The definition of a tool whose arguments are the fields of `output_cls`."""
     schema = with_root_title(output_cls.model_json_schema())
     name = tool_name(schema.get("title", output_cls.__name__))
     return tool_definition({"name": name, "description": schema.get("description"), "parameters": schema})
@@ -35,6 +35,6 @@ def tool_schema(output_cls: type[BaseModel]) -> dict[str, Any]:
 @lru_cache(maxsize=512)
 def _definition(name: str | None, description: str, fn_schema: type[BaseModel] | None) -> dict[str, Any]:
     options = ToolMetadata(description, name, fn_schema).to_openai_tool(skip_length_check=True)
-    if fn_schema is not None:  # LlamaIndex passes on a few of its keywords, and no reference at its root
+    if fn_schema is not None:  # LlamaIndex drops most of its keywords and a reference at its root
         options["function"]["parameters"] = fn_schema.model_json_schema()
     return tool_definition(options)

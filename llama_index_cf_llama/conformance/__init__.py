@@ -1,6 +1,6 @@
-"""What LlamaIndex's chains, agents and query engines expect of an LLM, as tests for any LLM.
+"""Tests of what LlamaIndex's chains, agents and query engines expect of an LLM, for any LLM.
 
-LlamaIndex publishes no such tests. To put a model through these, with pytest installed:
+LlamaIndex publishes no such tests. To test your model, with pytest installed:
 
     class TestMyModel(LLMConformance):
         secrets = ("the-key-used-below",)
@@ -9,8 +9,8 @@ LlamaIndex publishes no such tests. To put a model through these, with pytest in
         def llm(self):
             return MyModel(api_key="the-key-used-below", temperature=0)
 
-Each test says in a sentence what depends on it. Each behaviour is tested in both colours. The model may be a real one:
-what is asked of it is simple, and nothing is compared with words it has to find.
+The docstring of each test names what depends on it. Behaviour is tested sync and async. You can test a live model: the
+requests are simple, and no test compares the wording of an answer.
 """
 
 import pytest
@@ -26,7 +26,7 @@ from llama_index_cf_llama.conformance.tools import ToolConformance  # noqa: E402
 
 
 class LLMConformance(ChatConformance, ToolConformance, StructuredConformance, ComponentConformance):
-    """All of it; see the module for how to use it."""
+    """All suites; for usage see the module."""
 
 
 __all__ = ["ChatConformance", "ComponentConformance", "LLMConformance", "StructuredConformance", "ToolConformance"]

@@ -1,4 +1,4 @@
-"""What the suites share: the model under test, both colours of calling it, and the events it causes."""
+"""Shared fixtures: the model under test, sync and async calls, and instrumentation events."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 
 class CallStyle:
-    """Calls a method of a model, or, where `asynchronous`, its twin in an event loop of its own."""
+    """Calls a method of a model or, if `asynchronous`, its async twin in a new event loop."""
 
     def __init__(self, *, asynchronous: bool) -> None:
         self.asynchronous = asynchronous
 
     def call(self, llm: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        """What a method returns."""
+        """Return the result of a method."""
         if self.asynchronous:
             return asyncio.run(getattr(llm, f"a{method}")(*args, **kwargs))
         return getattr(llm, method)(*args, **kwargs)
 
     def items(self, llm: Any, method: str, *args: Any, most: int | None = None, **kwargs: Any) -> list[Any]:
-        """All that a streaming method gives, or, with `most`, so many before the stream is closed."""
+        """Return all items of a streaming method, or the first `most`, and then close the stream."""
         if self.asynchronous:
             return asyncio.run(_collected(getattr(llm, f"a{method}")(*args, **kwargs), most))
         stream, collected = getattr(llm, method)(*args, **kwargs), []
@@ -36,8 +36,8 @@ class CallStyle:
         return collected
 
 
-async def _collected(promise: Any, most: int | None) -> list[Any]:
-    stream, collected = await promise, []
+async def _collected(coroutine: Any, most: int | None) -> list[Any]:
+    stream, collected = await coroutine, []
     async for item in stream:
         collected.append(item)
         if len(collected) == most:
@@ -57,49 +57,50 @@ class _Collector(BaseEventHandler):
 
 
 class Conformance:
-    """The model under test, and what a test may ask of it."""
+    """The model under test, its properties, and the prompts sent to it."""
 
     question = "Say hello."
     tool_question = "Please multiply 6 by 7 with the tool."
     structured_prompt = "The person is called 'Ada' and is 36 years old. Who is it? {hint}"
 
     secrets: tuple[str, ...] = ()
-    """Texts, like an API key, that must not be seen."""
+    """Credentials, such as an API key, that must be redacted."""
     pickles_secrets = False
-    """Whether a pickle may hold them."""
+    """Whether a pickle may hold `secrets`."""
     deterministic = True
-    """Whether the same question gets the same answer."""
+    """Whether the same request gets the same answer."""
     counts_tokens = True
-    """Whether answers say how many tokens they took."""
+    """Whether responses include token counts."""
     reads_images = False
+    """Whether the model accepts images."""
 
     @pytest.fixture
     def llm(self) -> Any:
-        """The model under test: override it."""
+        """The model under test. Override this fixture."""
         raise NotImplementedError("override the fixture llm")
 
     @pytest.fixture(params=[False, True], ids=["sync", "async"])
     def style(self, request: pytest.FixtureRequest) -> CallStyle:
-        """Both colours of calling."""
+        """Sync and async calls."""
         return CallStyle(asynchronous=request.param)
 
     @pytest.fixture
     def events(self) -> Generator[list[Any], None, None]:
-        """The instrumentation events of a test, as they come."""
+        """The instrumentation events of a test, in order."""
         collector, root = _Collector.model_construct(seen=[]), get_dispatcher()
         root.add_event_handler(collector)
         yield collector.seen
         root.event_handlers.remove(collector)
 
     def messages(self) -> list[ChatMessage]:
-        """The simplest conversation."""
+        """A conversation of one user message."""
         return [ChatMessage(role="user", content=self.question)]
 
     def arguments(self, method: str) -> Any:
-        """What one of the eight methods is asked."""
+        """The argument of one of the eight methods: a prompt to complete, or messages."""
         return self.question if method.endswith("complete") else self.messages()
 
 
 def text_of(response: Any) -> str:
-    """The text of a chat's or a completion's response."""
+    """The text of a chat or completion response."""
     return str(response.text if hasattr(response, "text") else response.message.content or "")

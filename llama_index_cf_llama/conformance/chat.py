@@ -1,5 +1,5 @@
-"""The eight methods."""
-# ruff: noqa: S101 - assert is how a test speaks
+"""Tests of the eight chat and completion methods."""
+# ruff: noqa: S101 - tests assert
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ STREAMED = pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
 
 
 class ChatConformance(Conformance):
-    """Asking whole and in pieces, as chat and as completion."""
+    """Chat and completion, complete and streamed."""
 
     @WHOLE
     def test_answers_whole(self, llm: Any, style: CallStyle, method: str) -> None:
-        """Everything."""
+        """Every use of a model."""
         response = style.call(llm, method, self.arguments(method))
         assert text_of(response)
         if method == "complete":
@@ -33,17 +33,17 @@ class ChatConformance(Conformance):
 
     @STREAMED
     def test_streaming_methods_return_generators(self, llm: Any, method: str) -> None:
-        """The callback decorators, which tell generators from answers: an asynchronous method is awaited for one."""
+        """The callback decorators, which check for generators; an async method returns one when awaited."""
         stream = getattr(llm, method)(self.arguments(method))
         assert inspect.isgenerator(stream)
         stream.close()
-        promise = getattr(llm, f"a{method}")(self.arguments(method))
-        assert inspect.iscoroutine(promise)
-        assert asyncio.run(_is_generator(promise))
+        coroutine = getattr(llm, f"a{method}")(self.arguments(method))
+        assert inspect.iscoroutine(coroutine)
+        assert asyncio.run(_is_generator(coroutine))
 
     @STREAMED
     def test_streams_grow(self, llm: Any, style: CallStyle, method: str) -> None:
-        """Agents, chat engines and streamed objects: each item has all the text so far, and its delta what is new."""
+        """Agents, chat engines and streamed objects: an item holds all text so far, its delta the new text."""
         items = style.items(llm, method, self.arguments(method))
         assert items
         assert all(isinstance(item.delta, str) for item in items)
@@ -54,7 +54,7 @@ class ChatConformance(Conformance):
         assert grown
 
     def test_messages_have_one_text(self, llm: Any, style: CallStyle) -> None:
-        """`ChatMessage.content`, which puts line ends between text blocks."""
+        """`ChatMessage.content`, which joins text blocks with newlines."""
         responses = [style.call(llm, "chat", self.messages()), *style.items(llm, "stream_chat", self.messages())]
         assert all(
             len([block for block in response.message.blocks if isinstance(block, TextBlock)]) == 1
@@ -62,9 +62,9 @@ class ChatConformance(Conformance):
         )
 
     def test_all_ways_agree(self, llm: Any, style: CallStyle) -> None:
-        """Whoever turns streaming on."""
+        """Code that turns streaming on."""
         if not self.deterministic:
-            pytest.skip("answers differ from time to time")
+            pytest.skip("the model is not deterministic")
         for kind in ("chat", "complete"):
             whole = text_of(style.call(llm, kind, self.arguments(kind)))
             assert text_of(style.items(llm, f"stream_{kind}", self.arguments(kind))[-1]) == whole
@@ -83,7 +83,7 @@ class ChatConformance(Conformance):
 
     @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
     def test_one_call_is_one_event(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
-        """Observability and cost: an event inside an event counts tokens twice."""
+        """Observability and cost: a nested event counts tokens twice."""
         call = style.items if method.startswith("stream") else style.call
         call(llm, method, self.arguments(method))
         kind = "LLMCompletion" if method.endswith("complete") else "LLMChat"
@@ -92,16 +92,16 @@ class ChatConformance(Conformance):
 
     @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
     def test_tokens_are_counted_exactly(self, llm: Any, style: CallStyle, method: str) -> None:
-        """`TokenCountingHandler`, which else estimates with the tokenizer of another model."""
+        """`TokenCountingHandler`, which otherwise estimates with another model's tokenizer."""
         if not self.counts_tokens:
-            pytest.skip("answers do not say how many tokens they took")
+            pytest.skip("responses include no token counts")
         counter = TokenCountingHandler()
         llm.callback_manager = CallbackManager([counter])
         call = style.items if method.startswith("stream") else style.call
         answer = call(llm, method, self.arguments(method))
         last = answer[-1] if isinstance(answer, list) else answer
         usage = last.raw if isinstance(last.raw, dict) else dict(last.raw or {})
-        assert usage.get("usage"), "raw has no usage at the top"
+        assert usage.get("usage"), "raw has no top-level key 'usage'"
         counts = usage["usage"] if isinstance(usage["usage"], dict) else usage["usage"].model_dump()
         assert counts["prompt_tokens"] > 0
         counted = (counter.prompt_llm_token_count, counter.completion_llm_token_count)
@@ -109,21 +109,21 @@ class ChatConformance(Conformance):
 
     @STREAMED
     def test_a_stream_can_be_left(self, llm: Any, style: CallStyle, method: str) -> None:
-        """Whoever stops listening."""
+        """Code that closes a stream early."""
         assert len(style.items(llm, method, self.arguments(method), most=1)) == 1
 
     def test_images_are_read_or_refused(self, llm: Any, style: CallStyle) -> None:
-        """Whoever would believe an answer about a picture that was never seen."""
+        """Callers, who would trust an answer about an image that the model did not get."""
         if self.reads_images:
-            pytest.skip("images are read")
+            pytest.skip("the model accepts images")
         picture = ImageBlock(url="https://example.com/cat.png", image_mimetype="image/png")
         message = ChatMessage(role="user", blocks=[TextBlock(text=self.question), picture])
-        with pytest.raises(Exception):  # noqa: B017, PT011 - there is no common error, but silence is wrong
+        with pytest.raises(Exception):  # noqa: B017, PT011 - LlamaIndex has no common error class
             style.call(llm, "chat", [message])
 
 
-async def _is_generator(promise: Any) -> bool:
-    stream = await promise
-    found = inspect.isasyncgen(stream)
+async def _is_generator(coroutine: Any) -> bool:
+    stream = await coroutine
+    is_generator = inspect.isasyncgen(stream)
     await stream.aclose()
-    return found
+    return is_generator

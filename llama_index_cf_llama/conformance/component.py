@@ -1,5 +1,5 @@
-"""A model as one of LlamaIndex's components."""
-# ruff: noqa: S101 - assert is how a test speaks
+"""Tests of a model as a LlamaIndex component."""
+# ruff: noqa: S101 - tests assert
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from llama_index_cf_llama.conformance.base import Conformance
 
 
 class ComponentConformance(Conformance):
-    """Identity, storage, and what it says about itself."""
+    """Class, metadata and serialization."""
 
     def test_is_an_llm(self, llm: Any) -> None:
-        """`Settings.llm` and everything that takes a model."""
+        """`Settings.llm` and everything that accepts a model."""
         assert isinstance(llm, LLM)
         assert resolve_llm(llm) is llm
 
     def test_has_a_name_of_its_own(self, llm: Any) -> None:
-        """Stored indices, in which the name stands for the class."""
+        """Stored indices, which identify the class by this name."""
         assert llm.class_name() not in {base.class_name() for base in LLM.__mro__ if hasattr(base, "class_name")}
 
     def test_says_what_it_is(self, llm: Any) -> None:
-        """Prompt helpers, memory, and whoever chooses between an agent that calls and one that reasons in text."""
+        """Prompt helpers, memory, and the choice between an agent that calls tools and one that reasons in text."""
         metadata = llm.metadata
         assert isinstance(metadata, LLMMetadata)
         assert 0 < metadata.num_output < metadata.context_window
@@ -43,8 +43,8 @@ class ComponentConformance(Conformance):
         assert json.loads(type(llm).from_dict(stored).to_json()) == stored
 
     def test_is_pickled_and_copied(self, llm: Any) -> None:
-        """Ingestion in several processes."""
-        restored = pickle.loads(pickle.dumps(llm))  # noqa: S301 - just written
+        """Ingestion in multiple processes."""
+        restored = pickle.loads(pickle.dumps(llm))  # noqa: S301 - pickled in this line
         assert restored.to_dict() == llm.to_dict()
         assert copy.deepcopy(llm).to_dict() == llm.to_dict()
 
@@ -56,7 +56,7 @@ class ComponentConformance(Conformance):
         assert not [secret for secret in self.secrets for text in shown if secret in text]
 
     def test_takes_a_callback_manager(self, llm: Any) -> None:
-        """`Settings.callback_manager`, which is set on the model afterwards."""
+        """`Settings.callback_manager`, which LlamaIndex sets on an existing model."""
         manager = CallbackManager()
         llm.callback_manager = manager
         assert llm.callback_manager is manager

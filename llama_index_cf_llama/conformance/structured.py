@@ -1,5 +1,5 @@
-"""Objects as answers."""
-# ruff: noqa: S101 - assert is how a test speaks
+"""Tests of structured output."""
+# ruff: noqa: S101 - tests assert
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ class StructuredConformance(Conformance):
     """`structured_predict` and its siblings, on which selectors, extractors and `output_cls` are built."""
 
     def prompt(self) -> PromptTemplate:
-        """What is asked."""
+        """The prompt template that describes the person."""
         return PromptTemplate(self.structured_prompt)
 
     def test_predicts_objects(self, llm: Any, style: CallStyle) -> None:
         """Programs, selectors, query engines with `output_cls`."""
-        found = style.call(llm, "structured_predict", Person, self.prompt(), hint="")
-        assert isinstance(found, Person)
-        assert found.age == 36  # noqa: PLR2004 - as the prompt says
+        person = style.call(llm, "structured_predict", Person, self.prompt(), hint="")
+        assert isinstance(person, Person)
+        assert person.age == 36  # noqa: PLR2004 - as the prompt says
 
     def test_streams_objects(self, llm: Any, style: CallStyle) -> None:
-        """User interfaces that fill in; the last object is whole."""
+        """User interfaces that show partial objects; the last object is complete."""
         objects = style.items(llm, "stream_structured_predict", Person, self.prompt(), hint="")
         assert isinstance(objects[-1], Person)
         assert objects[-1].age == 36  # noqa: PLR2004 - as the prompt says
 
     def test_structured_models(self, llm: Any, style: CallStyle) -> None:
-        """Query engines and agents that are given `as_structured_llm`."""
+        """Query engines and agents that use `as_structured_llm`."""
         response = style.call(llm.as_structured_llm(Person), "complete", self.structured_prompt)
         assert isinstance(response.raw, Person)
         assert Person.model_validate_json(response.text) == response.raw
 
     @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
     def test_the_system_prompt_is_kept(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
-        """Whoever sets a system prompt once."""
+        """Models with a system prompt."""
         llm.system_prompt = "You read carefully."
         call = style.items if method.startswith("stream") else style.call
         call(llm, method, Person, self.prompt(), hint="")
-        asked = next(event.messages for event in events if isinstance(event, LLMChatStartEvent))
-        assert [message.content for message in asked][:1] == ["You read carefully."]
+        messages = next(event.messages for event in events if isinstance(event, LLMChatStartEvent))
+        assert [message.content for message in messages][:1] == ["You read carefully."]

@@ -1,5 +1,5 @@
-"""Tools and agents."""
-# ruff: noqa: S101 - assert is how a test speaks
+"""Tests of tool calls and agents."""
+# ruff: noqa: S101 - tests assert
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def multiply(a: int = 6, b: int = 7) -> int:
 
 
 def ask(style: CallStyle, llm: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-    """The answer, or all parts of a streamed one."""
+    """Call a method and return its response, or all parts of a streamed one, as a list."""
     if method.startswith("stream"):
         return style.items(llm, method, *args, **kwargs)
     return [style.call(llm, method, *args, **kwargs)]
 
 
 class ToolConformance(Conformance):
-    """Calling tools, for models that say they can."""
+    """Tool calls, for models whose metadata declares them."""
 
     @pytest.fixture
     def caller(self, llm: Any) -> FunctionCallingLLM:
-        """The model, which must be of the class whose methods agents call."""
+        """The model, which must be a `FunctionCallingLLM`: agents call its methods."""
         if not llm.metadata.is_function_calling_model:
-            pytest.skip("calls no tools")
-        assert isinstance(llm, FunctionCallingLLM), "says that it calls tools, but has not the methods for it"
+            pytest.skip("metadata.is_function_calling_model is False")
+        assert isinstance(llm, FunctionCallingLLM), "is_function_calling_model needs a FunctionCallingLLM"
         return llm
 
     @pytest.fixture
@@ -56,7 +56,7 @@ class ToolConformance(Conformance):
 
     @METHODS
     def test_a_tool_is_called(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
-        """Agents, which take name, arguments and id from the last part of an answer."""
+        """Agents, which read name, arguments and id from the last part of a response."""
         answer = ask(style, caller, method, [tool], self.tool_question, tool_required=True)[-1]
         [call] = caller.get_tool_calls_from_response(answer)
         assert call.tool_name == "multiply"
@@ -80,30 +80,32 @@ class ToolConformance(Conformance):
         assert len({call.tool_id for call in calls}) == 1
 
     def test_no_call_is_said_or_raised(self, caller: Any) -> None:
-        """`predict_and_call` and agents, which ask either way."""
+        """`predict_and_call` and agents, which use either value of `error_on_no_tool_call`."""
         response = ChatResponse(message=ChatMessage(role="assistant", content="No."))
         assert caller.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
         with pytest.raises(ValueError, match=r"(?s).*"):
             caller.get_tool_calls_from_response(response, error_on_no_tool_call=True)
 
     def test_half_a_call_can_be_looked_at(self, caller: Any) -> None:
-        """Streams of agents, in which arguments may be half written."""
-        half = ToolCallBlock(tool_call_id="c", tool_name="multiply", tool_kwargs='{"a": 6, "b')
-        [call] = caller.get_tool_calls_from_response(ChatResponse(message=ChatMessage(role="assistant", blocks=[half])))
+        """Streaming agents, which parse incomplete arguments."""
+        partial = ToolCallBlock(tool_call_id="c", tool_name="multiply", tool_kwargs='{"a": 6, "b')
+        [call] = caller.get_tool_calls_from_response(
+            ChatResponse(message=ChatMessage(role="assistant", blocks=[partial]))
+        )
         assert isinstance(call.tool_kwargs, dict)
 
     def test_tool_required_is_a_parameter_of_its_own(self, caller: Any) -> None:
-        """LlamaIndex, which looks at the signature before it forces a call."""
-        assert "tool_required" in inspect.signature(caller._prepare_chat_with_tools).parameters  # noqa: SLF001 - as it does
+        """LlamaIndex, which checks the signature before it forces a call."""
+        assert "tool_required" in inspect.signature(caller._prepare_chat_with_tools).parameters  # noqa: SLF001 - LlamaIndex inspects this method
 
     @METHODS
     def test_no_tools_are_allowed(self, caller: Any, style: CallStyle, method: str) -> None:
-        """Agents that only talk."""
+        """Agents without tools."""
         assert text_of(ask(style, caller, method, [], chat_history=self.messages())[-1])
 
     @METHODS
     def test_history_is_not_written_to(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
-        """Callers who keep their own list."""
+        """Callers that reuse their list of messages."""
         history = [ChatMessage(role="system", content="You use tools.")]
         ask(style, caller, method, [tool], self.tool_question, chat_history=history)
         assert len(history) == 1
@@ -120,7 +122,7 @@ class ToolConformance(Conformance):
         assert text_of(ask(style, caller, method, [tool], chat_history=history)[-1])
 
     def test_one_call_where_one_is_allowed(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
-        """`predict_and_call`, which raises where it gets two."""
+        """`predict_and_call`, which raises an error for two calls."""
         again = FunctionTool.from_defaults(multiply, name="multiply_again", fn_schema=Factors)
         answer = ask(style, caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
         assert len(caller.get_tool_calls_from_response(answer)) == 1
@@ -131,7 +133,7 @@ class ToolConformance(Conformance):
         assert result.sources[0].tool_name == "multiply"
         assert result.response == "42"
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # LlamaIndex's own, in its workflows
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised in LlamaIndex's workflows
     @pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
     def test_an_agent_runs(self, caller: Any, tool: FunctionTool, streaming: bool) -> None:
         """`FunctionAgent` and `AgentWorkflow`."""
