@@ -11,10 +11,10 @@ from tests.cf_llama_emulator.faults.wire_bytes import ASK, WORDS
 def sent(script):
     """Return a function that gives the chunks of an answer and how it ended."""
 
-    def send(faults, *, stream=True, turn=WORDS, read=0.5, **settings):
+    def send(faults, *, stream=True, turn=WORDS, read=None, **settings):
         client = script(turn, padding=False, **settings)
         url, headers = f"{client.account}/ai/run/{MODEL}", {"x-emulator-faults": faults}
-        chunks, timeout = [], httpx.Timeout(5, read=read)
+        chunks, timeout = [], read or (2 if "hang" in faults else 30)
         try:
             with client.http.stream(
                 "POST", url, json=ASK | {"stream": stream}, headers=headers, timeout=timeout

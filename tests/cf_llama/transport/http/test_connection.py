@@ -293,7 +293,7 @@ def test_a_connection_that_spoke_up_while_nobody_asked_is_not_used_again(colour,
 
 def test_an_answer_that_comes_too_late_goes_to_nobody(colour, settings):
     with Scripted(answers_too_late, answers) as server:
-        connection = settings(base_url=server.base_url, max_retries=1, timeout=Timeouts(read=0.2)).connection()
+        connection = settings(base_url=server.base_url, max_retries=1, timeout=Timeouts(read=1)).connection()
         assert [reply.text for reply in colour.ask(connection)] == ["Hi"]
 
 
