@@ -82,7 +82,6 @@ class RatePacer:
         self._full = False  # a request beyond the limit was refused in this window
         self._is_aligned = False  # windows begin at multiples of their length since 1970
         self._margin = 0.03  # seconds by which requests overtake each other
-        self._trickles = 0
         self._probe: Sent | None = None
         self._probe_at = inf
         self._probes = 0  # refused since the limit was reached
@@ -233,7 +232,6 @@ class RatePacer:
 
     def _trickle(self, sent: Sent) -> None:
         """A probe was admitted, and not many after it: a bucket, or a sliding window after a burst that took long."""
-        self._trickles += 1
         if self.window and self._limit:
             rate = self._limit.requests / self.window
         else:
@@ -295,7 +293,7 @@ class RatePacer:
         self._sends = []
         self._opened = now
         self._closed_at, self._probe, self._probe_at = None, None, inf
-        self._full, self._trickles, self._tentative = False, 0, False
+        self._full, self._tentative = False, False
 
     def _confirm(self) -> None:
         self._tentative = False
