@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench fuzz format strangers local lowest newest live notebooks clean
+.PHONY: help demo test check chaos bench goodput fuzz format strangers local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -16,6 +16,7 @@ help:
 	@echo "make check      linter, formatter and types"
 	@echo "make chaos      20,000 calls through everything that can go wrong; SEED=2 and CALLS=200000 change the run"
 	@echo "make bench      what a call costs, beside raw httpx and other packages; writes benchmarks/results"
+	@echo "make goodput    how soon calls are answered under a limit, beside other clients; writes benchmarks/results"
 	@echo "make strangers  other clients of the service, on the emulator"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
@@ -49,6 +50,10 @@ bench: $(VENV)/ready
 	@$(PIP) install --quiet --constraint constraints.txt --group bench || echo "others cannot be installed here: ours alone"
 	$(BIN)/python -m benchmarks.speed --results benchmarks/results
 
+goodput: $(VENV)/ready
+	@$(PIP) install --quiet --constraint constraints.txt --group bench || echo "others cannot be installed here: ours alone"
+	$(BIN)/python -m benchmarks.goodput --results benchmarks/results
+
 strangers: $(VENV)/ready
 	@$(PIP) install --quiet --constraint constraints.txt --group strangers
 	$(BIN)/python -m pytest -m strangers tests/strangers \
@@ -65,20 +70,20 @@ TOOLS := 'pytest>=9' pytest-asyncio pytest-benchmark pytest-xdist hypothesis htt
 lowest:
 	$(PYTHON) -m venv --clear .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet uv
-	$(LOWEST) compile --quiet pyproject.toml --extra emulator --resolution lowest-direct --output-file .venv-lowest/core.txt
-	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/core.txt --editable '.[emulator]' $(TOOLS)
+	$(LOWEST) compile --quiet pyproject.toml --extra emulator --extra limits --resolution lowest-direct --output-file .venv-lowest/core.txt
+	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/core.txt --editable '.[emulator,limits]' $(TOOLS)
 	.venv-lowest/bin/python -m pytest -n auto tests/cf_llama tests/cf_llama_emulator --ignore tests/cf_llama/cli
 	$(LOWEST) compile --quiet pyproject.toml --extra langchain --extra llama-index --extra emulator --extra tokens \
-		--extra cli --resolution lowest-direct --output-file .venv-lowest/all.txt
+		--extra cli --extra limits --resolution lowest-direct --output-file .venv-lowest/all.txt
 	grep '^httpx==' .venv-lowest/all.txt > .venv-lowest/override.txt
 	$(LOWEST) install --quiet --python .venv-lowest --constraint .venv-lowest/all.txt --override .venv-lowest/override.txt \
-		--link-mode copy --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+		--link-mode copy --editable '.[langchain,llama-index,emulator,tokens,cli,limits]' --group dev
 	.venv-lowest/bin/python -m pytest -n auto
 
 newest:
 	$(PYTHON) -m venv --clear .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --upgrade pip
-	.venv-newest/bin/python -m pip install --quiet --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+	.venv-newest/bin/python -m pip install --quiet --editable '.[langchain,llama-index,emulator,tokens,cli,limits]' --group dev
 	.venv-newest/bin/python -m pytest -n auto
 
 live: $(VENV)/ready
@@ -101,7 +106,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) || { echo "Python came without venv: install your system's python3-venv"; exit 1; }
 	@$(PIP) install --quiet --upgrade 'pip>=25.1'  # the first that reads dependency groups
 	@echo "[2/3] cf-llama, LangChain, LlamaIndex and the tools to test them: some 150 packages, a minute or two"
-	@$(PIP) install --quiet --constraint constraints.txt --editable '.[langchain,llama-index,emulator,tokens,cli]' --group dev
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[langchain,llama-index,emulator,tokens,cli,limits]' --group dev
 	@echo "[3/3] llama.cpp, to think with a local model"
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[local]' || echo "no llama.cpp for this machine: everything else works, with the rule engine"
 	@touch $@

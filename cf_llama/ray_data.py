@@ -10,13 +10,12 @@ print(account.spent())
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import Any
 
+from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
     AuthenticationError,
@@ -27,9 +26,8 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.protocol.reply import Reply, Usage
-from cf_llama.transport.prepare import PreparedCall, prepare
-from cf_llama.transport.rate_limit import Rate
-from cf_llama.transport.retry import Backoff
+from cf_llama.transport.limits.store import MemoryStore
+from cf_llama.transport.prepare import prepare
 
 COLUMNS = ("answer", "finish_reason", "prompt_tokens", "completion_tokens", "cost_usd", "error")
 """What is added to each row: `error` where there is no answer, and the others where there is one."""
@@ -52,7 +50,7 @@ class Spent:
 
 
 class Account:
-    """What all workers share: the account's rate limit, and what has been spent.
+    """What all workers share: the account's rate limit, of which it is the store, and what has been spent.
 
     It is a Ray actor, which lives as long as this object does in the program that made it.
 
@@ -65,12 +63,16 @@ class Account:
     """
 
     def __init__(self, per_minute: int = 300) -> None:
-        Rate(per_minute)  # an actor would tell what is wrong with it much later
-        self._ledger = _ray().remote(num_cpus=0)(Ledger).remote(per_minute)
+        if per_minute < 1:
+            raise ValueError(f"per_minute must be 1 or more, not {per_minute}")
+        self.per_minute = per_minute
+        self._ledger = _ray().remote(num_cpus=0)(Ledger).remote()
 
-    def wait(self) -> None:
-        """Wait until the next request may begin."""
-        time.sleep(_ray().get(self._ledger.reserve.remote()))
+    def acquire(self, key: str, limit: RateLimit) -> float:
+        """Take a place under the limit; see `cf_llama.config.rate_limit.RateLimitStore`."""
+        # what is sent to the actor is the limit alone: its store is this object
+        seconds: float = _ray().get(self._ledger.acquire.remote(key, RateLimit(limit.requests, limit.seconds)))
+        return seconds
 
     def add(self, spent: Spent) -> None:
         """Put on the bill."""
@@ -85,13 +87,13 @@ class Account:
 class Ledger:
     """What the actor of an `Account` keeps; see there."""
 
-    def __init__(self, per_minute: int) -> None:
-        self._rate = Rate(per_minute)
+    def __init__(self) -> None:
+        self._store = MemoryStore()
         self._spent = Spent()
 
-    def reserve(self) -> float:
-        """Seconds to wait before the next request may begin."""
-        return self._rate.reserve(time.monotonic())
+    def acquire(self, key: str, limit: RateLimit) -> float:
+        """Take a place: 0, or seconds after which to ask again."""
+        return self._store.acquire(key, limit)
 
     def add(self, spent: Spent) -> None:
         """Put on the bill."""
@@ -115,7 +117,8 @@ class Ask:
         messages: Or the column that holds messages, in the form of the service.
         system: A system message for all.
         settings: Fields of `cf_llama.Settings`. Workers find account and token in their environment.
-        account: The limit and the bill that all workers share. None: no limit, no bill.
+        account: The limit and the bill that all workers share; a `rate_limit` in `settings` goes before its limit.
+            None: each worker learns the limit by itself, and there is no bill.
         in_flight: Requests of one worker under way at a time.
 
     Raises:
@@ -138,8 +141,8 @@ class Ask:
         if in_flight < 1:
             raise ValueError(f"in_flight must be 1 or more, not {in_flight}")
         self._prompt, self._messages, self._system = prompt, messages, system
-        self._settings = Settings(**(settings or {}))
-        self._backoff = Backoff(self._settings.max_retries)
+        limit = {"rate_limit": RateLimit(account.per_minute, store=account)} if account else {}
+        self._settings = Settings(**(limit | dict(settings or {})))
         self._account = account
         self._threads = ThreadPoolExecutor(in_flight, "cf-llama-ask")
 
@@ -159,23 +162,8 @@ class Ask:
 
     def _row(self, row: Mapping[str, Any]) -> Reply | WorkersAIError:
         try:
-            asked = prepare(self._settings, {"max_retries": 0}, "cf_llama_ray", messages=self._question(row))
-        except InvalidRequestError as error:
-            return error
-        for attempt in count(1):
-            answer = self._answer(asked)
-            pause = self._backoff.pause(attempt, answer) if isinstance(answer, WorkersAIError) else None
-            if pause is None:
-                break
-            time.sleep(pause)
-        return answer
-
-    def _answer(self, asked: PreparedCall) -> Reply | WorkersAIError:
-        """The answer to one request; one that is repeated counts in the account's limit as every other."""
-        if self._account:
-            self._account.wait()
-        try:
-            return asked.transport.run(asked.request)
+            call = prepare(self._settings, {}, "cf_llama_ray", messages=self._question(row))
+            return call.transport.run(call.request)
         except _FATAL:
             raise
         except WorkersAIError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
@@ -117,5 +116,5 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     def lc_attributes(self) -> dict[str, Any]:
         """Fields in JSON form."""
         gateway = self.gateway.as_json() if self.gateway else None
-        limit = asdict(self.rate_limit) if self.rate_limit else self.rate_limit
+        limit = self.rate_limit.as_json() if self.rate_limit else self.rate_limit
         return {"timeout": vars(self.timeout), "stop": list(self.stop), "gateway": gateway, "rate_limit": limit}

@@ -23,8 +23,6 @@ class BatchOptions:
     """Deadline of a batch: for submitting it again after refusals, and for polling it."""
     max_waiting: int = Field(default=10, ge=1)
     """Batches in flight at once."""
-    per_minute: int = Field(default=300, ge=1)
-    """Batches submitted per minute (Cloudflare docs: Workers AI limits); polls do not count."""
     capacity_pause: float = Field(default=30.0, ge=0)
     """Pause after a refusal for lack of capacity; doubles up to four times."""
     items: Literal["auto", "messages", "prompt"] = "auto"

@@ -46,7 +46,6 @@ class BatchScheduler:
     """Submitted batches that cannot be polled, because of the error that ended sending."""
     _usage: Usage = field(default_factory=Usage)
     _finished: list[Outcome] = field(default_factory=list)
-    _sent_times: deque[float] = field(default_factory=deque)
     _backoff_until: float = -inf
     _refusals: int = 0
 
@@ -72,10 +71,8 @@ class BatchScheduler:
             self._fill()
         if self.stopped_by or not self.ready:
             return None
-        allowed = max(self._backoff_until, self._next_allowed(now))
-        if allowed > now:
-            return Pause(allowed - now)
-        self._sent_times.append(now)
+        if self._backoff_until > now:
+            return Pause(self._backoff_until - now)
         submission = self.ready.popleft()
         submission.first = min(submission.first, now)
         return submission
@@ -161,12 +158,6 @@ class BatchScheduler:
         submissions, refused = pack(items, messages=self.messages, max_bytes=self.options.max_bytes)
         self._finished += refused
         return submissions
-
-    def _next_allowed(self, now: float) -> float:
-        """When the rate limit allows the next batch."""
-        while self._sent_times and self._sent_times[0] <= now - 60:
-            self._sent_times.popleft()
-        return self._sent_times[0] + 60 if len(self._sent_times) >= self.options.per_minute else now
 
     def _accepted(self, action: Submission, response: JSONResponse, now: float) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
@@ -97,9 +97,20 @@ class Call:
             headers={"accept-encoding": ", ".join(CODINGS), **self._connection.http_headers()},
             # connect, read, write, pool: a tuple means the same to either library
             timeout=(self.remaining(timeouts.connect), read, read, self.remaining(timeouts.read)),
-            # for the shared clients; others leave them alone
-            extensions={"read_timeout": self.read_timeout, "remaining": self.remaining},
+            extensions=self._extensions(),
         )
+
+    def expect_written(self, *, told: bool) -> None:
+        """Whether the client tells when a request is written, as the shared clients do."""
+        if self.admission:
+            self.admission.is_written_told = told
+
+    def _extensions(self) -> dict[str, Callable[..., Any]]:
+        """For the shared clients; others leave them alone."""
+        extensions: dict[str, Callable[..., Any]] = {"read_timeout": self.read_timeout, "remaining": self.remaining}
+        if self.admission and self.admission.sent:
+            extensions["written"] = self.admission.written
+        return extensions
 
     def remaining(self, seconds: float | None) -> float | None:
         """The smaller of a timeout and the time left for the whole call, in seconds; None means no timeout."""

@@ -88,6 +88,7 @@ class Transport:
 
     def _deltas(self, call: Call) -> Generator[Delta, None, None]:
         client = self._client()
+        call.expect_written(told=self.client is None)
         while True:
             with call.attempt():
                 call.reserve()
@@ -102,6 +103,7 @@ class Transport:
 
     async def _adeltas(self, call: Call) -> AsyncGenerator[Delta, None]:
         client = await self._async_client()
+        call.expect_written(told=self.async_client is None)
         while True:
             with call.attempt():
                 call.reserve()

@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from cf_llama import AuthenticationError, Usage
+from cf_llama import AuthenticationError, RateLimit, Usage
 from cf_llama.ray_data import COLUMNS, Account, Ask, Ledger, Spent
 from cf_llama_emulator.server import serve
 
@@ -20,11 +19,15 @@ with_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray, an extra, i
 class Shared:
     """An account without an actor."""
 
-    def __init__(self):
-        self.waits, self.bill = 0, Ledger(1)
+    per_minute = 300
 
-    def wait(self):
-        self.waits += 1
+    def __init__(self):
+        self.places, self.bill = 0, Ledger()
+
+    def acquire(self, key, limit):
+        assert (limit.requests, limit.seconds) == (300, 60)
+        self.places += 1
+        return self.bill.acquire(key, limit)
 
     def add(self, spent):
         self.bill.add(spent)
@@ -38,7 +41,7 @@ def test_every_row_is_asked_and_keeps_its_columns(emulator):
     assert answered["answer"] == ["You said: one, please", "You said: two, please"]
     assert answered["finish_reason"] == ["stop", "stop"]
     assert answered["error"] == [None, None]
-    assert shared.waits == 2
+    assert shared.places == 2
     spent = shared.bill.spent()
     assert (spent.rows, spent.failed) == (2, 0)
     assert spent.usage.prompt_tokens == sum(answered["prompt_tokens"])
@@ -72,7 +75,7 @@ def test_requests_that_are_repeated_count_in_the_limit():
         shared = Shared()
         answered = Ask("{text}", settings=settings, account=shared)({"text": ["one", "two"]})
         assert answered["answer"] == ["You said: one", "You said: two"]
-        assert shared.waits == len(running.requests) == 4
+        assert shared.places == len(running.requests) == 4
 
 
 def test_a_refused_account_is_raised(emulator, monkeypatch):
@@ -103,10 +106,11 @@ def test_other_forms_of_a_batch_are_refused(emulator):
         Ask("{text}")([{"text": "one"}])
 
 
-def test_the_ledger_holds_the_limit(monkeypatch):
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    ledger = Ledger(2)
-    assert [ledger.reserve() for _ in range(4)] == [0, 0, 61, 61]
+def test_the_ledger_holds_the_limit():
+    ledger, limit = Ledger(), RateLimit(2)
+    assert [ledger.acquire("one", limit) for _ in range(2)] == [0, 0]
+    assert 0 < ledger.acquire("one", limit) <= 61
+    assert ledger.acquire("another", limit) == 0
 
 
 def test_the_bill_is_one_line():

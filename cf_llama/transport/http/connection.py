@@ -59,6 +59,7 @@ class HTTPConnection(httpx.BaseTransport):
             connected = self._connected(timeouts.connect())
             with suppress(httpx.WriteError):  # the server may have responded before reading it all
                 connected.send(request_bytes(request), timeouts.write())
+            _note_written(request)
             body = b""
             while not parser.status:
                 body = _feed(parser, connected.receive(timeouts.read_timeout()))
@@ -102,6 +103,7 @@ class AsyncHTTPConnection(httpx.AsyncBaseTransport):
             connected = await self._connected(timeouts.connect())
             with suppress(httpx.WriteError):  # the server may have responded before reading it all
                 await connected.send(request_bytes(request), timeouts.write())
+            _note_written(request)
             body = b""
             while not parser.status:
                 body = _feed(parser, await connected.receive(timeouts.read_timeout()))
@@ -180,6 +182,12 @@ class AsyncResponseStream(httpx.AsyncByteStream):
         """Release the connection."""
         if not self._parser.reusable:
             await self._connection.aclose()
+
+
+def _note_written(request: httpx.Request) -> None:
+    """Tell the sender that the request was written; `written` is an extension of this package."""
+    if note := request.extensions.get("written"):
+        note()
 
 
 def _feed(parser: ResponseParser, data: bytes) -> bytes:

@@ -74,6 +74,10 @@ class Admission(Place):
             with suppress(RuntimeError):  # its loop is closed
                 future.get_loop().call_soon_threadsafe(_resolve, future)
 
+    def written(self) -> None:
+        """The request has been written to a socket."""
+        self._gate.written(self)
+
     def admitted(self) -> None:
         """The service has begun to answer."""
         self._gate.admitted(self)

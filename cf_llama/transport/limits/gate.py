@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import count
 from math import inf
 from threading import Lock
-from time import monotonic, time
+from time import monotonic
 
-from cf_llama.config.rate_limit import RateLimit
 from cf_llama.protocol.errors import (
     CapacityError,
     QuotaExceededError,
@@ -28,6 +27,7 @@ from cf_llama.transport.limits.capacity import Capacity
 from cf_llama.transport.limits.place import Place
 from cf_llama.transport.limits.quota import DailyQuota
 from cf_llama.transport.limits.rate import RatePacer, Sent
+from cf_llama.transport.limits.shared import SharedPacer
 
 _log = logging.getLogger("cf_llama.limits")
 
@@ -66,23 +66,24 @@ class Gate:
     """The line of one account and model.
 
     Args:
-        limit: The rate limit, if it is known.
-        documented: Requests a minute that the service is documented to admit.
+        pacer: What decides when the next request may be sent.
+        is_quiet: Whether no limit is known, so that calls are only counted until one shows.
         quota: The account's daily free allocation.
         clock: Seconds that never go back.
     """
 
     def __init__(
         self,
-        limit: RateLimit | None = None,
-        documented: int | None = None,
+        pacer: RatePacer | SharedPacer,
+        *,
+        is_quiet: bool = False,
         quota: DailyQuota | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._quota = quota or DailyQuota()
         self._lock = Lock()
         self._clock = clock
-        self._rate = RatePacer(limit, documented, offset=time() - clock())
+        self._rate = pacer
         self._capacity = Capacity()
         self._line: list[tuple[int, Place]] = []
         self._numbers = count()
@@ -90,13 +91,13 @@ class Gate:
         self._timed: Place | None = None  # the first in the line, which waits
         self._due = inf  # until then
         self._is_pacing = False
-        self._is_quiet = limit is None  # no limit is known and none has shown: calls are only counted
+        self._is_quiet = is_quiet
 
     def limits(self) -> Limits:
         """What is known now."""
         with self._lock:
             now = self._clock()
-            ready = self._rate.ready_at(now)
+            ready = self._rate.expected_at(now)
             capacity = self._capacity
             return Limits(
                 requests=self._rate.requests,
@@ -145,6 +146,8 @@ class Gate:
                 heapq.heappush(self._line, (place.number, place))
                 self._rate.waiting = len(self._line)
             wakes = self._advance(now)
+            if place.is_in_line:
+                self._note_pacing()
             seconds = self._seconds(place, now) if place.is_in_line else 0.0
         _call(wakes)
         return seconds
@@ -163,6 +166,12 @@ class Gate:
                 place.sent = None
             wakes = self._advance(now)
         _call(wakes)
+
+    def written(self, place: Place) -> None:
+        """The request was written to a socket: in a burst, some time after it was let through."""
+        with self._lock:
+            if place.sent is not None:
+                self._rate.written(place.sent, self._clock())
 
     def admitted(self, place: Place) -> None:
         """The service has begun to answer."""
@@ -215,9 +224,7 @@ class Gate:
     def _learn(self, sent: Sent, error: WorkersAIError | None, now: float, *, is_heard: bool, answered: bool) -> None:
         if type(error) is RateLimitError:
             self._rate.refused(sent, now, error.retry_after)
-            if not self._is_pacing and self._rate.is_closed:
-                self._is_pacing = True
-                _log.debug("the rate limit is reached: %d requests in this window, calls wait", self._rate.used)
+            self._note_pacing()
             return
         if not is_heard:
             (self._rate.admitted if answered else self._rate.forgotten)(sent, now)
@@ -226,6 +233,11 @@ class Gate:
         elif isinstance(error, ServiceError):
             self._capacity.failed(now)
 
+    def _note_pacing(self) -> None:
+        if not self._is_pacing and self._rate.is_closed:
+            self._is_pacing = True
+            _log.debug("the rate limit is reached: %d requests in this window, calls wait", self._rate.used)
+
     def _ready_at(self, now: float) -> float:
         return self._rate.ready_at(now) if self._capacity.is_free else inf
 
@@ -233,7 +245,7 @@ class Gate:
         return self._capacity.is_free and self._rate.ready_at(now) <= now
 
     def _let_through(self, place: Place, now: float) -> None:
-        place.sent = self._rate.begin(now)
+        place.sent = self._rate.begin(now, is_written=not place.is_written_told)
         place.is_heard = False
         self._capacity.begin()
         if place.number is not None:
@@ -266,6 +278,9 @@ class Gate:
 
     def _seconds(self, place: Place, now: float) -> float:
         """How long a call in the line waits for its turn."""
+        if self._rate.failure:
+            self._remove(place)
+            raise self._rate.failure
         if place.longest_wait is None:
             end = max(place.first_asked_at, self._moved_at) + LONGEST_WAIT
         else:
@@ -281,7 +296,7 @@ class Gate:
 
     def _too_late(self, place: Place, now: float, *, is_over: bool) -> WorkersAIError:
         waited = place.waited + now - place.asked_at
-        ready = self._rate.ready_at(now)
+        ready = self._rate.expected_at(now)
         rate = self._rate
         limit = f" of {rate.requests:,} requests" if rate.requests else ""
         limit += f" in {rate.window:g} s" if limit and rate.window else ""
@@ -294,7 +309,7 @@ class Gate:
         return RateLimitError(f"{text}, or set rate_limit_wait", retry_after=ask_again, is_retryable=True)
 
 
-def _turns(ahead: int, rate: RatePacer) -> float:
+def _turns(ahead: int, rate: RatePacer | SharedPacer) -> float:
     """Seconds that the calls ahead in the line take, as far as the limit is known."""
     return ahead // rate.requests * rate.window if rate.requests and rate.window else 0.0
 

@@ -28,6 +28,8 @@ class Place:
         self.counted_at: float | None = None
         """When the request was sent, where it was only counted, as no limit is in sight."""
         self.is_heard = self.is_in_line = False
+        self.is_written_told = False
+        """Whether `Gate.written` will be called."""
         self.others = 0
         """Calls that were under way or waiting when the last request ended."""
 

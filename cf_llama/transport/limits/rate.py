@@ -7,11 +7,13 @@ a limit shows, few requests are on trial at a time, so that a refusal is known b
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from enum import Enum
 from math import ceil, inf, isfinite
 
 from cf_llama.config.rate_limit import MINUTE, RateLimit
+from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.limits.bucket import Bucket
 from cf_llama.transport.limits.trial import LONGEST_REFUSAL_TIME, Trial
 
@@ -21,6 +23,7 @@ _KNOWN_PROBE_INTERVAL = 0.95  # the same where the limit is known, and only the 
 _PROBE_SHARE = 0.018  # and such a share of all requests may be refused probes
 _FIRST_PROBE = 0.25  # seconds after the limit was reached, when a bucket holds a little again
 _LONGEST_MARGIN = 0.15
+_REFUSED_PROBES = 2  # after which a bucket would have held a token
 _RESTED = 0.25  # share of the time since a burst
 _MARGIN = 0.02  # seconds by which clocks and ways differ
 _MANY = 2000  # requests counted before old ones are forgotten
@@ -81,7 +84,7 @@ class RatePacer:
         self._shortest = 0.0  # of what the window's length may be
         self._full = False  # a request beyond the limit was refused in this window
         self._is_aligned = False  # windows begin at multiples of their length since 1970
-        self._margin = 0.03  # seconds by which requests overtake each other
+        self._margin = 0.055  # seconds by which requests overtake each other
         self._probe: Sent | None = None
         self._probe_at = inf
         self._probes = 0  # refused since the limit was reached
@@ -97,6 +100,13 @@ class RatePacer:
     def is_closed(self) -> bool:
         """Whether the limit is known to be reached."""
         return self._closed_at is not None or (self._bucket is not None and self._bucket.is_empty)
+
+    failure: WorkersAIError | None = None
+    """Nothing can fail here."""
+
+    def expected_at(self, now: float) -> float:
+        """When the next request can be sent at the earliest."""
+        return self.ready_at(now)
 
     def ready_at(self, now: float) -> float:
         """When the next request may be sent, or at the latest `look` is to be called."""
@@ -136,8 +146,13 @@ class RatePacer:
         if self._probe and now >= self._probe.at + self._trial.refusal_time:
             self._reopen(self._probe)
 
-    def begin(self, now: float) -> Sent:
-        """Count a request as sent."""
+    def begin(self, now: float, *, is_written: bool = True) -> Sent:
+        """Count a request as sent.
+
+        Args:
+            now: The time.
+            is_written: Whether it leaves at once, as far as will be known; otherwise call `written` when it does.
+        """
         sent = Sent(now, self._epoch)
         self._sent += 1
         if self._bucket:
@@ -151,10 +166,20 @@ class RatePacer:
             self._sends.append(now)
             if self.requests is None and len(self._sends) > _MANY and self._sends[0] < now - MINUTE:
                 self._forget_old(now)
-        self._trial.add(sent, now)
+        self._trial.add(sent, now, is_written=is_written)
         if self._tentative:
             self._unheard.add(sent)
         return sent
+
+    def written(self, sent: Sent, now: float) -> None:
+        """The request leaves only now, after others that were let through with it."""
+        if sent.epoch == self._epoch and sent is not self._probe and sent.at in self._sends:
+            self._sends.remove(sent.at)
+            insort(self._sends, now)
+            if self._opened == sent.at and self.counting is not Counting.FIXED:
+                self._opened = self._sends[0]
+        sent.at = now
+        self._trial.written(sent, now)
 
     def admitted(self, sent: Sent, now: float) -> None:
         """The service has begun to answer a request, so it has counted it."""
@@ -218,7 +243,10 @@ class RatePacer:
         if self._closed_at is not None:
             self.requests = min(self.requests or admitted, max(admitted, 1))
         elif self._tentative and self.requests and admitted < _WHOLE * self.requests:
-            self._trickle(sent)
+            if self._is_no_bucket and self._margin < _LONGEST_MARGIN:
+                self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
+            else:
+                self._trickle(sent)
         else:
             keeps = self._tentative and self._limit is not None  # the window may have begun before the probe
             if self._tentative:
@@ -229,6 +257,11 @@ class RatePacer:
             if not keeps:
                 self.requests = max(admitted, (self.requests or 0) // 2, 1)  # one window may be an exception
             self._close(now)
+
+    @property
+    def _is_no_bucket(self) -> bool:
+        """Whether a bucket would have admitted one of the probes before."""
+        return self._limit is None and self._probes >= _REFUSED_PROBES and not self._early
 
     def _trickle(self, sent: Sent) -> None:
         """A probe was admitted, and not many after it: a bucket, or a sliding window after a burst that took long."""
@@ -331,14 +364,14 @@ class RatePacer:
     def _trial_ready_at(self, now: float) -> float:
         if self.requests is None:
             return self._trial.ready_at(now)
+        if len(self._sends) >= self.requests:  # beyond the limit that was learned: it may have been raised
+            return self._trial.ready_at(now, most=max(1, (len(self._sends) - self.requests) // 2))
         if self._tentative:
             most = max(1, len(self._sends) - len(self._trial))
             refilled = self._refilled(now)
             if refilled is not None and len(self._sends) > _MORE * refilled + _ENOUGH:
                 most = 1
             return self._trial.ready_at(now, most=most)
-        if len(self._sends) >= self.requests:  # beyond the limit that was learned: it may have been raised
-            return self._trial.ready_at(now, most=max(1, (len(self._sends) - self.requests) // 2))
         return now
 
     def _sliding_ready_at(self, now: float) -> float:

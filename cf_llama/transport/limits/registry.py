@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from threading import Lock
+from time import monotonic, time
 
 from cf_llama.config.connection import Connection
+from cf_llama.config.rate_limit import RateLimit, RateLimitStore
 from cf_llama.transport.limits.gate import Gate, Limits
 from cf_llama.transport.limits.quota import DailyQuota
+from cf_llama.transport.limits.rate import RatePacer
+from cf_llama.transport.limits.shared import SharedPacer
 
 DOCUMENTED = 300
 """Requests a minute that an account may send (Cloudflare docs: Workers AI limits, text generation)."""
@@ -17,6 +22,7 @@ _GATEWAY_ID = "cf-aig-gateway-id"
 _lock = Lock()
 _gates: dict[tuple[object, ...], Gate] = {}
 _quotas: dict[tuple[object, ...], DailyQuota] = {}
+_stores: dict[str, RateLimitStore] = {}
 
 
 def gate_of(connection: Connection, model: str) -> Gate | None:
@@ -30,9 +36,21 @@ def gate_of(connection: Connection, model: str) -> Gate | None:
     if gate is None:
         documented = DOCUMENTED if connection.host in _SERVICE_HOSTS else None
         with _lock:
+            pacer = _pacer(limit, documented, key[:-1])
             quota = _quotas.setdefault((connection.base_url, connection.account_id), DailyQuota())
-            gate = _gates.setdefault(key, Gate(limit, documented, quota))
+            gate = _gates.setdefault(key, Gate(pacer, is_quiet=limit is None, quota=quota))
     return gate
+
+
+def _pacer(limit: RateLimit | None, documented: int | None, owner: tuple[object, ...]) -> RatePacer | SharedPacer:
+    if limit is None or limit.store is None:
+        return RatePacer(limit, documented, offset=time() - monotonic())
+    store = limit.store
+    if isinstance(store, str):
+        from cf_llama.transport.limits.store import open_store  # noqa: PLC0415 - only where it is used
+
+        store = _stores[store] = _stores.get(store) or open_store(store)
+    return SharedPacer(limit, sha256(repr(owner).encode()).hexdigest()[:16], store)
 
 
 def limits_of(connection: Connection, model: str) -> Limits | None:
@@ -47,6 +65,7 @@ def forget_limits() -> None:
     _lock = Lock()
     _gates.clear()
     _quotas.clear()
+    _stores.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -33,12 +33,17 @@ class Trial:
     def __len__(self) -> int:
         return len(self._sent)
 
-    def add(self, request: Any, now: float) -> None:
-        """Put a request on trial."""
+    def add(self, request: Any, now: float, *, is_written: bool = True) -> None:
+        """Put a request on trial; one that is not written yet has longer, or until `written` is called."""
         if now - self._begun > _IDLE:
             self._heard = self._aged = 0
             self._begun = now
-        self._sent[request] = now
+        self._sent[request] = now if is_written else now + LONGEST_REFUSAL_TIME
+
+    def written(self, request: Any, now: float) -> None:
+        """It leaves only now."""
+        if request in self._sent:
+            self._sent[request] = now
 
     def heard(self, request: Any, now: float) -> None:
         """The service has begun to answer it."""

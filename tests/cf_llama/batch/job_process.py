@@ -8,7 +8,7 @@ from cf_llama.batch.job import Job
 
 path, base_url, account_id, api_token = sys.argv[1:]
 settings = Settings(base_url=base_url, account_id=account_id, api_token=api_token, max_retries=0)
-options = BatchOptions(max_items=10, first_poll=0.02, longest_poll=0.05, per_minute=100_000, capacity_pause=0.2)
+options = BatchOptions(max_items=10, first_poll=0.02, longest_poll=0.05, capacity_pause=0.2)
 with Job.open(path, attempts=1000) as job:
     print("open", flush=True)  # noqa: T201 - the test waits for it
     job.run(Transport(settings.connection()), options)

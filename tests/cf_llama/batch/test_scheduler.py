@@ -94,18 +94,6 @@ def test_only_so_many_wait_at_a_time():
     assert isinstance(one.next_action(5), Poll)
 
 
-def test_the_rate_limit_holds_back_submissions_and_no_polls():
-    one = work(3, max_items=1, per_minute=2)
-    one.succeeded(one.next_action(0), taken("a"), 0)
-    one.succeeded(one.next_action(10), taken("b"), 10)
-    polls = [step for now in (10, 20, 59) if isinstance(step := one.next_action(now), Poll)]
-    assert len(polls) == 2
-    for poll in list(one.waiting):
-        one.succeeded(poll, answered(poll), 59)
-    assert one.next_action(59) == Pause(1)
-    assert isinstance(one.next_action(60), Submission)
-
-
 def test_polls_become_rarer_and_stop_with_the_results():
     one = work(1, first_poll=5, longest_poll=10)
     one.succeeded(one.next_action(0), taken(), 0)

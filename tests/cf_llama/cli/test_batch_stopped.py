@@ -12,7 +12,7 @@ import pytest
 from cf_llama_emulator.server import serve
 
 ROWS = 60
-QUICK = ("first_poll=0.02", "longest_poll=0.05", "max_items=5", "max_waiting=2", "per_minute=100000")
+QUICK = ("first_poll=0.02", "longest_poll=0.05", "max_items=5", "max_waiting=2")
 FAULTS = "queue-shuffled, queue-delay=0.1, queue-failed=0.2, queue-missing=0.1"
 COMMAND = "from cf_llama.cli import main; main()"
 

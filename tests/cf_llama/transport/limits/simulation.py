@@ -97,9 +97,10 @@ def simulate(
         pacer.look(now)
         ready = pacer.ready_at(now) if waiting else inf
         if ready <= now:
-            call, sent = heapq.heappop(waiting), pacer.begin(now)
-            at(now + chance.uniform(*latency), lambda call=call, sent=sent: arrive(call, sent))
+            call, sent = heapq.heappop(waiting), pacer.begin(now, is_written=False)
             now += sending
+            pacer.written(sent, now)
+            at(now + chance.uniform(*latency), lambda call=call, sent=sent: arrive(call, sent))
             continue
         following = min(ready, events[0][0] if events else inf)
         assert done == calls or following < inf, "nothing will ever happen again"
