@@ -6,6 +6,7 @@ asks for it.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -58,6 +59,8 @@ def cf_llama_emulator(
     shows the requests. A test whose script fails, by an `assert` in a scripted function, fails with it.
     """
     emulator = request.node.stash[_ASKED] = _cf_llama_emulator.cleared()
+    if client := sys.modules.get("cf_llama"):
+        client.forget_limits()  # what one test has taught it, such as a quota that is used up, is not the next one's
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)

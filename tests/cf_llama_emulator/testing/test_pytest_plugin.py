@@ -332,3 +332,24 @@ def test_in_this_very_suite(cf_llama_emulator):
     client = Client(cf_llama_emulator)
     assert client.result(ask_user("Hello"))["response"] == "You said: Hello"
     client.http.close()
+
+
+def test_a_limit_that_one_test_met_is_not_the_next_ones(run_tests):
+    run_tests(
+        """
+    from cf_llama import ChatRequest, QuotaExceededError, Settings, Transport
+
+    def ask():
+        return Transport(Settings().connection()).run(ChatRequest(prompt="Hello")).text
+
+    def test_a_day_that_is_used_up(cf_llama_emulator):
+        cf_llama_emulator.always("quota-spent")
+        for _ in range(2):
+            with pytest.raises(QuotaExceededError):
+                ask()
+
+    def test_another_day(cf_llama_emulator):
+        assert ask() == "You said: Hello"
+    """,
+        passed=2,
+    )
