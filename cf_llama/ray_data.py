@@ -1,4 +1,4 @@
-"""Questions of Ray Data, for tables that outgrow one machine. It needs the `ray` extra.
+"""Requests from Ray Data, for tables that outgrow one machine. It needs the `ray` extra.
 
 account = Account(per_minute=300)
 answered = dataset.map_batches(
@@ -106,14 +106,14 @@ class Ledger:
 
 
 class Ask:
-    """Asks a question for each row, for `map_batches` in its default format: columns as arrays.
+    """Sends a request for each row, for `map_batches` in its default format: columns as arrays.
 
     Every row comes back, with an answer or an error in the columns `COLUMNS`. What would befall all rows alike (no
     credentials, wrong ones) is raised. Ray hands a worker no further rows before it is done with those it has, and a
     worker has at most `in_flight` requests under way.
 
     Args:
-        prompt: The question, with columns in braces.
+        prompt: The prompt, with columns in braces.
         messages: Or the column that holds messages, in the form of the service.
         system: A system message for all.
         settings: Fields of `cf_llama.Settings`. Workers find account and token in their environment.
@@ -162,14 +162,14 @@ class Ask:
 
     def _row(self, row: Mapping[str, Any]) -> Reply | WorkersAIError:
         try:
-            call = prepare(self._settings, {}, "cf_llama_ray", messages=self._question(row))
+            call = prepare(self._settings, {}, "cf_llama_ray", messages=self._messages_of(row))
             return call.transport.run(call.request)
         except _FATAL:
             raise
         except WorkersAIError as error:
             return error
 
-    def _question(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _messages_of(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         system = [{"role": "system", "content": self._system}] if self._system else []
         name = self._messages
         try:

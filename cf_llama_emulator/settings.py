@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cf_llama_emulator.server.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.wire.models import MODELS
 from cf_llama_emulator.wire.writers import WRITERS, Writer
 
 if TYPE_CHECKING:
     from cf_llama_emulator.server.access_log import AccessLogEntry
     from cf_llama_emulator.server.request_log import LoggedRequest
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+"""Host names of this machine, as a Host header writes them."""
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""

@@ -1,7 +1,13 @@
-"""Llama 3.3 70B on Cloudflare Workers AI for LangChain."""
+"""Llama 3.3 70B on Cloudflare Workers AI for LangChain.
+
+from langchain_cf_llama import ChatCloudflareLlama
+
+llm = ChatCloudflareLlama()  # account and token from the environment
+print(llm.invoke("Say hello").text)
+"""
 
 try:
-    import langchain_core  # noqa: F401 - whether it is there is the question
+    import langchain_core  # noqa: F401 - only to check that it is installed
 except ModuleNotFoundError as missing:
     if missing.name != "langchain_core":
         raise

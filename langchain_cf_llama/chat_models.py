@@ -136,7 +136,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         print(error.retry_after)
     ```
 
-    Many questions at once, through the service's batch queue:
+    Many requests at once, through the service's batch queue:
 
     ```python
     print([answer.text for answer in llm.batch_queue(["Hi", "Hello"], queue={"first_poll": 0.1})])

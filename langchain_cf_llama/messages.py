@@ -43,17 +43,17 @@ _log = logging.getLogger(__name__)
 Content = str | list[str | dict[str, Any]]
 
 
-def messages_of(question: LanguageModelInput) -> list[BaseMessage]:
+def messages_of(model_input: LanguageModelInput) -> list[BaseMessage]:
     """Convert any input of a LangChain model to messages.
 
     Raises:
         ValueError: it is none.
     """
-    if isinstance(question, PromptValue):
-        return question.to_messages()
-    if not isinstance(question, Sequence):
-        raise ValueError(f"a question is a string, a prompt or messages, not {type(question).__name__}")  # noqa: TRY004 - LangChain's convention
-    return convert_to_messages([question] if isinstance(question, str) else question)
+    if isinstance(model_input, PromptValue):
+        return model_input.to_messages()
+    if not isinstance(model_input, Sequence):
+        raise ValueError(f"the input must be a string, a prompt or messages, not {type(model_input).__name__}")  # noqa: TRY004 - LangChain's convention
+    return convert_to_messages([model_input] if isinstance(model_input, str) else model_input)
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:

@@ -104,7 +104,7 @@ def prepare(settings: Settings, stop: Sequence[str] | None, options: Mapping[str
     Args:
         settings: The model's own.
         stop: Texts at which the answer ends, in place of the model's own; None leaves those.
-        options: What was bound or given per call: fields of the question, and any setting.
+        options: What was bound or given per call: fields of the request, and any setting.
         request: `messages`, or `prompt` with `raw`.
 
     Raises:

@@ -154,9 +154,9 @@ class StructuredOutput:
     include_raw: bool
     output_retries: int
 
-    def invoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
+    def invoke(self, model_input: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         """Request an object, and again if the answer does not fit."""
-        messages = [*self.instructions, *messages_of(question)]
+        messages = [*self.instructions, *messages_of(model_input)]
         try:
             answer = self.read(self.model.invoke(messages, config, **options))
             for _ in range(self.output_retries if answer.error else 0):
@@ -168,9 +168,9 @@ class StructuredOutput:
             answer = missing_call(error)
         return self.result(answer)
 
-    async def ainvoke(self, question: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
+    async def ainvoke(self, model_input: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
         """Request an object, and again if the answer does not fit."""
-        messages = [*self.instructions, *messages_of(question)]
+        messages = [*self.instructions, *messages_of(model_input)]
         try:
             answer = self.read(await self.model.ainvoke(messages, config, **options))
             for _ in range(self.output_retries if answer.error else 0):

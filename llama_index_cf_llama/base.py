@@ -1,7 +1,7 @@
 """`CloudflareLlama`: the model as a `FunctionCallingLLM`.
 
 The decorated methods are LlamaIndex's; each makes one request and reports one event. Sync and async stand side by side
-and differ in colour only: what is asked is decided by `_prepare`, what an answer becomes by `responses`.
+and differ only in `async`: what is asked is decided by `_prepare`, what an answer becomes by `responses`.
 """
 
 from __future__ import annotations
@@ -111,9 +111,9 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     import asyncio
 
     async def main():
-        questions = [[ChatMessage(content=f"Translate to French: {word}")] for word in ("rain", "sun")]
-        print(await asyncio.gather(*(llm.achat(question) for question in questions)))
-        async for response in await llm.astream_chat(questions[0]):
+        conversations = [[ChatMessage(content=f"Translate to French: {word}")] for word in ("rain", "sun")]
+        print(await asyncio.gather(*(llm.achat(messages) for messages in conversations)))
+        async for response in await llm.astream_chat(conversations[0]):
             print(response.delta, end="")
 
     asyncio.run(main())
@@ -174,12 +174,12 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         print(error.retry_after)
     ```
 
-    Many questions at once, through the service's batch queue; `llm.queued()` is the same model whose every answer
+    Many requests at once, through the service's batch queue; `llm.queued()` is the same model whose every answer
     comes through it:
 
     ```python
-    questions = [[ChatMessage(content="Hi")], [ChatMessage(content="Hello")]]
-    print(llm.batch_queue(questions, queue={"first_poll": 0.1}))
+    conversations = [[ChatMessage(content="Hi")], [ChatMessage(content="Hello")]]
+    print(llm.batch_queue(conversations, queue={"first_poll": 0.1}))
     ```
 
     Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can say
@@ -350,8 +350,8 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     def _merged_options(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in {**self.additional_kwargs, **kwargs}.items() if value is not None}
 
-    def _prepare(self, options: Mapping[str, Any], **question: Any) -> PreparedCall:
-        return prepare(self, options, USER_AGENT, **question)
+    def _prepare(self, options: Mapping[str, Any], **request: Any) -> PreparedCall:
+        return prepare(self, options, USER_AGENT, **request)
 
     def _run(self, call: PreparedCall) -> ChatResponse:
         return chat_response(self._runner.run(call))

@@ -68,7 +68,7 @@ class QueueMethods(FunctionCallingLLM):
         """This model with all requests through the batch queue, for extractors, programs and engines over many nodes.
 
         What is asked asynchronously at about the same time goes as one batch, so give `num_workers` where there is
-        one. A synchronous question, such as `chat`, is a batch by itself.
+        one. A synchronous request, such as `chat`, is a batch by itself.
 
         Args:
             options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
@@ -98,13 +98,13 @@ class QueueMethods(FunctionCallingLLM):
         """Send all requests through the batch queue and return the responses in order.
 
         Args:
-            conversations: The messages of each question; callbacks and events are told of each.
+            conversations: The messages of each request; callbacks and events are told of each.
             return_exceptions: Give the error in place of a response; else the first one is raised once all have ended.
             queue: Fields of `cf_llama.batch.BatchOptions`.
             kwargs: As for `chat`.
 
         Raises:
-            WorkersAIError: a question has no answer.
+            WorkersAIError: a request has no answer.
             ValueError: an option of the queue is unknown, or its value is not allowed.
         """
         coroutine = self.abatch_queue(conversations, return_exceptions=return_exceptions, queue=queue, **kwargs)

@@ -1,4 +1,4 @@
-"""The arrows and the twins: who may import whom, and that both colours of a method do the same."""
+"""The arrows and the twins: who may import whom, and that the sync and the async form of a method do the same."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FRAMEWORKS = {"langchain", "langchain_core", "langgraph", "llama_index"}
-FACES = {"langchain_cf_llama", "llama_index_cf_llama"}
-PACKAGES = {"cf_llama", *FACES, "cf_llama_emulator"}
+INTEGRATIONS = {"langchain_cf_llama", "llama_index_cf_llama"}
+PACKAGES = {"cf_llama", *INTEGRATIONS, "cf_llama_emulator"}
 FORBIDDEN = {
-    "cf_llama": FRAMEWORKS | FACES | {"starlette", "uvicorn", "xllamacpp"},
+    "cf_llama": FRAMEWORKS | INTEGRATIONS | {"starlette", "uvicorn", "xllamacpp"},
     "langchain_cf_llama": {"llama_index_cf_llama", "llama_index", "cf_llama_emulator"},
     "llama_index_cf_llama": {"langchain_cf_llama", "langchain", "langchain_core", "cf_llama_emulator"},
-    "cf_llama_emulator": {"cf_llama", *FACES, *FRAMEWORKS},
+    "cf_llama_emulator": {"cf_llama", *INTEGRATIONS, *FRAMEWORKS},
 }
 LEAVES = {"protocol.json_values", "protocol.model", "protocol.stop_sequences", "version"}
 SOCKET = re.compile(r"transport\.(transport|http(\.\w+)?)")
@@ -44,19 +44,20 @@ def imported(tree):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def own_modules(tree, names):
-    """Modules of cf_llama that a module imports, each by the longest name that there is."""
+def own_modules(tree, names, package="cf_llama"):
+    """Modules of its package that a module imports, each by the longest name that there is."""
     for name in imported(tree):
         parts = name.split(".")
-        known = (".".join(parts[1:length]) for length in range(len(parts), 1, -1) if parts[0] == "cf_llama")
+        known = (".".join(parts[1:length]) for length in range(len(parts), 1, -1) if parts[0] == package)
         yield from [module for module in known if module in names][:1]
 
 
-def module_name(path):
-    return ".".join(path.relative_to(ROOT / "cf_llama").with_suffix("").parts).removesuffix(".__init__")
+def modules(package):
+    names = (".".join(path.relative_to(ROOT / package).with_suffix("").parts) for path in sources(package))
+    return dict(zip((name.removesuffix(".__init__") for name in names), sources(package).values(), strict=True))
 
 
-CORE = {module_name(path): tree for path, tree in sources("cf_llama").items()}
+CORE, EMULATOR = modules("cf_llama"), modules("cf_llama_emulator")
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
@@ -85,21 +86,38 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
     assert all(map(ON_TOP.fullmatch, above)), above
 
 
-ROOMS = ("protocol", "config", "transport", "batch", "cli")
-"""Of the core, from the ground up."""
+ROOMS = {
+    "cf_llama": ("version", "protocol", "config", "transport", "batch", "cli"),
+    "cf_llama_emulator": ("wire", "settings", "faults", "batch_queue", "engines", "server", "testing"),
+}
+"""Of a package, from the ground up."""
 
 
-def test_each_room_of_the_core_imports_what_is_below_it():
-    for name, tree in CORE.items():
+def without_types(tree):
+    """Without what is imported for type checkers alone."""
+    kept = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))]
+    return ast.Module(kept, [])
+
+
+@pytest.mark.parametrize(("package", "trees"), [("cf_llama", CORE), ("cf_llama_emulator", EMULATOR)])
+def test_each_room_imports_what_is_below_it(package, trees):
+    rooms = ROOMS[package]
+    assert {name.split(".")[0] for name in trees} - {"__init__", "ray_data"} == set(rooms)
+    for name, tree in trees.items():
         room = name.split(".")[0]
-        if room in ROOMS:
-            allowed = {*ROOMS[: ROOMS.index(room) + 1], "version"}
-            assert {below.split(".")[0] for below in own_modules(tree, CORE.keys())} <= allowed, name
+        if room in rooms:
+            below = {module.split(".")[0] for module in own_modules(without_types(tree), trees.keys(), package)}
+            assert below <= set(rooms[: rooms.index(room) + 1]), name
 
 
-def test_each_room_says_what_belongs_in_it():
-    for room in ROOMS[:3]:
-        assert "belongs in" in ast.get_docstring(CORE[room])
+FOLDERS = [path for package in sorted(PACKAGES) for path in sorted((ROOT / package).rglob("__init__.py"))]
+
+
+@pytest.mark.parametrize("path", FOLDERS, ids=lambda path: str(path.parent.relative_to(ROOT)))
+def test_each_folder_says_what_belongs_in_it(path):
+    told = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert len(told.splitlines()) > 2
+    assert path.parent.name in PACKAGES or "belongs in" in told or "belong in" in told
 
 
 def test_only_the_modules_of_the_socket_touch_one():
@@ -115,8 +133,8 @@ def test_only_the_modules_of_the_socket_touch_one():
 # the twins
 
 
-class Colourless(ast.NodeTransformer):
-    """A function without its colour: no async and await, and names as its synchronous twin writes them."""
+class Synchronous(ast.NodeTransformer):
+    """An async function as its synchronous twin: no async and await, and names as the twin writes them."""
 
     def __init__(self, known):
         self.known = known
@@ -168,7 +186,7 @@ def names_in(tree):
 
 def body_of(function, known):
     statements = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return [ast.unparse(Colourless(known).visit(statement)) for statement in statements]
+    return [ast.unparse(Synchronous(known).visit(statement)) for statement in statements]
 
 
 def twins(tree):
@@ -211,10 +229,10 @@ def test_there_are_twins_to_compare():
     assert len(PAIRS) >= 3
 
 
-@pytest.mark.parametrize(("plain", "coloured"), PAIRS)
-def test_twins_differ_only_in_colour(plain, coloured):
+@pytest.mark.parametrize(("plain", "asynchronous"), PAIRS)
+def test_twins_differ_only_in_async(plain, asynchronous):
     known = names_in(plain)
-    assert body_of(coloured, known) == body_of(plain, known)
+    assert body_of(asynchronous, known) == body_of(plain, known)
 
 
 # what is shipped

@@ -1,4 +1,4 @@
-"""One model of either face, asked by many at once: threads, tasks, and event loops one after the other and together."""
+"""One model of either integration, asked by many at once: threads, tasks and event loops, in turn and together."""
 
 import asyncio
 import threading
@@ -59,7 +59,7 @@ def running():
 
 
 @pytest.fixture(params=[LangChain, LlamaIndex])
-def face(request, running):
+def integration(request, running):
     running.requests.clear()
     return request.param(base_url=running.base_url, account_id=running.account_id, api_token=running.api_token)
 
@@ -73,12 +73,12 @@ def said(number):
     return f"You said: {page(number)}"
 
 
-def test_one_model_serves_200_threads(face, running):
+def test_one_model_serves_200_threads(integration, running):
     ready = threading.Barrier(THREADS)
 
     def ask(number):
         ready.wait()
-        return face.ask(page(number)) if number % 2 else "".join(face.pieces(page(number)))
+        return integration.ask(page(number)) if number % 2 else "".join(integration.pieces(page(number)))
 
     with ThreadPoolExecutor(THREADS) as threads:
         answers = list(threads.map(ask, range(THREADS)))
@@ -88,29 +88,29 @@ def test_one_model_serves_200_threads(face, running):
     )
 
 
-async def _both(face, numbers):
-    whole = asyncio.gather(*(face.aask(page(number)) for number in numbers))
-    streamed = asyncio.gather(*(_joined(face, number) for number in numbers))
+async def _both(integration, numbers):
+    whole = asyncio.gather(*(integration.aask(page(number)) for number in numbers))
+    streamed = asyncio.gather(*(_joined(integration, number) for number in numbers))
     return await whole, await streamed
 
 
-async def _joined(face, number):
-    return "".join([piece async for piece in face.apieces(page(number))])
+async def _joined(integration, number):
+    return "".join([piece async for piece in integration.apieces(page(number))])
 
 
-def test_one_model_serves_event_loops_one_after_the_other(face):
+def test_one_model_serves_event_loops_one_after_the_other(integration):
     for turn in range(3):
         numbers = range(turn * 10, turn * 10 + 10)
         expected = [said(number) for number in numbers]
-        assert asyncio.run(_both(face, numbers)) == (expected, expected)
+        assert asyncio.run(_both(integration, numbers)) == (expected, expected)
 
 
-def test_one_model_serves_event_loops_at_once(face):
+def test_one_model_serves_event_loops_at_once(integration):
     ready = threading.Barrier(4)
 
     def live(loop):
         ready.wait()
-        return asyncio.run(_both(face, range(loop * 25, loop * 25 + 25)))
+        return asyncio.run(_both(integration, range(loop * 25, loop * 25 + 25)))
 
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(live, range(4)))
@@ -119,19 +119,19 @@ def test_one_model_serves_event_loops_at_once(face):
         assert answer == (expected, expected)
 
 
-def test_two_streams_read_in_turn_stay_apart(face):
+def test_two_streams_read_in_turn_stay_apart(integration):
     first, second = ([], [])
-    for one, other in zip(face.pieces(page(1)), face.pieces(page(2)), strict=True):
+    for one, other in zip(integration.pieces(page(1)), integration.pieces(page(2)), strict=True):
         first.append(one)
         second.append(other)
     assert len(first) > 2
     assert ("".join(first), "".join(second)) == (said(1), said(2))
 
 
-async def test_two_asynchronous_streams_read_in_turn_stay_apart(face):
+async def test_two_asynchronous_streams_read_in_turn_stay_apart(integration):
     first, second = ([], [])
-    others = face.apieces(page(2))
-    async for one in face.apieces(page(1)):
+    others = integration.apieces(page(2))
+    async for one in integration.apieces(page(1)):
         first.append(one)
         second.append(await anext(others))
     second += [piece async for piece in others]

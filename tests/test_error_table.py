@@ -1,4 +1,4 @@
-"""Every refusal of the service over HTTP, through both faces, in both colours, whole and streamed."""
+"""Every refusal of the service over HTTP, through both integrations, sync and async, whole and streamed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def models():
 
 @pytest.fixture(params=[*WHOLE, *STREAMED])
 def refused(request, models):
-    """Return a function that is refused by these faults and returns the error, checked against its face."""
+    """Return a function that is refused by these faults and returns the error, checked against its integration."""
 
     async def call(faults):
         way, model = request.param, models[request.param]

@@ -1,4 +1,4 @@
-"""Thousands of calls, both faces and four ways each, through an emulator where anything may go wrong.
+"""Thousands of calls, both integrations and four ways each, through an emulator where anything may go wrong.
 
 Run it as `make chaos`, or `python -m benchmarks.chaos --calls 20000 --seed 1`. It ends with status 1 when anything was
 lost, doubled, crossed, hung or left behind.

@@ -87,7 +87,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lim
 async def _head(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(b"\r\n\r\n")
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
         return b""
 
 

@@ -22,10 +22,10 @@ from benchmarks.speed.subjects.available import available
 from benchmarks.speed.subjects.base import Subject
 from benchmarks.speed.task import Task
 
-Colour = Literal["sync", "async"]
-Key = tuple[str, str, Colour]
+Mode = Literal["sync", "async"]
+Key = tuple[str, str, Mode]
 
-COLOURS: tuple[Colour, ...] = ("sync", "async")
+MODES: tuple[Mode, ...] = ("sync", "async")
 WHO = (BARE, LC, LI)
 TASKS = {
     "chat": Task(),
@@ -48,29 +48,29 @@ class Counts:
 
     service: Service
 
-    def call(self, who: str, what: str, colour: Colour) -> int:
+    def call(self, who: str, what: str, mode: Mode) -> int:
         """What one call adds."""
-        return self.added(who, TASKS[what], colour)
+        return self.added(who, TASKS[what], mode)
 
-    def event(self, who: str, colour: Colour, task: Task = _STREAM) -> float:
+    def event(self, who: str, mode: Mode, task: Task = _STREAM) -> float:
         """What one event of a stream adds, on average over the later nine tenths of them."""
         early = task.events // 10
         more, less = (
-            self.added(who, replace(task, events=events), colour, streamed=True) for events in (task.events, early)
+            self.added(who, replace(task, events=events), mode, streamed=True) for events in (task.events, early)
         )
         return (more - less) / (task.events - early)
 
-    def added(self, who: str, task: Task, colour: Colour = "sync", *, streamed: bool = False) -> int:
+    def added(self, who: str, task: Task, mode: Mode = "sync", *, streamed: bool = False) -> int:
         """What ours does beyond what its framework does without tools, for which ours need not do the same."""
-        counted = self._counted(who, task, colour, streamed=streamed)
+        counted = self._counted(who, task, mode, streamed=streamed)
         if who not in FRAMEWORKS:
             return counted
-        return counted - self._counted(FRAMEWORKS[who], replace(task, tools=0), colour, streamed=streamed)
+        return counted - self._counted(FRAMEWORKS[who], replace(task, tools=0), mode, streamed=streamed)
 
-    def _counted(self, who: str, task: Task, colour: Colour, *, streamed: bool) -> int:
+    def _counted(self, who: str, task: Task, mode: Mode, *, streamed: bool) -> int:
         subject = _SUBJECTS[who](self.service)
         try:
-            count = _count if colour == "sync" else _acount
+            count = _count if mode == "sync" else _acount
             return min([count(subject, task, streamed) for _ in range(_TRIES)])
         finally:
             subject.close()
@@ -121,19 +121,19 @@ def _calls(profile: cProfile.Profile) -> int:
 
 def bounds(counts: Counts) -> Iterator[tuple[Key, float]]:
     """What the bounds would be today."""
-    for colour in COLOURS:
+    for mode in MODES:
         for who in WHO:
             for what in TASKS:
-                yield (what, who, colour), ceil(counts.call(who, what, colour) * _ROOM)
-            yield (EVENT, who, colour), round(counts.event(who, colour) * _ROOM, 1)
+                yield (what, who, mode), ceil(counts.call(who, what, mode) * _ROOM)
+            yield (EVENT, who, mode), round(counts.event(who, mode) * _ROOM, 1)
 
 
 def main() -> None:
     """Print the bounds."""
     with service() as running:
         print("BOUNDS = {")
-        for (what, who, colour), bound in bounds(Counts(running)):
-            print(f'    ("{what}", "{who}", "{colour}"): {bound},')
+        for (what, who, mode), bound in bounds(Counts(running)):
+            print(f'    ("{what}", "{who}", "{mode}"): {bound},')
         print("}")
 
 

@@ -3,7 +3,8 @@
     Batch, Job ── action ──▶ BatchScheduler ── request ──▶ Transport.post / apost ──▶ response ── payloads ──▶ Outcome
                                                   Job keeps all of it in a Journal
 
-Cloudflare docs: Batch API. `BatchScheduler` decides without I/O; `Batch` and `Job` send and wait, sync and async.
+Cloudflare docs: Batch API. `BatchScheduler` decides without I/O; `Batch` and `Job` send and wait, sync and async. What
+a framework expects of a batch belongs in its integration.
 """
 
 from cf_llama.batch.actions import Ticket

@@ -26,7 +26,7 @@ from cf_llama.transport.transport import Transport
 class Batch:
     """Sends requests through the queue of a connection.
 
-    Questions that fail, or that the results lack, are outcomes with an error. What would befall every other question
+    Requests that fail, or that the results lack, are outcomes with an error. What fails every other request
     as well (credentials, quota) ends the sending: those not sent get that error, and what was sent is still waited
     for.
 
@@ -66,7 +66,7 @@ class Batch:
         """Send all requests and return the outcomes in their order.
 
         Args:
-            requests: The questions.
+            requests: The requests.
             references: A name for each, all different; their places from "0" where none are given.
 
         Raises:
@@ -98,7 +98,7 @@ class Batch:
         """Submit all items and return their tickets.
 
         Raises:
-            WorkersAIError: a question was not taken. `as_completed` gives an outcome for each instead.
+            WorkersAIError: a request failed. `as_completed` gives an outcome for each instead.
         """
         scheduler = self._work(items)
         while (action := scheduler.next_submission(monotonic())) is not None:
@@ -121,7 +121,7 @@ class Batch:
             ticket: As it was returned, or made of a `request_id`, the model, and the references that were sent. Where
                 these are not known, every result is given under the reference that it brings, in its own order, and
                 a failure of the whole batch under its `request_id`.
-            requests: The questions, in the order of the references: they tell how the answers are to be read (stop
+            requests: The requests, in the order of the references: they tell how the answers are to be read (stop
                 sequences, tools). Without them, answers are read as plain texts.
         """
         return self._outcomes(self._resume(ticket, requests))
@@ -137,9 +137,9 @@ class Batch:
     def _resume(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> BatchScheduler:
         if requests and len(requests) != len(ticket.references):
             raise InvalidRequestError(f"{len(ticket.references)} references, but {len(requests)} requests")
-        questions = requests or [ChatRequest(prompt="?", model=ticket.model)] * len(ticket.references)
+        known = requests or [ChatRequest(prompt="?", model=ticket.model)] * len(ticket.references)
         scheduler = self._work(())
-        scheduler.resume(ticket, [Item(*pair) for pair in zip(ticket.references, questions, strict=True)], monotonic())
+        scheduler.resume(ticket, [Item(*pair) for pair in zip(ticket.references, known, strict=True)], monotonic())
         return scheduler
 
     def _outcomes(self, scheduler: BatchScheduler) -> Generator[Outcome, None, None]:

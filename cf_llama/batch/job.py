@@ -31,7 +31,7 @@ class Job:
     """Rows in a journal that are sent through the queue; after a kill, `open` and `run` continue.
 
     The service cannot be asked what it has taken. A row is doubtful where it may have been sent without its batch's id
-    having come back, or was asked again although an answer to the first question may still have been billed.
+    having come back, or was sent again although an answer to the first request may still have been billed.
 
     Args:
         journal: Its file.
@@ -60,7 +60,7 @@ class Job:
             How many are new.
 
         Raises:
-            InvalidRequestError: a reference is there, or comes twice, with different questions; none has been added.
+            InvalidRequestError: a reference is there, or comes twice, with different requests; none has been added.
         """
         return self.journal.add(items)
 

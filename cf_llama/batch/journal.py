@@ -82,7 +82,7 @@ class Journal:
             How many are new.
 
         Raises:
-            InvalidRequestError: a reference is there, or comes twice, with different questions.
+            InvalidRequestError: a reference is there, or comes twice, with different requests.
         """
         with self._database.transaction():
             return sum(self._put(item) for item in items)
@@ -95,7 +95,7 @@ class Journal:
         query = "SELECT request FROM row WHERE reference = ?"
         if next(self._database.query(query, (item.reference,)))[0] != text:
             raise InvalidRequestError(
-                f"the row {item.reference!r} is there already, with another question or other settings"
+                f"the row {item.reference!r} is there already, with another request or other settings"
             )
         return False
 

@@ -59,7 +59,7 @@ def pack(items: Sequence[Item], *, messages: bool, max_bytes: int) -> Packed:
     """Pack items in their order.
 
     Args:
-        items: The questions; how many go into one batch is decided by how many are given here.
+        items: The requests; how many go into one batch is decided by how many are given here.
         messages: Whether they are written with messages.
         max_bytes: Of one batch.
     """

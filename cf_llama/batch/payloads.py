@@ -58,7 +58,7 @@ def item_body(item: Item, *, messages: bool) -> dict[str, Any]:
     """Build the body of an item: with messages, or with a prompt rendered from them.
 
     Args:
-        item: The question. A `prompt` that is not `raw` becomes a user's turn, as the queue wraps nothing.
+        item: The request. A `prompt` that is not `raw` becomes a user's turn, as the queue wraps nothing.
         messages: Whether the service takes messages; the schema knows only prompts.
 
     Raises:
@@ -137,9 +137,9 @@ def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | Non
 def _with_usage_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
     """The outcomes, where the answered ones have their shares of what all used together."""
     asked = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
-    questions = [len(request.prompt or str(request.messages)) for request, _ in asked]
+    lengths = [len(request.prompt or str(request.messages)) for request, _ in asked]
     answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in asked]
-    found = iter(usage_shares(total, questions, answers))
+    found = iter(usage_shares(total, lengths, answers))
     return tuple(
         replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(asked) > 1))
         if each.reply

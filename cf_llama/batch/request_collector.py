@@ -1,6 +1,6 @@
 """Collects single requests made at about the same time and sends them through the batch queue together.
 
-This is for callers who know only one question each, such as LlamaIndex's extractors: whoever asks waits for an answer
+This is for callers who know only one request each, such as LlamaIndex's extractors: each waits for an answer
 of its own, and what has been asked within a moment is one batch.
 """
 
@@ -30,12 +30,12 @@ class _PendingRequest(NamedTuple):
 class RequestCollector:
     """The batch queue with the interface of `Transport`, shared by event loops and threads.
 
-    Asynchronous questions of one event loop go together; a synchronous one is a batch of its own. An answer that is
+    Asynchronous requests of one event loop go together; a synchronous one is a batch of its own. An answer that is
     streamed comes in one piece.
 
     Args:
         options: How batches are cut, sent and waited for.
-        moment: Seconds from the first question of a batch until it is sent. The default keeps within 300 batches a
+        moment: Seconds from the first request of a batch until it is sent. The default keeps within 300 batches a
             minute.
     """
 

@@ -82,7 +82,7 @@ class BatchScheduler:
 
         Args:
             ticket: By what it is asked for.
-            items: Its questions, as far as they are known.
+            items: Its items, as far as they are known.
             now: As in `action`.
             messages: Whether they may have been written with messages, and are to be sent anew where these are refused.
         """
@@ -208,7 +208,7 @@ class BatchScheduler:
             self._settle(action, error)
         elif error.is_retryable or isinstance(error, BadResponseError):  # a page from something in between
             self._poll_later(action, now, error)
-        else:  # most likely it is forgotten; asked anew, its questions can still be answered
+        else:  # most likely it is forgotten; sent again, its items can still be answered
             lost = error.details() | {"is_retryable": True}
             self._settle(action, SubmissionInDoubtError(f"the batch is lost: {error.message}", **lost))
 

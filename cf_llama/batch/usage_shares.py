@@ -8,19 +8,19 @@ from itertools import accumulate, pairwise
 from cf_llama.protocol.reply import Usage
 
 
-def usage_shares(total: Usage, questions: Sequence[int], answers: Sequence[int]) -> list[Usage]:
+def usage_shares(total: Usage, lengths: Sequence[int], answers: Sequence[int]) -> list[Usage]:
     """Divide `total` over the answered requests; the shares add up to it.
 
     Args:
         total: What all of them used.
-        questions: The length of each question, in any unit: prompt tokens are divided by it.
+        lengths: The length of each request, in any unit: prompt tokens are divided by it.
         answers: The length of each answer: completion tokens are divided by it.
     """
-    prompts = list(_divide(total.prompt_tokens, questions))
+    prompts = list(_divide(total.prompt_tokens, lengths))
     completions = list(_divide(total.completion_tokens, answers))
     rest = total.total_tokens - total.prompt_tokens - total.completion_tokens
     wholes = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
-    totals = [whole + extra for whole, extra in zip(wholes, _divide(rest, questions), strict=True)]
+    totals = [whole + extra for whole, extra in zip(wholes, _divide(rest, lengths), strict=True)]
     cached = list(_divide(total.cached_tokens, prompts))
     neurons = [None if total.neurons is None else total.neurons * part for part in _fractions(totals)]
     return [Usage(*share) for share in zip(prompts, completions, totals, cached, neurons, strict=True)]

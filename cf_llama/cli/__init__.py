@@ -1,4 +1,8 @@
-"""The command `cf-llama`: runs the command line, or says what to install for it."""
+"""The command `cf-llama`: runs the command line, or says what to install for it.
+
+Each command has a module. What a program could use as well belongs in the other folders; here it is read, shown and
+printed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `batch`: a file of questions through the batch queue, into a file of answers."""
+"""The command `batch`: a file of requests through the batch queue, into a file of answers."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _begin(scheduler: Job, items: Iterable[Item], target: Path) -> None:
         hint = f"; remove {target}.journal, or choose another OUT" if begun else ""
         raise click.ClickException(f"{error}{hint}") from None
     if (given := next(numbers)) > (kept := scheduler.journal.progress.rows):
-        raise click.ClickException("a reference comes twice, with the same question")
+        raise click.ClickException("a reference comes twice, with the same request")
     if given < kept:
         raise click.ClickException(f"{target}.journal has rows that IN has not: remove it, or choose another OUT")
 

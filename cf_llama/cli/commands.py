@@ -31,9 +31,9 @@ from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullErro
 from cf_llama_emulator.engines.local.weights import pull as pull_weights
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.catalogue import listing
-from cf_llama_emulator.server.auth import LOOPBACK_HOSTS
 from cf_llama_emulator.server.threaded import RunningEmulator
 from cf_llama_emulator.server.threaded import serve as serve_emulator
+from cf_llama_emulator.settings import LOOPBACK_HOSTS
 from cf_llama_emulator.wire.writers import WRITERS
 
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}

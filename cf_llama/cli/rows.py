@@ -1,4 +1,4 @@
-"""The rows of a file of questions, JSONL or CSV, and the requests they make."""
+"""The rows of a file of requests, JSONL or CSV, and the requests they make."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _LONGEST_FIELD = 10_000_000  # characters; no batch takes more
 
 
 def read(source: Path, prompt: str | None, system: str | None, settings: Settings) -> Iterator[Item]:
-    """A question for each row, with its `reference`, or else the number of the row.
+    """A request for each row, with its `reference`, or else the number of the row.
 
     Args:
         source: JSONL, or CSV by its name; UTF-8.
-        prompt: The template of a question; None takes the row's `messages` or `prompt`.
+        prompt: The template of a prompt; None takes the row's `messages` or `prompt`.
         system: The system message before each.
         settings: How they are to be answered.
 

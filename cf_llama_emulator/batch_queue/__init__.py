@@ -1,4 +1,7 @@
-"""The asynchronous batch: jobs that are submitted, kept, answered and asked for (Cloudflare docs: Batch API)."""
+"""The batch queue: jobs that are submitted, stored, answered and polled (Cloudflare docs: Batch API).
+
+Routes belong in `server`. What goes wrong with a batch on purpose belongs in `faults`.
+"""
 
 from cf_llama_emulator.batch_queue.jobs import Job, Jobs
 from cf_llama_emulator.batch_queue.queue import Queue

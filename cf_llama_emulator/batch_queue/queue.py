@@ -28,14 +28,15 @@ from cf_llama_emulator.faults.queue_faults import (
     STUCK,
     TEMPLATED,
 )
-from cf_llama_emulator.server.responses import json_answer
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.chunks import with_usage
-from cf_llama_emulator.wire.engine_protocol import Engine
+from cf_llama_emulator.wire.engine_protocol import Engine, Raw
 from cf_llama_emulator.wire.errors import ServiceError, bad_input, emulator_error
 from cf_llama_emulator.wire.parse_request import parse_request
 from cf_llama_emulator.wire.tokens import estimate_input
 from cf_llama_emulator.wire.validation import check_context, check_schema
+from cf_llama_emulator.wire.whole_answer import whole_answer
+from cf_llama_emulator.wire.writers import encode
 
 Answer = dict[str, Any]
 
@@ -119,11 +120,11 @@ class Queue:
         prompt_tokens = estimate_input(engine_request)
         writer = plan.writer(plan.settings(self._settings).writer(model, prompt_tokens))
         pieces = plan.pieces(with_usage(self._engine.answer(engine_request), prompt_tokens))
-        response = await json_answer(pieces, writer, {}, bare=True)
-        if "cf-ai-neurons" not in response.headers:
+        answer = await whole_answer(pieces, writer)
+        if isinstance(answer, Raw):
             raise emulator_error("a raw answer is no item of a batch")
-        self._spend(float(response.headers["cf-ai-neurons"]))
-        return json.loads(bytes(response.body))
+        self._spend(round(answer.neurons, 2))
+        return json.loads(encode(answer.result))
 
 
 def _checked(body: Mapping[str, Any], plan: Plan) -> list[Mapping[str, Any]]:

@@ -1,7 +1,8 @@
 """What can go wrong on purpose: each fault a small transformation, all of them in one catalogue.
 
 A plan of faults is written as text, `name[=value], name[=value], ...`, wherever it is given: in a request's
-`x-emulator-faults` header, in the emulator's settings, or before an answer of a script.
+`x-emulator-faults` header, in the emulator's settings, or before an answer of a script. What the service does without
+being told to belongs in `wire` or `server`.
 """
 
 from cf_llama_emulator.faults.catalogue import CATALOGUE

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from cf_llama_emulator.wire.errors import FrontError, no_account
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-
 _ACCOUNT_PATH = re.compile(r"/(?:client/v4/accounts|v1)/([^/]*)")
 _ACCOUNT = re.compile(r"[0-9a-f]{32}")
 _BEARER = re.compile(r"Bearer +([\x21-\x7e]+)", re.IGNORECASE)

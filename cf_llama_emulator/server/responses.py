@@ -15,16 +15,13 @@ from cf_llama_emulator.faults import Plan
 from cf_llama_emulator.faults.kinds import Connection
 from cf_llama_emulator.wire.engine_protocol import Call, End, Faults, Piece, Raw, Text
 from cf_llama_emulator.wire.errors import ServiceError, emulator_error
-from cf_llama_emulator.wire.tokens import neurons
+from cf_llama_emulator.wire.whole_answer import Pieces, whole_answer
 from cf_llama_emulator.wire.writers import DONE, Event, Writer, encode, encode_event
 
 T = TypeVar("T")
 
 BODILESS = {204, 304}
 """Statuses under which HTTP allows no body."""
-
-Pieces = AsyncGenerator[Piece]
-"""Accounted pieces: exactly one complete `End`, last; or one `Raw` alone."""
 
 
 class EventStream(StreamingResponse):
@@ -68,27 +65,12 @@ async def _preceded(first: Piece, pieces: Pieces) -> Pieces:
 
 
 async def json_answer(pieces: Pieces, writer: Writer, headers: Mapping[str, str], *, bare: bool) -> Response:
-    """Gather all pieces into one answer; `bare` leaves out the envelope."""
-    text: list[str] = []
-    calls: list[Call] = []
-    async with aclosing(pieces):
-        async for piece in pieces:
-            match piece:
-                case Text():
-                    text.append(piece.text)
-                case Call():
-                    calls.append(piece)
-                case Raw():
-                    return raw(piece, headers)
-                case Faults():
-                    raise emulator_error("faults must come first")
-                case End():
-                    answer = writer.whole("".join(text), calls, piece)
-                    usual = neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0)
-                    cost = f"{answer.get('usage', {}).get('neurons', usual):.2f}"
-                    body = answer if bare else envelope(answer)
-                    return json_response(body, headers={**headers, "cf-ai-neurons": cost})
-    raise emulator_error("the engine gave no end")
+    """Collect all pieces into one answer; `bare` leaves out the envelope."""
+    answer = await whole_answer(pieces, writer)
+    if isinstance(answer, Raw):
+        return raw(answer, headers)
+    body = answer.result if bare else envelope(answer.result)
+    return json_response(body, headers={**headers, "cf-ai-neurons": f"{answer.neurons:.2f}"})
 
 
 async def stream(pieces: Pieces, writer: Writer, headers: Mapping[str, str], request_id: str) -> Response:

@@ -104,14 +104,14 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
         Raising an error or closing this generator abandons the pending requests.
         """
-        questions = parse_inputs(inputs, config)
+        parsed = parse_inputs(inputs, config)
         runs: dict[int, CallbackManagerForLLMRun] = {}
         callback_runs = CallbackRuns(self._llm, kwargs)
         try:
-            for place, question in enumerate(questions):
-                runs[place] = callback_runs.begin(*question)
+            for place, each in enumerate(parsed):
+                runs[place] = callback_runs.begin(*each)
             queue = Queue.of(
-                questions,
+                parsed,
                 self._options,
                 lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
             )
@@ -133,14 +133,14 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         **kwargs: Any,
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """Send all inputs and yield each message with its index as it arrives; see `batch_as_completed`."""
-        questions = parse_inputs(inputs, config)
+        parsed = parse_inputs(inputs, config)
         runs: dict[int, AsyncCallbackManagerForLLMRun] = {}
         callback_runs = CallbackRuns(self._llm, kwargs)
         try:
-            for place, question in enumerate(questions):
-                runs[place] = await callback_runs.abegin(*question)
+            for place, each in enumerate(parsed):
+                runs[place] = await callback_runs.abegin(*each)
             queue = Queue.of(
-                questions,
+                parsed,
                 self._options,
                 lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
             )

@@ -20,21 +20,21 @@ from langchain_cf_llama.batch.mixin import Configs
 from langchain_cf_llama.messages import messages_of
 
 
-class Question(NamedTuple):
+class ParsedInput(NamedTuple):
     """One input as messages, and its config."""
 
     messages: list[BaseMessage]
     config: RunnableConfig
 
 
-def parse_inputs(inputs: Sequence[LanguageModelInput], config: Configs) -> list[Question]:
+def parse_inputs(inputs: Sequence[LanguageModelInput], config: Configs) -> list[ParsedInput]:
     """Convert inputs to messages, each with its config.
 
     Raises:
         ValueError: an input is not a prompt, or the number of configs differs from that of the inputs.
     """
     configs = get_config_list(config, len(inputs))
-    return [Question(messages_of(model_input), own) for model_input, own in zip(inputs, configs, strict=True)]
+    return [ParsedInput(messages_of(model_input), own) for model_input, own in zip(inputs, configs, strict=True)]
 
 
 @dataclass(slots=True)
@@ -49,19 +49,19 @@ class Queue:
     @classmethod
     def of(
         cls,
-        questions: Iterable[Question],
+        inputs: Iterable[ParsedInput],
         options: BatchOptions,
         prepare_call: Callable[[list[BaseMessage]], PreparedCall],
     ) -> Queue:
         """Build the requests; one that cannot be built fails without failing the others.
 
         Args:
-            questions: The inputs. `max_concurrency` in the first config limits the batches pending at a time.
+            inputs: The inputs. `max_concurrency` in the first config limits the batches pending at a time.
             options: How batches are split, sent and polled.
             prepare_call: Builds a request from messages.
         """
         queue = cls(options)
-        for place, (messages, config) in enumerate(questions):
+        for place, (messages, config) in enumerate(inputs):
             if place == 0 and (most := config.get("max_concurrency")):
                 queue.options = replace(options, max_waiting=most)
             try:

@@ -10,7 +10,8 @@ LlamaIndex publishes no such tests. To test your model, with pytest installed:
             return MyModel(api_key="the-key-used-below", temperature=0)
 
 The docstring of each test names what depends on it. Behaviour is tested sync and async. You can test a live model: the
-requests are simple, and no test compares the wording of an answer.
+requests are simple, and no test compares the wording of an answer. Tests of this package's own model belong in
+`tests/`.
 """
 
 import pytest

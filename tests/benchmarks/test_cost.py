@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import pytest
 
-from benchmarks.speed.counts import COLOURS, EVENT, TASKS, WHO, Counts
+from benchmarks.speed.counts import EVENT, MODES, TASKS, WHO, Counts
 from benchmarks.speed.service import service
 from benchmarks.speed.task import Task
 
@@ -60,22 +60,22 @@ OLD = pytest.mark.skipif(
 def cases(*what):
     keys = (key for key in BOUNDS if key[0] in what)
     return pytest.mark.parametrize(
-        ("what", "who", "colour"), [pytest.param(*key, marks=OLD if "LangChain" in key[1] else ()) for key in keys]
+        ("what", "who", "mode"), [pytest.param(*key, marks=OLD if "LangChain" in key[1] else ()) for key in keys]
     )
 
 
 def test_there_is_a_bound_for_everything():
-    assert set(BOUNDS) == {(what, who, colour) for what in (*TASKS, EVENT) for who in WHO for colour in COLOURS}
+    assert set(BOUNDS) == {(what, who, mode) for what in (*TASKS, EVENT) for who in WHO for mode in MODES}
 
 
 @cases(*TASKS)
-def test_a_call_calls_no_more_functions_than_it_did(counts, what, who, colour):
-    assert counts.call(who, what, colour) <= BOUNDS[what, who, colour]
+def test_a_call_calls_no_more_functions_than_it_did(counts, what, who, mode):
+    assert counts.call(who, what, mode) <= BOUNDS[what, who, mode]
 
 
 @cases(EVENT)
-def test_an_event_calls_no_more_functions_than_it_did(counts, what, who, colour):
-    assert counts.event(who, colour) <= BOUNDS[what, who, colour]
+def test_an_event_calls_no_more_functions_than_it_did(counts, what, who, mode):
+    assert counts.event(who, mode) <= BOUNDS[what, who, mode]
 
 
 @pytest.mark.parametrize("who", WHO)

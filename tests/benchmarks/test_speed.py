@@ -51,7 +51,7 @@ def test_a_question_tells_its_task():
     assert [message["role"] for message in task.messages] == ["user", "assistant", "user"]
 
 
-def test_all_subjects_get_the_answer_whole_in_both_colours(subject):
+def test_all_subjects_get_the_answer_whole_sync_and_async(subject):
     assert answered(subject.asks(Task())()) == "Hello there, how are you?"
 
     async def asked():
@@ -64,7 +64,7 @@ def test_all_subjects_get_the_answer_whole_in_both_colours(subject):
 
 
 @pytest.mark.parametrize("pace", [0, 1])
-def test_all_subjects_get_each_event_of_a_stream_in_both_colours(subject, pace):
+def test_all_subjects_get_each_event_of_a_stream_sync_and_async(subject, pace):
     async def asked():
         try:
             return [piece async for piece in subject.astreams(Task(events=20, pace=pace))()]

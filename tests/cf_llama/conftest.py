@@ -1,4 +1,4 @@
-"""A service that says exactly what a test tells it to, byte by byte over a real socket, and both colours of calling."""
+"""A service that says exactly what a test tells it to, byte by byte over a real socket, and sync and async callers."""
 
 from __future__ import annotations
 
@@ -194,19 +194,19 @@ class Async:
         return asyncio.run(take())
 
 
-@pytest.fixture(params=[Sync, Async], ids=lambda colour: colour.name)
-def colour(request):
+@pytest.fixture(params=[Sync, Async], ids=lambda caller: caller.name)
+def caller(request):
     return request.param()
 
 
 @pytest.fixture(params=["run", "stream"])
-def ask(request, colour):
-    """Get the whole reply, asked for whole and as a stream, in both colours."""
+def ask(request, caller):
+    """Get the whole reply, asked for whole and as a stream, sync and async."""
 
     def whole(transport, question):
         if request.param == "run":
-            return colour.run(transport, question)
-        return colour.stream(transport, question)[-1].reply
+            return caller.run(transport, question)
+        return caller.stream(transport, question)[-1].reply
 
     return whole
 

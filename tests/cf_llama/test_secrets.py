@@ -26,7 +26,7 @@ def family(error):
 
 
 @pytest.mark.parametrize("failure", ["refused", "reset", "cut", "no answer", "closed port"])
-def test_no_error_shows_token_or_account_nor_holds_a_request(colour, service, transport, failure):
+def test_no_error_shows_token_or_account_nor_holds_a_request(caller, service, transport, failure):
     text = f"Could not route to /client/v4/accounts/{ACCOUNT}/ai/run"
     match failure:
         case "refused":
@@ -41,7 +41,7 @@ def test_no_error_shows_token_or_account_nor_holds_a_request(colour, service, tr
             service.shutdown()
             service.server_close()
     with pytest.raises(WorkersAIError) as caught:
-        colour.stream(transport(max_retries=0), HI)
+        caller.stream(transport(max_retries=0), HI)
     for error in family(caught.value):
         shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
         assert TOKEN not in shown

@@ -1,4 +1,4 @@
-"""Both faces, through a gateway in a header and on its own host, get the same answer however it is written."""
+"""Both integrations, through a gateway in a header and on its own host, get the same answer however it is written."""
 
 import pytest
 
@@ -64,10 +64,10 @@ WAYS = [
 @pytest.mark.parametrize("faults", ODD)
 def test_the_answer_is_the_same(emulator, faults, shape, legacy_host):
     account = {name: getattr(emulator, name) for name in ("base_url", "account_id", "api_token")}
-    for face, ask in WAYS:
+    for integration, ask in WAYS:
         emulator.cleared().say(SAID)
         emulator.always(f"shape={shape}, {faults}")
-        model = face(**account, max_retries=0, gateway=Gateway(id="mine", legacy_host=legacy_host))
+        model = integration(**account, max_retries=0, gateway=Gateway(id="mine", legacy_host=legacy_host))
         assert ask(model) == SAID, ask
         [seen] = emulator.requests
         assert ("/mine/workers-ai/" in seen.path, "cf-aig-gateway-id" in seen.headers) == (

@@ -58,5 +58,5 @@ def native_stage(stages: dict[str, Stage]) -> Stage:
 
 
 @pytest.fixture(params=[Sync(), Async()], ids=["sync", "async"])
-def colour(request) -> Sync:
+def caller(request) -> Sync:
     return request.param

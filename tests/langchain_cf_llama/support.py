@@ -1,4 +1,4 @@
-"""A model before an emulator that says what a test tells it to, called in either colour."""
+"""A model before an emulator that says what a test tells it to, called in either caller."""
 
 from __future__ import annotations
 

@@ -72,14 +72,14 @@ COPIES = {
 
 
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_a_copy_is_equal_and_works(stage, kind, colour, copied):
+def test_a_copy_is_equal_and_works(stage, kind, caller, copied):
     llm = stage.model("Yes.", "Yes.", kind=kind)
-    colour.invoke(llm, "hi")  # whatever a call leaves behind must be copied too
+    caller.invoke(llm, "hi")  # whatever a call leaves behind must be copied too
 
     copy_of_it = copied(llm)
 
     assert copy_of_it == llm
-    colour.invoke(copy_of_it, "hi")
+    caller.invoke(copy_of_it, "hi")
 
 
 def test_no_secret_is_printed(llm):
@@ -102,13 +102,13 @@ class Trace(BaseCallbackHandler):
 
 
 @pytest.mark.parametrize("name", ["api_token", "api_key"])
-def test_a_token_for_one_call_is_used_and_not_traced(native_stage, kind, colour, name):
+def test_a_token_for_one_call_is_used_and_not_traced(native_stage, kind, caller, name):
     trace, cache = Trace(), InMemoryCache()
     llm = native_stage.model("Yes.", "Yes.", kind=kind, api_token="wrong", cache=cache)
     config, right = {"callbacks": [trace]}, {name: native_stage.emulator.api_token}
 
-    colour.invoke(llm, "hi", config, **right)
-    colour.stream(llm, "hi", config, **right)
+    caller.invoke(llm, "hi", config, **right)
+    caller.stream(llm, "hi", config, **right)
 
     assert trace.seen.count("Cloudflare") > 1
     assert native_stage.emulator.api_token not in trace.seen + repr(cache._cache)
@@ -163,39 +163,39 @@ def key(llm) -> str:
     return llm._get_llm_string() if isinstance(llm, ChatCloudflareLlama) else json.dumps(llm._serialized)
 
 
-def test_an_answer_from_the_cache_is_that_of_the_same_model(native_stage, colour):
+def test_an_answer_from_the_cache_is_that_of_the_same_model(native_stage, caller):
     cache = InMemoryCache()
     llm = native_stage.model("first", "second", "third", cache=cache)
     warmer = llm.model_copy(update={"temperature": 2.0})
 
-    answers = [colour.invoke(model, "hi").content for model in (llm, llm, warmer, warmer)]
+    answers = [caller.invoke(model, "hi").content for model in (llm, llm, warmer, warmer)]
 
     assert answers == ["first", "first", "second", "second"]
-    assert colour.invoke(llm, "hi", temperature=3.0).content == "third"
+    assert caller.invoke(llm, "hi", temperature=3.0).content == "third"
 
 
-def test_text_models_are_cached_apart_too(native_stage, colour):
+def test_text_models_are_cached_apart_too(native_stage, caller):
     cache = InMemoryCache()
     llm = native_stage.model("first", "second", "third", kind=CloudflareLlamaLLM, cache=cache)
     raw = llm.model_copy(update={"raw": True})
 
-    assert [colour.invoke(model, "hi") for model in (llm, llm, raw, raw)] == ["first", "first", "second", "second"]
-    assert [colour.invoke(llm, "hi", temperature=2.0) for _ in range(2)] == ["third"] * 2
-    assert colour.invoke(llm, "hi", raw=True) == "second"
+    assert [caller.invoke(model, "hi") for model in (llm, llm, raw, raw)] == ["first", "first", "second", "second"]
+    assert [caller.invoke(llm, "hi", temperature=2.0) for _ in range(2)] == ["third"] * 2
+    assert caller.invoke(llm, "hi", raw=True) == "second"
 
 
-def test_fields_can_be_configured(native_stage, colour):
+def test_fields_can_be_configured(native_stage, caller):
     llm = native_stage.model("Yes.", "Yes.").configurable_fields(
         session_id=ConfigurableField(id="session"), temperature=ConfigurableField(id="warmth")
     )
 
-    colour.invoke(llm, "hi", {"configurable": {"session": "s1", "warmth": 1.5}})
+    caller.invoke(llm, "hi", {"configurable": {"session": "s1", "warmth": 1.5}})
 
     assert native_stage.emulator.requests[-1].headers["x-session-affinity"] == "s1"
     assert native_stage.asked["temperature"] == 1.5
 
 
-def test_a_rate_limiter_is_asked(native_stage, colour):
+def test_a_rate_limiter_is_asked(native_stage, caller):
     class Limiter(InMemoryRateLimiter):
         asked = 0
 
@@ -208,8 +208,8 @@ def test_a_rate_limiter_is_asked(native_stage, colour):
 
     llm = native_stage.model("Yes.", "Yes.", rate_limiter=Limiter(requests_per_second=1))
 
-    colour.invoke(llm, "hi")
-    colour.stream(llm, "hi")
+    caller.invoke(llm, "hi")
+    caller.stream(llm, "hi")
 
     assert Limiter.asked == 2
 

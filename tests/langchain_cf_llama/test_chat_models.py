@@ -84,10 +84,10 @@ TITLED = {"title": "adding", "description": "Add two numbers.", **PARAMETERS}
 # --- what is asked
 
 
-def test_a_question_goes_out_with_its_settings(native_stage, colour):
+def test_a_question_goes_out_with_its_settings(native_stage, caller):
     llm = native_stage.model("Yes.", temperature=0.5, top_k=3)
 
-    colour.invoke(llm, [("system", "be good"), ("human", "hello")])
+    caller.invoke(llm, [("system", "be good"), ("human", "hello")])
 
     assert native_stage.asked == {
         "messages": [{"role": "system", "content": "be good"}, {"role": "user", "content": "hello"}],
@@ -97,13 +97,13 @@ def test_a_question_goes_out_with_its_settings(native_stage, colour):
     }
 
 
-def test_every_setting_can_be_changed_for_one_call(native_stage, colour):
+def test_every_setting_can_be_changed_for_one_call(native_stage, caller):
     llm = native_stage.model("Yes.", "Yes.", temperature=0.5)
     changed = {"temperature": 1.5, "top_p": 0.5, "top_k": 2, "seed": 7, "max_tokens": 9, "lora": "mine"}
     changed |= {"repetition_penalty": 1.1, "frequency_penalty": 0.1, "presence_penalty": 0.2}
 
-    colour.invoke(llm, "hello", **changed, reject_if_busy=True, session_id="s1", gateway="g", model=OTHER_MODEL)
-    colour.invoke(llm, "hello")
+    caller.invoke(llm, "hello", **changed, reject_if_busy=True, session_id="s1", gateway="g", model=OTHER_MODEL)
+    caller.invoke(llm, "hello")
 
     first, second = native_stage.emulator.requests
     assert first.body == {
@@ -118,20 +118,20 @@ def test_every_setting_can_be_changed_for_one_call(native_stage, colour):
     assert "x-session-affinity" not in second.headers
 
 
-def test_options_of_langchain_are_not_sent(native_stage, colour):
+def test_options_of_langchain_are_not_sent(native_stage, caller):
     llm = native_stage.model("Yes.")
 
-    colour.invoke(llm, "hello", stream=False, ls_structured_output_format=None)
+    caller.invoke(llm, "hello", stream=False, ls_structured_output_format=None)
 
     assert native_stage.asked.keys() == {"messages", "max_tokens"}
 
 
-def test_an_answer_ends_where_it_is_told_to(stage, colour):
+def test_an_answer_ends_where_it_is_told_to(stage, caller):
     llm = stage.model("one two three", "one two three", "one two three", stop=["three"])
 
-    assert colour.invoke(llm, "count").content == "one two "
-    assert colour.invoke(llm, "count", stop=["two"]).content == "one "
-    assert folded(colour.stream(llm, "count", stop=["two"])).content == "one "
+    assert caller.invoke(llm, "count").content == "one two "
+    assert caller.invoke(llm, "count", stop=["two"]).content == "one "
+    assert folded(caller.stream(llm, "count", stop=["two"])).content == "one "
     assert "stop" not in stage.asked
 
 
@@ -139,10 +139,10 @@ def test_an_answer_ends_where_it_is_told_to(stage, colour):
 
 
 @pytest.mark.parametrize("form", [Adding, AddingV1, AddingDict, adding, FLAT, ANTHROPIC, TITLED])
-def test_every_form_of_a_tool_becomes_the_one_of_the_service(native_stage, colour, form):
+def test_every_form_of_a_tool_becomes_the_one_of_the_service(native_stage, caller, form):
     llm = native_stage.model("Yes.").bind_tools([form])
 
-    colour.invoke(llm, "hello")
+    caller.invoke(llm, "hello")
 
     (sent,) = native_stage.asked["tools"]
     name = getattr(form, "__name__", "adding")
@@ -152,8 +152,8 @@ def test_every_form_of_a_tool_becomes_the_one_of_the_service(native_stage, colou
     }
 
 
-def test_tools_can_be_given_without_binding_them(native_stage, colour):
-    colour.invoke(native_stage.model("Yes."), "hello", tools=[add, FLAT])
+def test_tools_can_be_given_without_binding_them(native_stage, caller):
+    caller.invoke(native_stage.model("Yes."), "hello", tools=[add, FLAT])
 
     assert [sent["function"]["name"] for sent in native_stage.asked["tools"]] == ["add", "adding"]
 
@@ -164,7 +164,7 @@ def test_what_is_no_tool_is_refused(native_stage, thing):
         native_stage.model().bind_tools([add, thing])
 
 
-def test_a_schema_keeps_its_meaning_in_the_form_of_the_service(native_stage, colour):
+def test_a_schema_keeps_its_meaning_in_the_form_of_the_service(native_stage, caller):
     class Street(BaseModel):
         name: str
 
@@ -172,7 +172,7 @@ def test_a_schema_keeps_its_meaning_in_the_form_of_the_service(native_stage, col
         to: Street
         by: Annotated[str | None, Field(description="who carries")] = None
 
-    colour.invoke(native_stage.model("Yes.").bind_tools([Move, now]), "hello")
+    caller.invoke(native_stage.model("Yes.").bind_tools([Move, now]), "hello")
 
     move, nothing = (sent["function"] for sent in native_stage.asked["tools"])
     assert move["parameters"]["properties"]["to"]["properties"]["name"]["type"] == "string"
@@ -195,22 +195,22 @@ CHOICES = [
 
 
 @pytest.mark.parametrize(("choice", "sent"), CHOICES)
-def test_a_choice_of_tools_has_many_spellings(native_stage, colour, choice, sent):
+def test_a_choice_of_tools_has_many_spellings(native_stage, caller, choice, sent):
     llm = native_stage.model(Call("add", {"a": 1, "b": 2})).bind_tools([add], tool_choice=choice)
 
-    colour.invoke(llm, "hello")
+    caller.invoke(llm, "hello")
 
     assert native_stage.asked.get("tool_choice") == sent
 
 
-def test_no_tool_may_be_chosen(native_stage, colour):
-    colour.invoke(native_stage.model("Yes.").bind_tools([add], tool_choice="none"), "hello")
+def test_no_tool_may_be_chosen(native_stage, caller):
+    caller.invoke(native_stage.model("Yes.").bind_tools([add], tool_choice="none"), "hello")
 
     assert not {"tools", "tool_choice"} & native_stage.asked.keys()
 
 
-def test_some_call_can_be_forced_among_several_tools(native_stage, colour):
-    colour.invoke(native_stage.model(Call("adding", {})).bind_tools([add, adding], tool_choice="any"), "hello")
+def test_some_call_can_be_forced_among_several_tools(native_stage, caller):
+    caller.invoke(native_stage.model(Call("adding", {})).bind_tools([add, adding], tool_choice="any"), "hello")
 
     assert native_stage.asked["tool_choice"] == "required"
 
@@ -221,51 +221,51 @@ def test_a_choice_of_no_tool_that_is_offered_is_refused(native_stage, choice):
         native_stage.model().bind_tools([add], tool_choice=choice)
 
 
-def test_no_tools_are_no_tools(native_stage, colour):
-    colour.invoke(native_stage.model("Yes.").bind_tools([], tool_choice=None, strict=True), "hello")
+def test_no_tools_are_no_tools(native_stage, caller):
+    caller.invoke(native_stage.model("Yes.").bind_tools([], tool_choice=None, strict=True), "hello")
 
     assert native_stage.asked.keys() == {"messages", "max_tokens"}
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
-def test_a_forced_call_is_asked_for_once_more_and_then_reported(stage, colour, method):
+def test_a_forced_call_is_asked_for_once_more_and_then_reported(stage, caller, method):
     llm = stage.model("I would rather not.", "No.").bind_tools([add], tool_choice="any")
 
     with pytest.raises(errors.ToolChoiceError, match="add") as caught:
-        getattr(colour, method)(llm, "hello")
+        getattr(caller, method)(llm, "hello")
 
     assert len(stage.bodies) == 2
     assert caught.value.partial.text == "No."
 
 
-def test_a_forced_call_that_comes_the_second_time_is_given(stage, colour):
+def test_a_forced_call_that_comes_the_second_time_is_given(stage, caller):
     llm = stage.model("I would rather not.", CALLS[:1]).bind_tools([add], tool_choice="any")
 
-    assert colour.invoke(llm, "hello").tool_calls[0]["args"] == {"a": 1, "b": 2}
+    assert caller.invoke(llm, "hello").tool_calls[0]["args"] == {"a": 1, "b": 2}
 
 
-def test_only_one_call_is_kept_where_only_one_is_wanted(stage, colour):
+def test_only_one_call_is_kept_where_only_one_is_wanted(stage, caller):
     llm = stage.model(CALLS).bind_tools([add], parallel_tool_calls=False)
 
-    assert len(colour.invoke(llm, "hello").tool_calls) == 1
+    assert len(caller.invoke(llm, "hello").tool_calls) == 1
     assert "parallel_tool_calls" not in stage.asked
 
 
-def test_arguments_have_the_types_of_the_schema(stage, colour):
+def test_arguments_have_the_types_of_the_schema(stage, caller):
     llm = stage.model(Call("add", {"a": "1", "b": 2.0})).bind_tools([add])
 
-    (call,) = colour.invoke(llm, "hello").tool_calls
+    (call,) = caller.invoke(llm, "hello").tool_calls
 
     assert repr(call["args"]) == "{'a': 1, 'b': 2}"
 
 
-def test_a_call_and_its_result_come_back_in_the_history(stage, colour):
+def test_a_call_and_its_result_come_back_in_the_history(stage, caller):
     llm = stage.model([Text("One moment."), *CALLS], "3 and 7").bind_tools([add])
     question = HumanMessage("add")
 
-    answer = colour.invoke(llm, [question])
+    answer = caller.invoke(llm, [question])
     results = [add.invoke(call) for call in answer.tool_calls]
-    colour.invoke(llm, [question, answer, *results])
+    caller.invoke(llm, [question, answer, *results])
 
     first, second = answer.tool_calls
     assert first["id"] != second["id"]
@@ -318,10 +318,10 @@ def test_all_four_ways_give_the_same_message(stage, answer):
     assert others == [first] * 3
 
 
-def test_broken_arguments_are_an_invalid_call_and_never_a_call(stage, colour):
+def test_broken_arguments_are_an_invalid_call_and_never_a_call(stage, caller):
     llm = stage.model(*[ANSWERS["broken"]] * 2).bind_tools([add])
 
-    whole, added = colour.invoke(llm, "hi"), folded(colour.stream(llm, "hi"))
+    whole, added = caller.invoke(llm, "hi"), folded(caller.stream(llm, "hi"))
 
     assert whole.tool_calls == added.tool_calls == []
     assert [call["args"] for call in whole.invalid_tool_calls] == ['{"a": 1, "b": ']
@@ -329,24 +329,24 @@ def test_broken_arguments_are_an_invalid_call_and_never_a_call(stage, colour):
     assert [call["args"] for call in added.invalid_tool_calls] == [MARK + '{"a": 1, "b": ']
 
 
-def test_an_answer_that_was_cut_off_says_so(stage, colour):
+def test_an_answer_that_was_cut_off_says_so(stage, caller):
     llm = stage.model("one two three four five six seven eight", max_tokens=3)
 
-    assert colour.invoke(llm, "count").response_metadata["finish_reason"] == "length"
+    assert caller.invoke(llm, "count").response_metadata["finish_reason"] == "length"
 
 
-def test_a_stream_comes_piece_by_piece(stage, colour):
+def test_a_stream_comes_piece_by_piece(stage, caller):
     llm = stage.model(["Hello", " there", "."])
 
-    assert [chunk.content for chunk in colour.stream(llm, "hi")] == ["Hello", " there", ".", ""]
+    assert [chunk.content for chunk in caller.stream(llm, "hi")] == ["Hello", " there", ".", ""]
 
 
 @pytest.mark.parametrize("answer", [[Text("One moment."), *CALLS], CALLS], ids=["text first", "calls alone"])
-def test_v1_content_keeps_text_and_calls_apart(stage, colour, answer):
+def test_v1_content_keeps_text_and_calls_apart(stage, caller, answer):
     llm = stage.model(answer, answer, output_version="v1").bind_tools([add])
     text = [Text("One moment.").text] if len(answer) > len(CALLS) else []
 
-    for message in (colour.invoke(llm, "hi"), folded(colour.stream(llm, "hi"))):
+    for message in (caller.invoke(llm, "hi"), folded(caller.stream(llm, "hi"))):
         blocks = message.content_blocks
         assert [block["text"] for block in blocks if block["type"] == "text"] == text
         assert [block["args"] for block in blocks if block["type"] == "tool_call"] == [
@@ -401,36 +401,36 @@ class Tokens(BaseCallbackHandler):
         self.failures.append(error)
 
 
-def test_each_token_is_reported_once(stage, colour):
+def test_each_token_is_reported_once(stage, caller):
     llm, tokens = stage.model(["Hello", " there"], ["Hello", " there"], streaming=True), Tokens()
 
-    colour.invoke(llm, "hi", {"callbacks": [tokens]})
+    caller.invoke(llm, "hi", {"callbacks": [tokens]})
     assert tokens.tokens == ["Hello", " there", ""]
 
-    colour.stream(llm, "hi", {"callbacks": [tokens]})
+    caller.stream(llm, "hi", {"callbacks": [tokens]})
     assert tokens.tokens == ["Hello", " there", ""] * 2
 
 
 @pytest.mark.parametrize(
     "settings", [{"disable_streaming": True}, {"streaming": False}, {"disable_streaming": "tool_calling"}]
 )
-def test_streaming_can_be_switched_off(stage, colour, settings):
+def test_streaming_can_be_switched_off(stage, caller, settings):
     llm = stage.model(CALLS, **settings).bind_tools([add])
 
-    (chunk,) = colour.stream(llm, "hi")
+    (chunk,) = caller.stream(llm, "hi")
 
     assert len(chunk.tool_calls) == 2
     assert "stream" not in stage.asked
 
 
-def test_what_came_before_a_stream_broke_is_not_lost(native_stage, colour):
+def test_what_came_before_a_stream_broke_is_not_lost(native_stage, caller):
     broken = Raw(
         chunks=[b'data: {"response": "Hello"}\n\n', b'data: {"errors": [{"code": 3043, "message": "gone"}]}\n\n']
     )
     llm, seen = native_stage.model(broken), Tokens()
 
     with pytest.raises(errors.StreamInterruptedError, match="gone") as caught:
-        colour.stream(llm, "hi", {"callbacks": [seen]})
+        caller.stream(llm, "hi", {"callbacks": [seen]})
 
     assert caught.value.partial.text == "Hello"
     assert (seen.tokens, seen.failures) == (["Hello"], [caught.value])
@@ -459,24 +459,24 @@ async def test_an_async_stream_can_be_left_early(native_stage):
 # --- around it
 
 
-def test_many_questions_are_answered_in_their_order(llm, colour):
-    answers = colour.call(llm, "batch", ["one", "two", "three"], {"max_concurrency": 2})
+def test_many_questions_are_answered_in_their_order(llm, caller):
+    answers = caller.call(llm, "batch", ["one", "two", "three"], {"max_concurrency": 2})
 
     assert [answer.content for answer in answers] == ["You said: one", "You said: two", "You said: three"]
 
 
-def test_several_questions_in_one_generate_count_their_tokens_each(llm, colour):
-    result = colour.call(llm, "generate", [[HumanMessage("one")], [HumanMessage("two and three")]])
+def test_several_questions_in_one_generate_count_their_tokens_each(llm, caller):
+    result = caller.call(llm, "generate", [[HumanMessage("one")], [HumanMessage("two and three")]])
 
     assert all(generation.message.usage_metadata["total_tokens"] for (generation,) in result.generations)
 
 
-def test_json_asked_for_in_a_stream_comes_whole(stage, colour):
+def test_json_asked_for_in_a_stream_comes_whole(stage, caller):
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     wrapped = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema, "strict": True}}
     llm = stage.model('{"a": 1}').bind(response_format=wrapped)
 
-    assert json.loads(folded(colour.stream(llm, "hi")).content) == {"a": 1}
+    assert json.loads(folded(caller.stream(llm, "hi")).content) == {"a": 1}
     assert stage.asked["response_format"] == {"type": "json_schema", "json_schema": schema}
     assert "stream" not in stage.asked
 
@@ -541,29 +541,29 @@ def test_a_signature_that_is_kept_is_the_method_s_own(name):
     assert tuple(function.__signature__.parameters) == code.co_varnames[: code.co_argcount + 1]  # and **kwargs
 
 
-def test_generate_tells_older_callbacks_what_was_used(stage, colour):
+def test_generate_tells_older_callbacks_what_was_used(stage, caller):
     llm = stage.model("One.", "Two.")
 
-    result = colour.call(llm, "generate", [[HumanMessage("a")], [HumanMessage("b")]])
+    result = caller.call(llm, "generate", [[HumanMessage("a")], [HumanMessage("b")]])
     used = [generations[0].message.usage_metadata for generations in result.generations]
     assert result.llm_output["model_name"] == llm.model
     assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in used)
 
 
-def test_an_answer_without_usage_tells_the_same_whole_and_streamed(native_stage, colour):
+def test_an_answer_without_usage_tells_the_same_whole_and_streamed(native_stage, caller):
     llm = native_stage.model(*[[Faults("no-usage"), "One."]] * 2)
 
-    result = colour.call(llm, "generate", [[HumanMessage("a")]])
-    told = [result.generations[0][0].message, folded(colour.stream(llm, "a"))]
+    result = caller.call(llm, "generate", [[HumanMessage("a")]])
+    told = [result.generations[0][0].message, folded(caller.stream(llm, "a"))]
     assert result.llm_output == {"model_name": llm.model}
     assert all("token_usage" not in message.response_metadata for message in told)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_the_answers_headers_are_told_where_they_are_wanted(stage, colour, streamed):
+def test_the_answers_headers_are_told_where_they_are_wanted(stage, caller, streamed):
     def metadata(**settings):
         llm = stage.model("One.", **settings)
-        answer = folded(colour.stream(llm, "a")) if streamed else colour.invoke(llm, "a")
+        answer = folded(caller.stream(llm, "a")) if streamed else caller.invoke(llm, "a")
         return answer.response_metadata
 
     assert "headers" not in metadata()
@@ -573,12 +573,12 @@ def test_the_answers_headers_are_told_where_they_are_wanted(stage, colour, strea
 
 
 @pytest.mark.parametrize(("settings", "options", "told"), [({}, {}, True), ({"stream_usage": False}, {}, False)])
-def test_the_usage_of_a_stream_can_be_left_out(stage, colour, settings, options, told):
+def test_the_usage_of_a_stream_can_be_left_out(stage, caller, settings, options, told):
     llm = stage.model("One.", "Two.", **settings)
-    assert bool(folded(colour.stream(llm, "a", **options)).usage_metadata) is told
-    assert not folded(colour.stream(llm, "a", stream_usage=False)).usage_metadata
+    assert bool(folded(caller.stream(llm, "a", **options)).usage_metadata) is told
+    assert not folded(caller.stream(llm, "a", stream_usage=False)).usage_metadata
 
 
-def test_an_extra_body_goes_out(stage, colour):
-    colour.invoke(stage.model("One.", extra_body={"cache": "no"}), "a")
+def test_an_extra_body_goes_out(stage, caller):
+    caller.invoke(stage.model("One.", extra_body={"cache": "no"}), "a")
     assert stage.asked["cache"] == "no"

@@ -105,11 +105,11 @@ def chain(error: BaseException | None) -> list[BaseException]:
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
-def test_a_failure_is_raised_in_both_colours_without_the_request(stage, colour, method):
+def test_a_failure_is_raised_sync_and_async_without_the_request(stage, caller, method):
     llm = stage.model(REFUSAL)
 
     with pytest.raises(exceptions.ModelAuthenticationError) as caught:
-        getattr(colour, method)(llm, "hello")
+        getattr(caller, method)(llm, "hello")
 
     assert isinstance(caught.value, ours.AuthenticationError)
     assert caught.value.response.status_code == 401
@@ -128,29 +128,29 @@ class Trace(BaseCallbackHandler):
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
-def test_a_trace_is_told_what_the_service_said(stage, colour, method):
+def test_a_trace_is_told_what_the_service_said(stage, caller, method):
     trace = Trace()
 
     with pytest.raises(errors.AuthenticationError):
-        getattr(colour, method)(stage.model(REFUSAL), "hello", {"callbacks": [trace]})
+        getattr(caller, method)(stage.model(REFUSAL), "hello", {"callbacks": [trace]})
 
     assert trace.told["status_code"] == 401
     assert trace.told["body"]["errors"][0]["code"] == 10000
     assert stage.emulator.api_token not in repr(trace.told)
 
 
-def test_bad_input_is_refused_before_a_request(native_stage, colour):
+def test_bad_input_is_refused_before_a_request(native_stage, caller):
     llm = native_stage.model()
 
     with pytest.raises(exceptions.ModelInvalidRequestError, match=r"temperature: .* from 0 to 5"):
-        colour.invoke(llm, "hello", temperature=9)
+        caller.invoke(llm, "hello", temperature=9)
     with pytest.raises(exceptions.ModelInvalidRequestError, match="tempreature: no such setting"):
-        colour.stream(llm, "hello", tempreature=1)
+        caller.stream(llm, "hello", tempreature=1)
 
     assert native_stage.bodies == []
 
 
-def test_missing_credentials_are_told_at_the_first_call(monkeypatch, native_stage, colour):
+def test_missing_credentials_are_told_at_the_first_call(monkeypatch, native_stage, caller):
     for name in (
         "CLOUDFLARE_API_TOKEN",
         "CLOUDFLARE_AUTH_TOKEN",
@@ -162,4 +162,4 @@ def test_missing_credentials_are_told_at_the_first_call(monkeypatch, native_stag
     llm = native_stage.model(api_token=None)
 
     with pytest.raises(errors.MissingCredentialsError, match="CLOUDFLARE_API_TOKEN"):
-        colour.invoke(llm, "hello")
+        caller.invoke(llm, "hello")

@@ -21,13 +21,13 @@ def llm(stage):
     return lambda *turns, **settings: stage.model(*turns, kind=CloudflareLlamaLLM, **settings)
 
 
-def test_a_prompt_goes_out_as_it_is(stage, llm, colour):
-    assert colour.invoke(llm("a time", lora="tales"), "Once upon") == "a time"
+def test_a_prompt_goes_out_as_it_is(stage, llm, caller):
+    assert caller.invoke(llm("a time", lora="tales"), "Once upon") == "a time"
     assert stage.asked == {"prompt": "Once upon", "max_tokens": 2048, "lora": "tales"}
 
 
-def test_messages_are_rendered_as_the_model_reads_them(stage, llm, colour):
-    colour.invoke(llm("fine"), MESSAGES)
+def test_messages_are_rendered_as_the_model_reads_them(stage, llm, caller):
+    caller.invoke(llm("fine"), MESSAGES)
 
     assert stage.asked["prompt"] == chat_template.render(to_wire(MESSAGES))
     assert stage.asked["raw"] is True
@@ -37,60 +37,60 @@ def test_messages_are_rendered_as_the_model_reads_them(stage, llm, colour):
 @pytest.mark.parametrize(
     "prompt", [ChatPromptTemplate.from_messages([("human", "{x}")]), ChatPromptTemplate.from_template("{x}")]
 )
-def test_a_chat_prompt_is_rendered_in_streams_too(stage, llm, colour, prompt):
-    assert "".join(colour.stream(prompt | llm("fine"), {"x": "hi"})) == "fine"
+def test_a_chat_prompt_is_rendered_in_streams_too(stage, llm, caller, prompt):
+    assert "".join(caller.stream(prompt | llm("fine"), {"x": "hi"})) == "fine"
     assert stage.asked["prompt"].endswith(
         "user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"
     )
 
 
-def test_a_text_prompt_is_left_alone(stage, llm, colour):
-    colour.invoke(PromptTemplate.from_template("Once {x}") | llm("a time"), {"x": "upon"})
+def test_a_text_prompt_is_left_alone(stage, llm, caller):
+    caller.invoke(PromptTemplate.from_template("Once {x}") | llm("a time"), {"x": "upon"})
 
     assert stage.asked["prompt"] == "Once upon"
     assert "raw" not in stage.asked
 
 
 @pytest.mark.parametrize(("fields", "per_call"), [({"raw": True}, {}), ({"raw": False}, {}), ({}, {"raw": True})])
-def test_raw_can_be_said_outright(stage, llm, colour, fields, per_call):
-    colour.invoke(llm("a time", **fields), "Once upon", **per_call)
+def test_raw_can_be_said_outright(stage, llm, caller, fields, per_call):
+    caller.invoke(llm("a time", **fields), "Once upon", **per_call)
 
     assert stage.asked["raw"] is (fields | per_call)["raw"]
 
 
-def test_an_image_among_messages_is_refused(stage, llm, colour):
+def test_an_image_among_messages_is_refused(stage, llm, caller):
     with pytest.raises(errors.InvalidRequestError, match="image_url"):
-        colour.invoke(llm(), [HumanMessage([{"type": "image_url", "image_url": {"url": "u"}}])])
+        caller.invoke(llm(), [HumanMessage([{"type": "image_url", "image_url": {"url": "u"}}])])
 
 
-def test_prompts_are_asked_at_the_same_time(stage, llm, colour):
+def test_prompts_are_asked_at_the_same_time(stage, llm, caller):
     slow = Raw(chunks=[b'{"result": {"response": "yes"}, "success": true}'], pause=0.3)
 
     started = time.perf_counter()
-    answers = colour.call(llm(*[slow] * 6), "batch", ["a", "b", "c", "d", "e", "f"])
+    answers = caller.call(llm(*[slow] * 6), "batch", ["a", "b", "c", "d", "e", "f"])
 
     assert answers == ["yes"] * 6
     assert time.perf_counter() - started < 6 * 0.3
 
 
-def test_answers_come_in_the_order_of_the_prompts(native, colour):
+def test_answers_come_in_the_order_of_the_prompts(native, caller):
     llm = CloudflareLlamaLLM(**settings_for(native))
 
-    assert colour.call(llm, "batch", ["a", "b", "c"]) == ["You said: a", "You said: b", "You said: c"]
+    assert caller.call(llm, "batch", ["a", "b", "c"]) == ["You said: a", "You said: b", "You said: c"]
 
 
-def test_one_failure_fails_them_all_and_leaves_nothing_behind(stage, llm, colour):
+def test_one_failure_fails_them_all_and_leaves_nothing_behind(stage, llm, caller):
     quick, slow = Raw(403, {}, [b"{}"]), Raw(chunks=[b'{"result": {"response": "yes"}, "success": true}'], pause=0.2)
 
     with pytest.raises(errors.PermissionDeniedError):
-        colour.call(llm(quick, slow), "batch", ["a", "b"])
+        caller.call(llm(quick, slow), "batch", ["a", "b"])
 
 
-def test_usage_and_finish_reason_are_told(stage, llm, colour):
+def test_usage_and_finish_reason_are_told(stage, llm, caller):
     answers = {"a": "one two three", "b": "four"}
     asked = llm(*[lambda ask: answers[ask.prompt]] * 2, max_tokens=2)
 
-    result = colour.call(asked, "generate", ["a", "b"])
+    result = caller.call(asked, "generate", ["a", "b"])
 
     informed = [generation.generation_info for (generation,) in result.generations]
     assert [information["finish_reason"] for information in informed] == ["length", "stop"]
@@ -111,10 +111,10 @@ class Seen(BaseCallbackHandler):
         self.ends.append(response)
 
 
-def test_each_token_of_a_stream_is_reported_once(stage, llm, colour):
+def test_each_token_of_a_stream_is_reported_once(stage, llm, caller):
     seen = Seen()
 
-    pieces = colour.stream(llm(["Hello", " there"]), "hi", {"callbacks": [seen]})
+    pieces = caller.stream(llm(["Hello", " there"]), "hi", {"callbacks": [seen]})
 
     assert "".join(pieces) == "Hello there"
     assert seen.tokens == pieces
@@ -123,36 +123,36 @@ def test_each_token_of_a_stream_is_reported_once(stage, llm, colour):
 
 
 @pytest.mark.parametrize("method", ["invoke", "stream"])
-def test_failures_are_langchains(stage, llm, colour, method):
+def test_failures_are_langchains(stage, llm, caller, method):
     with pytest.raises(errors.PermissionDeniedError):
-        getattr(colour, method)(llm(Raw(403, {}, [b"{}"])), "hi")
+        getattr(caller, method)(llm(Raw(403, {}, [b"{}"])), "hi")
 
 
-def test_settings_can_be_changed_for_one_call(stage, llm, colour):
+def test_settings_can_be_changed_for_one_call(stage, llm, caller):
     asked = llm("yes", "yes", "yes")
 
-    colour.invoke(asked, "hi", temperature=1.5, session_id="s1")
-    colour.stream(asked, "hi", seed=3)
-    colour.invoke(asked, "hi")
+    caller.invoke(asked, "hi", temperature=1.5, session_id="s1")
+    caller.stream(asked, "hi", seed=3)
+    caller.invoke(asked, "hi")
 
     first, second, third = stage.bodies
     assert (first["temperature"], second["seed"]) == (1.5, 3)
     assert third == {"prompt": "hi", "max_tokens": 2048}
     with pytest.raises(errors.InvalidRequestError, match="tempreature"):
-        colour.invoke(asked, "hi", tempreature=1)
+        caller.invoke(asked, "hi", tempreature=1)
 
 
-def test_an_answer_ends_where_it_is_told_to(stage, llm, colour):
-    assert colour.invoke(llm("one two three"), "count", stop=["two"]) == "one "
+def test_an_answer_ends_where_it_is_told_to(stage, llm, caller):
+    assert caller.invoke(llm("one two three"), "count", stop=["two"]) == "one "
 
 
-def test_a_prompt_that_fails_in_a_batch_fails_alone(stage, llm, colour):
-    one, none, other = colour.call(llm("One.", "Three."), "batch", ["a", "", "c"], return_exceptions=True)
+def test_a_prompt_that_fails_in_a_batch_fails_alone(stage, llm, caller):
+    one, none, other = caller.call(llm("One.", "Three."), "batch", ["a", "", "c"], return_exceptions=True)
 
     assert {one, other} == {"One.", "Three."}
     assert isinstance(none, errors.InvalidRequestError)
 
 
-def test_a_prompt_that_fails_in_a_batch_is_raised_unless_asked_otherwise(stage, llm, colour):
+def test_a_prompt_that_fails_in_a_batch_is_raised_unless_asked_otherwise(stage, llm, caller):
     with pytest.raises(errors.InvalidRequestError):
-        colour.call(llm("One.", "Three."), "batch", ["a", "", "c"])
+        caller.call(llm("One.", "Three."), "batch", ["a", "", "c"])

@@ -61,11 +61,11 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(("answer", "text"), TEXTS.values(), ids=TEXTS)
-def test_text_arrives_whole(native_stage, colour, answer, text):
+def test_text_arrives_whole(native_stage, caller, answer, text):
     llm = native_stage.model(answer, answer)
 
-    assert folded(colour.stream(llm, "hi")).content == text
-    assert folded(colour.stream(llm.bind_tools([add]), "hi")).content == text
+    assert folded(caller.stream(llm, "hi")).content == text
+    assert folded(caller.stream(llm.bind_tools([add]), "hi")).content == text
 
 
 WHOLE_TEXTS = {
@@ -82,8 +82,8 @@ WHOLE_TEXTS = {
 
 
 @pytest.mark.parametrize(("result", "text"), WHOLE_TEXTS.values(), ids=WHOLE_TEXTS)
-def test_text_that_was_parsed_on_the_way_is_text_again(native_stage, colour, result, text):
-    message = colour.invoke(native_stage.model(whole(result)), "hi")
+def test_text_that_was_parsed_on_the_way_is_text_again(native_stage, caller, result, text):
+    message = caller.invoke(native_stage.model(whole(result)), "hi")
 
     assert (message.content, message.tool_calls) == (text, [])
 
@@ -102,10 +102,10 @@ CALLS = {
 
 @pytest.mark.parametrize(("payloads", "calls"), CALLS.values(), ids=CALLS)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_a_call_is_a_call_however_it_is_written(native_stage, colour, payloads, calls, streamed):
+def test_a_call_is_a_call_however_it_is_written(native_stage, caller, payloads, calls, streamed):
     llm = native_stage.model(events(*payloads) if streamed else whole(payloads[0])).bind_tools([add])
 
-    message = folded(colour.stream(llm, "hi")) if streamed else colour.invoke(llm, "hi")
+    message = folded(caller.stream(llm, "hi")) if streamed else caller.invoke(llm, "hi")
 
     assert [(call["name"], call["args"]) for call in message.tool_calls] == calls
     assert all(call["id"] for call in message.tool_calls)
@@ -127,18 +127,18 @@ STREAMED_CALLS = {
 
 
 @pytest.mark.parametrize(("payloads", "arguments"), STREAMED_CALLS.values(), ids=STREAMED_CALLS)
-def test_calls_of_a_stream_are_put_together(native_stage, colour, payloads, arguments):
+def test_calls_of_a_stream_are_put_together(native_stage, caller, payloads, arguments):
     llm = native_stage.model(events(*payloads)).bind_tools([add])
 
-    assert [call["args"] for call in folded(colour.stream(llm, "hi")).tool_calls] == arguments
+    assert [call["args"] for call in folded(caller.stream(llm, "hi")).tool_calls] == arguments
 
 
-def test_usage_on_every_event_is_counted_once(native_stage, colour):
+def test_usage_on_every_event_is_counted_once(native_stage, caller):
     answer = events(
         {"response": "a", "usage": USAGE}, {"response": "b", "usage": STEP}, {"response": "c", "usage": STEP}
     )
 
-    message = folded(colour.stream(native_stage.model(answer), "hi"))
+    message = folded(caller.stream(native_stage.model(answer), "hi"))
 
     assert message.usage_metadata["input_tokens"] == 11
     assert message.usage_metadata["output_tokens"] == 2
@@ -156,29 +156,29 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("answer", "words"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_is_no_success(native_stage, colour, answer, words):
+def test_a_failure_is_no_success(native_stage, caller, answer, words):
     with pytest.raises(errors.ServiceError, match=words):
-        colour.stream(native_stage.model(answer), "hi")
+        caller.stream(native_stage.model(answer), "hi")
 
 
-def test_a_failure_is_tried_again_as_often_as_told(native_stage, colour):
+def test_a_failure_is_tried_again_as_often_as_told(native_stage, caller):
     busy = Raw(500, {"retry-after": "0"}, [b""])
 
-    assert colour.invoke(native_stage.model(busy, busy, "Yes.", max_retries=2), "hi").content == "Yes."
+    assert caller.invoke(native_stage.model(busy, busy, "Yes.", max_retries=2), "hi").content == "Yes."
     with pytest.raises(errors.ServiceError):
-        colour.invoke(native_stage.model(busy, max_retries=0), "hi")
+        caller.invoke(native_stage.model(busy, max_retries=0), "hi")
 
 
-def test_the_token_goes_to_no_address_of_someone_elses(monkeypatch, native_stage, colour):
+def test_the_token_goes_to_no_address_of_someone_elses(monkeypatch, native_stage, caller):
     monkeypatch.setenv("BASE_URL", "http://127.0.0.1:9/some/app")
 
-    assert colour.invoke(native_stage.model("Yes."), "hi").content == "Yes."
+    assert caller.invoke(native_stage.model("Yes."), "hi").content == "Yes."
 
 
-def test_broken_arguments_are_never_mended(native_stage, colour):
+def test_broken_arguments_are_never_mended(native_stage, caller):
     llm = native_stage.model(events(part(0, name="add", arguments='{"a": 1, "b'))).bind_tools([add])
 
-    message = folded(colour.stream(llm, "hi"))
+    message = folded(caller.stream(llm, "hi"))
 
     assert message.tool_calls == []
     assert message.invalid_tool_calls[0]["args"] == MARK + '{"a": 1, "b'

@@ -68,17 +68,17 @@ def answer(method: str, value: Any, name: str = "Cat") -> Any:
 
 @pytest.mark.parametrize(("schema", "cat"), SCHEMAS, ids=["pydantic", "pydantic v1", "TypedDict", "schema", "function"])
 @pytest.mark.parametrize("method", METHODS)
-def test_an_answer_is_what_the_schema_says(stage, colour, method, schema, cat):
+def test_an_answer_is_what_the_schema_says(stage, caller, method, schema, cat):
     said = answer(method, CAT, getattr(schema, "__name__", "Cat"))
     chain = stage.model(said, said).with_structured_output(schema, method=method)
 
-    assert colour.invoke(chain, "a cat") == cat
-    assert colour.stream(chain, "a cat") == [cat]
+    assert caller.invoke(chain, "a cat") == cat
+    assert caller.stream(chain, "a cat") == [cat]
     assert len(stage.bodies) == 2
 
 
-def test_a_call_is_forced_by_its_name(native_stage, colour):
-    colour.invoke(native_stage.model(Call("Cat", CAT)).with_structured_output(Cat, strict=True), "a cat")
+def test_a_call_is_forced_by_its_name(native_stage, caller):
+    caller.invoke(native_stage.model(Call("Cat", CAT)).with_structured_output(Cat, strict=True), "a cat")
 
     (tool,) = native_stage.asked["tools"]
     assert (tool["function"]["name"], tool["function"]["description"]) == ("Cat", "A cat.")
@@ -86,8 +86,8 @@ def test_a_call_is_forced_by_its_name(native_stage, colour):
     assert "response_format" not in native_stage.asked
 
 
-def test_a_schema_is_sent_bare(native_stage, colour):
-    colour.invoke(native_stage.model(json.dumps(CAT)).with_structured_output(Cat, method="json_schema"), "a cat")
+def test_a_schema_is_sent_bare(native_stage, caller):
+    caller.invoke(native_stage.model(json.dumps(CAT)).with_structured_output(Cat, method="json_schema"), "a cat")
 
     sent = native_stage.asked["response_format"]
     assert sent["type"] == "json_schema"
@@ -96,8 +96,8 @@ def test_a_schema_is_sent_bare(native_stage, colour):
     assert "tools" not in native_stage.asked
 
 
-def test_json_mode_puts_the_schema_into_words(native_stage, colour):
-    colour.invoke(native_stage.model(json.dumps(CAT)).with_structured_output(CAT_SCHEMA, method="json_mode"), "a cat")
+def test_json_mode_puts_the_schema_into_words(native_stage, caller):
+    caller.invoke(native_stage.model(json.dumps(CAT)).with_structured_output(CAT_SCHEMA, method="json_mode"), "a cat")
 
     instruction, question = native_stage.asked["messages"]
     assert native_stage.asked["response_format"] == {"type": "json_object"}
@@ -106,45 +106,45 @@ def test_json_mode_puts_the_schema_into_words(native_stage, colour):
     assert question == {"role": "user", "content": "a cat"}
 
 
-def test_json_mode_needs_no_schema(native_stage, colour):
+def test_json_mode_needs_no_schema(native_stage, caller):
     chain = native_stage.model(json.dumps([CAT])).with_structured_output(None, method="json_mode")
 
-    assert colour.invoke(chain, "cats") == [CAT]
+    assert caller.invoke(chain, "cats") == [CAT]
     assert len(native_stage.asked["messages"]) == 1
 
 
-def test_names_are_made_to_fit_the_service(native_stage, colour):
+def test_names_are_made_to_fit_the_service(native_stage, caller):
     with_root_title = {**CAT_SCHEMA, "title": "My Cat (black)"}
     chain = native_stage.model(Call("My_Cat_black_", CAT)).with_structured_output(with_root_title)
 
-    assert colour.invoke(chain, "a cat") == CAT
+    assert caller.invoke(chain, "a cat") == CAT
 
 
-def test_a_schema_needs_no_title(native_stage, colour):
-    assert colour.invoke(native_stage.model(Call("answer", CAT)).with_structured_output(UNTITLED), "a cat") == CAT
+def test_a_schema_needs_no_title(native_stage, caller):
+    assert caller.invoke(native_stage.model(Call("answer", CAT)).with_structured_output(UNTITLED), "a cat") == CAT
 
 
 @pytest.mark.parametrize(
     "text", [f"```json\n{json.dumps(CAT)}\n```", f"Here it is: {json.dumps(CAT)} Enjoy!", f" {json.dumps(CAT)}\n"]
 )
-def test_json_may_come_dressed_up(native_stage, colour, text):
-    assert colour.invoke(native_stage.model(text).with_structured_output(Cat, method="json_mode"), "a cat") == Cat(
+def test_json_may_come_dressed_up(native_stage, caller, text):
+    assert caller.invoke(native_stage.model(text).with_structured_output(Cat, method="json_mode"), "a cat") == Cat(
         **CAT
     )
 
 
-def test_a_prompt_may_lead_to_it(native_stage, colour):
+def test_a_prompt_may_lead_to_it(native_stage, caller):
     prompt = ChatPromptTemplate.from_messages([("system", "be good"), ("human", "{animal}")])
     chain = prompt | native_stage.model(Call("Cat", CAT)).with_structured_output(Cat)
 
-    assert colour.invoke(chain, {"animal": "a cat"}) == Cat(**CAT)
+    assert caller.invoke(chain, {"animal": "a cat"}) == Cat(**CAT)
     assert [turn["content"] for turn in native_stage.asked["messages"]] == ["be good", "a cat"]
 
 
-def test_settings_can_be_changed_for_one_call(native_stage, colour):
+def test_settings_can_be_changed_for_one_call(native_stage, caller):
     chain = native_stage.model(Call("Cat", {}), Call("Cat", CAT)).with_structured_output(Cat)
 
-    assert colour.invoke(chain, "a cat", temperature=1.5) == Cat(**CAT)
+    assert caller.invoke(chain, "a cat", temperature=1.5) == Cat(**CAT)
     assert [body["temperature"] for body in native_stage.bodies] == [1.5, 1.5]
 
 
@@ -159,10 +159,10 @@ CASES = [(method, misfit) for method, misfits in MISFITS.items() for misfit in m
 
 
 @pytest.mark.parametrize(("method", "misfit"), CASES)
-def test_a_misfit_is_asked_for_once_more(stage, colour, method, misfit):
+def test_a_misfit_is_asked_for_once_more(stage, caller, method, misfit):
     chain = stage.model(misfit, answer(method, CAT)).with_structured_output(Cat, method=method)
 
-    assert colour.invoke(chain, "a cat") == Cat(**CAT)
+    assert caller.invoke(chain, "a cat") == Cat(**CAT)
 
     *_, question, said, complaint = stage.asked["messages"]
     assert question["content"] == "a cat"
@@ -173,12 +173,12 @@ def test_a_misfit_is_asked_for_once_more(stage, colour, method, misfit):
 
 
 @pytest.mark.parametrize(("method", "misfit"), CASES)
-def test_a_second_misfit_is_an_error_and_never_none(stage, colour, method, misfit):
+def test_a_second_misfit_is_an_error_and_never_none(stage, caller, method, misfit):
     llm = stage.model(*[misfit] * 4)
 
     with pytest.raises(OutputParserException):
-        colour.invoke(llm.with_structured_output(Cat, method=method), "a cat")
-    told = colour.invoke(llm.with_structured_output(Cat, method=method, include_raw=True), "a cat")
+        caller.invoke(llm.with_structured_output(Cat, method=method), "a cat")
+    told = caller.invoke(llm.with_structured_output(Cat, method=method, include_raw=True), "a cat")
 
     assert isinstance(told["parsing_error"], OutputParserException)
     assert told["parsed"] is None
@@ -187,48 +187,48 @@ def test_a_second_misfit_is_an_error_and_never_none(stage, colour, method, misfi
 
 
 @pytest.mark.parametrize("schema", [CatDict, CAT_SCHEMA, CAT_FUNCTION])
-def test_a_dict_is_given_as_it_is_and_its_caller_judges_it(native_stage, colour, schema):
+def test_a_dict_is_given_as_it_is_and_its_caller_judges_it(native_stage, caller, schema):
     chain = native_stage.model('{"name": "Tom"}').with_structured_output(schema, method="json_mode")
 
-    assert colour.invoke(chain, "a cat") == {"name": "Tom"}
+    assert caller.invoke(chain, "a cat") == {"name": "Tom"}
 
 
 @pytest.mark.parametrize("schema", [CatDict, CAT_SCHEMA, Cat])
 @pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
-def test_a_chain_to_an_object_travels_without_its_account(native_stage, colour, monkeypatch, schema, method):
+def test_a_chain_to_an_object_travels_without_its_account(native_stage, caller, monkeypatch, schema, method):
     name = schema["title"] if isinstance(schema, dict) else schema.__name__
     answer = Call(name, CAT) if method == "function_calling" else json.dumps(CAT)
     chain = pickle.loads(pickle.dumps(native_stage.model(answer).with_structured_output(schema, method=method)))
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", native_stage.emulator.account_id)
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", native_stage.emulator.api_token)
 
-    told = colour.invoke(chain, "a cat")
+    told = caller.invoke(chain, "a cat")
     assert (told if isinstance(told, dict) else told.model_dump()) == CAT
 
 
 @pytest.mark.parametrize(("retries", "asked"), [(0, 1), (1, 2), (3, 4)])
-def test_how_often_an_answer_that_does_not_fit_is_asked_for_again(native_stage, colour, retries, asked):
+def test_how_often_an_answer_that_does_not_fit_is_asked_for_again(native_stage, caller, retries, asked):
     llm = native_stage.model(*['{"name": "Tom"}'] * asked)
 
     with pytest.raises(OutputParserException, match="age"):
-        colour.invoke(llm.with_structured_output(Cat, method="json_schema", output_retries=retries), "a cat")
+        caller.invoke(llm.with_structured_output(Cat, method="json_schema", output_retries=retries), "a cat")
     assert len(native_stage.bodies) == asked
 
 
-def test_none_stands_for_one_retry(native_stage, colour):
+def test_none_stands_for_one_retry(native_stage, caller):
     chain = native_stage.model("{}", json.dumps(CAT)).with_structured_output(
         Cat, method="json_schema", output_retries=None, tools=None
     )
 
-    assert colour.invoke(chain, "a cat") == Cat(**CAT)
+    assert caller.invoke(chain, "a cat") == Cat(**CAT)
 
 
-def test_the_usage_of_all_attempts_is_told(native_stage, colour):
+def test_the_usage_of_all_attempts_is_told(native_stage, caller):
     llm = native_stage.model('{"name": "Tom"}', json.dumps(CAT), json.dumps(CAT))
     chain = llm.with_structured_output(Cat, method="json_schema", include_raw=True)
 
-    twice = colour.invoke(chain, "a cat")["raw"].usage_metadata
-    once = colour.invoke(chain, "a cat")["raw"].usage_metadata
+    twice = caller.invoke(chain, "a cat")["raw"].usage_metadata
+    once = caller.invoke(chain, "a cat")["raw"].usage_metadata
 
     assert twice["input_tokens"] > 2 * once["input_tokens"], "the second question holds the first answer"
     assert twice["total_tokens"] == twice["input_tokens"] + twice["output_tokens"]
@@ -239,37 +239,37 @@ def test_tools_go_with_an_agent_and_not_with_a_schema(native_stage):
         native_stage.model().with_structured_output(Cat, tools=[len])
 
 
-def test_a_class_may_be_the_response_format(native_stage, colour):
+def test_a_class_may_be_the_response_format(native_stage, caller):
     llm = native_stage.model(json.dumps(CAT))
 
-    colour.invoke(llm.bind(response_format=Cat), "a cat")
+    caller.invoke(llm.bind(response_format=Cat), "a cat")
     assert native_stage.asked["response_format"]["json_schema"]["properties"].keys() == CAT.keys()
 
 
-def test_prose_in_place_of_a_forced_call_is_an_error(stage, colour):
+def test_prose_in_place_of_a_forced_call_is_an_error(stage, caller):
     llm = stage.model(*["I would rather not."] * 4)
 
     with pytest.raises(errors.ToolChoiceError):
-        colour.invoke(llm.with_structured_output(Cat), "a cat")
-    told = colour.invoke(llm.with_structured_output(Cat, include_raw=True), "a cat")
+        caller.invoke(llm.with_structured_output(Cat), "a cat")
+    told = caller.invoke(llm.with_structured_output(Cat, include_raw=True), "a cat")
 
     assert isinstance(told["parsing_error"], errors.ToolChoiceError)
     assert (told["raw"].content, told["parsed"]) == ("I would rather not.", None)
 
 
-def test_an_answer_cut_off_is_not_completed(native_stage, colour):
+def test_an_answer_cut_off_is_not_completed(native_stage, caller):
     cut = ['{"name": "Tom", "age": 1', End("length", 10, 2048)]
     llm = native_stage.model(cut, cut)
 
     with pytest.raises(OutputParserException, match="cut off at max_tokens"):
-        colour.invoke(llm.with_structured_output(Cat, method="json_mode"), "a cat")
+        caller.invoke(llm.with_structured_output(Cat, method="json_mode"), "a cat")
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_raw_answer_comes_along(stage, colour, method):
+def test_the_raw_answer_comes_along(stage, caller, method):
     chain = stage.model(answer(method, CAT)).with_structured_output(Cat, method=method, include_raw=True)
 
-    told = colour.invoke(chain, "a cat")
+    told = caller.invoke(chain, "a cat")
 
     assert (told["parsed"], told["parsing_error"]) == (Cat(**CAT), None)
     assert told["raw"].usage_metadata["total_tokens"] > 0
@@ -307,11 +307,11 @@ class Joke(BaseModel):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_questions_of_langchains_suite_get_a_joke(request, shape, colour, method):
+def test_the_questions_of_langchains_suite_get_a_joke(request, shape, caller, method):
     """The suite itself asks them and does not look at what it is given."""
     llm = ChatCloudflareLlama(**settings_for(request.getfixturevalue(shape)))
 
-    joke = colour.invoke(llm.with_structured_output(Joke, method=method), "Tell me a joke about cats.")
+    joke = caller.invoke(llm.with_structured_output(Joke, method=method), "Tell me a joke about cats.")
 
     assert isinstance(joke, Joke)
     assert joke.setup

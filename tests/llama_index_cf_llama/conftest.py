@@ -1,4 +1,4 @@
-"""The model against emulators on real sockets, asked in both colours."""
+"""The model against emulators on real sockets, asked sync and async."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cf_llama_emulator.wire.engine_protocol import EngineRequest, Piece
 from llama_index_cf_llama import CloudflareLlama
 
 
-class Colour:
+class Caller:
     """Calls a method of a model, or its asynchronous twin."""
 
     def __init__(self, *, asynchronous: bool) -> None:
@@ -41,8 +41,8 @@ class Colour:
 
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
-def colour(request):
-    return Colour(asynchronous=request.param)
+def caller(request):
+    return Caller(asynchronous=request.param)
 
 
 @pytest.fixture(params=["native", "hybrid"])

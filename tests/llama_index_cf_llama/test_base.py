@@ -26,19 +26,19 @@ HELLO = [ChatMessage(role="user", content="Hello")]
 ANSWER = ["Hel", "lo ", "7", " \n", "0"]
 
 
-async def every_way(talk, colour):
+async def every_way(talk, caller):
     """Ask whole and streamed, as chat and as completion."""
-    chat = await colour.call(talk.llm, "chat", HELLO)
-    complete = await colour.call(talk.llm, "complete", "Hello")
-    chats = await colour.items(talk.llm, "stream_chat", HELLO)
-    completions = await colour.items(talk.llm, "stream_complete", "Hello")
+    chat = await caller.call(talk.llm, "chat", HELLO)
+    complete = await caller.call(talk.llm, "complete", "Hello")
+    chats = await caller.items(talk.llm, "stream_chat", HELLO)
+    completions = await caller.items(talk.llm, "stream_complete", "Hello")
     return chat, complete, chats, completions
 
 
-async def test_all_ways_of_asking_give_the_same_text_and_counts(script, shape, colour):
+async def test_all_ways_of_asking_give_the_same_text_and_counts(script, shape, caller):
     end = End("stop", 7, 5)
     talk = script(*[[*map(Text, ANSWER), end]] * 4, shape=shape)
-    chat, complete, chats, completions = await every_way(talk, colour)
+    chat, complete, chats, completions = await every_way(talk, caller)
     assert isinstance(chat, ChatResponse)
     assert isinstance(complete, CompletionResponse)
     texts = {chat.message.content, complete.text, chats[-1].message.content, completions[-1].text}
@@ -50,20 +50,20 @@ async def test_all_ways_of_asking_give_the_same_text_and_counts(script, shape, c
         assert last.raw["finish_reason"] == "stop"
 
 
-async def test_all_ways_of_asking_send_the_same_body(script, colour):
+async def test_all_ways_of_asking_send_the_same_body(script, caller):
     talk = script(*["Hi"] * 4)
-    await every_way(talk, colour)
+    await every_way(talk, caller)
     whole = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2048}
     assert talk.bodies == [whole, whole, whole | {"stream": True}, whole | {"stream": True}]
 
 
-async def test_streams_are_cumulative_with_text_deltas(script, shape, colour):
+async def test_streams_are_cumulative_with_text_deltas(script, shape, caller):
     talk = script(ANSWER, ANSWER, shape=shape)
     for method, question, text in (
         ("stream_chat", HELLO, lambda item: item.message.content),
         ("stream_complete", "Hello", lambda item: item.text),
     ):
-        items = await colour.items(talk.llm, method, question)
+        items = await caller.items(talk.llm, method, question)
         assert all(isinstance(item.delta, str) for item in items)
         grown = ""
         for item in items:
@@ -86,9 +86,9 @@ async def test_streaming_methods_return_generators(script, asked):
     assert [item.delta async for item in stream] == ["a", ""]
 
 
-async def test_an_empty_answer_still_gives_an_item(script, colour):
+async def test_an_empty_answer_still_gives_an_item(script, caller):
     talk = script([End("stop", 1, 0)])
-    [item] = await colour.items(talk.llm, "stream_chat", HELLO)
+    [item] = await caller.items(talk.llm, "stream_chat", HELLO)
     assert (item.message.content, item.delta) == ("", "")
 
 
@@ -104,10 +104,10 @@ def test_metadata():
     assert CloudflareLlama.class_name() == "CloudflareLlama"
 
 
-async def test_a_call_wins_over_additional_kwargs_over_fields(script, colour):
+async def test_a_call_wins_over_additional_kwargs_over_fields(script, caller):
     talk = script("a", "b", temperature=0.1, seed=5, additional_kwargs={"temperature": 0.2, "top_k": 3})
-    await colour.call(talk.llm, "chat", HELLO)
-    await colour.call(talk.llm, "complete", "Hello", temperature=0.3, stop=None, max_tokens=9)
+    await caller.call(talk.llm, "chat", HELLO)
+    await caller.call(talk.llm, "complete", "Hello", temperature=0.3, stop=None, max_tokens=9)
     first, second = talk.bodies
     assert (first["temperature"], first["top_k"], first["seed"], first["max_tokens"]) == (0.2, 3, 5, 2048)
     assert (second["temperature"], second["top_k"], second["seed"], second["max_tokens"]) == (0.3, 3, 5, 9)
@@ -124,16 +124,16 @@ async def test_a_call_wins_over_additional_kwargs_over_fields(script, colour):
         ({"response_format": {"type": "xml"}}, "response_format must be"),
     ],
 )
-async def test_bad_input_is_refused_by_name_before_a_request(rules, colour, method, given, reason):
+async def test_bad_input_is_refused_by_name_before_a_request(rules, caller, method, given, reason):
     talk = rules()
     with pytest.raises(InvalidRequestError, match=reason):
-        await colour.call(talk.llm, method, HELLO, **given)
+        await caller.call(talk.llm, method, HELLO, **given)
     assert talk.bodies == []
 
 
-async def test_another_model_and_gateway_for_one_call(rules, colour):
+async def test_another_model_and_gateway_for_one_call(rules, caller):
     talk = rules()
-    answer = await colour.call(talk.llm, "chat", HELLO, gateway="my-gateway", session_id="s-1")
+    answer = await caller.call(talk.llm, "chat", HELLO, gateway="my-gateway", session_id="s-1")
     assert answer.raw["cache_status"] == "MISS"
     assert answer.raw["gateway_log_id"]
     headers = talk.emulator.requests[-1].headers
@@ -141,18 +141,18 @@ async def test_another_model_and_gateway_for_one_call(rules, colour):
     assert headers["user-agent"].startswith("llama_index_cf_llama/")
 
 
-async def test_stop_cuts_whole_and_streamed_answers(script, colour):
+async def test_stop_cuts_whole_and_streamed_answers(script, caller):
     talk = script("one END two", "one END two", stop=["END"])
-    assert (await colour.call(talk.llm, "chat", HELLO)).message.content == "one "
-    assert (await colour.items(talk.llm, "stream_chat", HELLO))[-1].message.content == "one "
+    assert (await caller.call(talk.llm, "chat", HELLO)).message.content == "one "
+    assert (await caller.items(talk.llm, "stream_chat", HELLO))[-1].message.content == "one "
 
 
 class TestComplete:
     """`complete` as chat, as a prompt, raw, and with a fine-tune."""
 
-    async def test_goes_as_a_user_message_unless_told_otherwise(self, rules, colour):
+    async def test_goes_as_a_user_message_unless_told_otherwise(self, rules, caller):
         talk = rules()
-        assert (await colour.call(talk.llm, "complete", "Hello")).text == "You said: Hello"
+        assert (await caller.call(talk.llm, "complete", "Hello")).text == "You said: Hello"
         assert talk.bodies[0]["messages"] == [{"role": "user", "content": "Hello"}]
 
     @pytest.mark.parametrize("method", ["complete", "stream_complete"])
@@ -165,34 +165,34 @@ class TestComplete:
             ({"lora": "t", "complete_as": "chat"}, {"messages": [{"role": "user", "content": "Hello"}], "lora": "t"}),
         ],
     )
-    async def test_goes_as_a_prompt_where_asked(self, rules, colour, method, given, sent):
+    async def test_goes_as_a_prompt_where_asked(self, rules, caller, method, given, sent):
         talk = rules()
-        answer = await colour.call(talk.llm, method, "Hello", **given)
+        answer = await caller.call(talk.llm, method, "Hello", **given)
         if method == "stream_complete":
-            answer = [item async for item in answer][-1] if colour.asynchronous else list(answer)[-1]
+            answer = [item async for item in answer][-1] if caller.asynchronous else list(answer)[-1]
         assert answer.text == "You said: Hello"
         [body] = talk.bodies
         assert {name: body.get(name) for name in ("messages", "prompt", "raw", "lora") if name in body} == sent
 
-    async def test_fields_decide_as_well(self, rules, colour):
+    async def test_fields_decide_as_well(self, rules, caller):
         talk = rules(complete_as="prompt", lora="my-tune")
-        await colour.call(talk.llm, "complete", "Hello")
+        await caller.call(talk.llm, "complete", "Hello")
         assert (talk.bodies[0]["prompt"], talk.bodies[0]["lora"]) == ("Hello", "my-tune")
 
-    async def test_completion_to_prompt_is_applied_once(self, rules, colour):
+    async def test_completion_to_prompt_is_applied_once(self, rules, caller):
         talk = rules(complete_as="prompt", completion_to_prompt=lambda prompt: f"<{prompt}>")
-        await colour.call(talk.llm, "complete", "Hello")
-        await colour.call(talk.llm, "complete", "Hello", formatted=True)
+        await caller.call(talk.llm, "complete", "Hello")
+        await caller.call(talk.llm, "complete", "Hello", formatted=True)
         assert [body["prompt"] for body in talk.bodies] == ["<Hello>", "Hello"]
 
-    async def test_an_unknown_form_is_refused(self, rules, colour):
+    async def test_an_unknown_form_is_refused(self, rules, caller):
         with pytest.raises(InvalidRequestError, match="complete_as must be chat or prompt, not 'poem'"):
-            await colour.call(rules().llm, "complete", "Hello", complete_as="poem")
+            await caller.call(rules().llm, "complete", "Hello", complete_as="poem")
 
-    async def test_tools_do_not_go_with_a_prompt(self, rules, colour):
+    async def test_tools_do_not_go_with_a_prompt(self, rules, caller):
         tool = {"name": "add", "description": "Adds.", "parameters": {"type": "object", "properties": {}}}
         with pytest.raises(InvalidRequestError, match="tools and functions go with messages"):
-            await colour.call(rules(complete_as="prompt").llm, "complete", "Hello", tools=[tool])
+            await caller.call(rules(complete_as="prompt").llm, "complete", "Hello", tools=[tool])
 
 
 class TestEvents:
@@ -207,10 +207,10 @@ class TestEvents:
             ("stream_complete", "Hello", [LLMCompletionStartEvent, LLMCompletionEndEvent]),
         ],
     )
-    async def test_one_call_is_one_event_counted_exactly(self, script, colour, events, method, question, kinds):  # noqa: PLR0917 - fixtures
+    async def test_one_call_is_one_event_counted_exactly(self, script, caller, events, method, question, kinds):  # noqa: PLR0917 - fixtures
         counter = TokenCountingHandler()
         talk = script([Text("Hi"), End("stop", 1234, 56)], callback_manager=CallbackManager([counter]))
-        ask = colour.items if method.startswith("stream") else colour.call
+        ask = caller.items if method.startswith("stream") else caller.call
         await ask(talk.llm, method, question)
         llm_events = [event for event in events if event.class_name().startswith(("LLMChat", "LLMCompletion"))]
         names = [type(event) for event in llm_events if "Progress" not in event.class_name()]
@@ -219,16 +219,16 @@ class TestEvents:
         assert len(counter.llm_token_counts) == 1
         assert talk.emulator.api_token not in repr([event.model_dump() for event in events])
 
-    async def test_a_failure_in_a_stream_is_reported_with_what_came(self, script, colour, events):
+    async def test_a_failure_in_a_stream_is_reported_with_what_came(self, script, caller, events):
         talk = script([Text("Hel"), Text("lo"), ServiceError(500, 3043, "Internal server error")])
         items = []
         with pytest.raises(StreamInterruptedError, match="Internal server error") as caught:
-            await colour.items(talk.llm, "stream_chat", HELLO, into=items)
+            await caller.items(talk.llm, "stream_chat", HELLO, into=items)
         assert "".join(item.delta for item in items) == "Hello"
         assert caught.value.partial.text == "Hello"
         assert [event for event in events if isinstance(event, ExceptionEvent)]
 
-    async def test_the_rate_limiter_is_asked_once_a_call(self, rules, colour):
+    async def test_the_rate_limiter_is_asked_once_a_call(self, rules, caller):
         class Limiter:
             asked = 0
 
@@ -240,8 +240,8 @@ class TestEvents:
 
         limiter = Limiter()
         talk = rules(rate_limiter=limiter)
-        await colour.call(talk.llm, "complete", "Hello")
-        await colour.items(talk.llm, "stream_chat", HELLO)
+        await caller.call(talk.llm, "complete", "Hello")
+        await caller.items(talk.llm, "stream_chat", HELLO)
         assert limiter.asked == 2
 
 
@@ -263,12 +263,12 @@ class Endless:
 
 
 @pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
-async def test_leaving_a_stream_early_ends_it_at_the_service(colour, method):
+async def test_leaving_a_stream_early_ends_it_at_the_service(caller, method):
     engine = Endless()
     question = HELLO if method == "stream_chat" else "Hello"
     with serve(engine) as emulator:
-        stream = await colour.call(model(emulator), method, question)
-        if colour.asynchronous:
+        stream = await caller.call(model(emulator), method, question)
+        if caller.asynchronous:
             assert (await anext(stream)).delta
             await stream.aclose()
         else:
@@ -289,22 +289,22 @@ async def test_leaving_a_stream_early_ends_it_at_the_service(colour, method):
         ("end-empty.sse", ""),
     ],
 )
-async def test_recorded_streams_lose_nothing(script, colour, recorded, name, text):
+async def test_recorded_streams_lose_nothing(script, caller, recorded, name, text):
     stream = Raw(200, {"content-type": "text/event-stream"}, [(recorded / name).read_bytes()])
     talk = script(stream)
-    items = await colour.items(talk.llm, "stream_chat", HELLO)
+    items = await caller.items(talk.llm, "stream_chat", HELLO)
     assert "".join(item.delta for item in items) == items[-1].message.content
     assert items[-1].message.content == text or (text is None and any(map(str.isdigit, items[-1].message.content)))
 
 
 @pytest.mark.parametrize("name", ["hybrid-calls-parallel.sse", "hybrid-call-fragmented.sse", "native-call-whole.sse"])
-async def test_recorded_calls_keep_one_id_through_a_stream(script, colour, recorded, name):
+async def test_recorded_calls_keep_one_id_through_a_stream(script, caller, recorded, name):
     tools = [
         {"name": name, "description": "d", "parameters": {"type": "object", "properties": {}}}
         for name in ("get_status", "look")
     ]
     stream = Raw(200, {"content-type": "text/event-stream"}, [(recorded / name).read_bytes()])
-    items = await colour.items(script(stream).llm, "stream_chat", HELLO, tools=tools)
+    items = await caller.items(script(stream).llm, "stream_chat", HELLO, tools=tools)
     selected = [tool_selections(item.message) for item in items]
     ids = [[call.tool_id for call in calls] for calls in selected if calls]
     assert ids

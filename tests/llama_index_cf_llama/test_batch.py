@@ -52,30 +52,30 @@ def content(response):
 
 
 @pytest.mark.parametrize("faults", ["queue-messages, queue-shuffled", "queue-form=2"])
-async def test_conversations_are_answered_in_order(talk, colour, faults):
+async def test_conversations_are_answered_in_order(talk, caller, faults):
     queue = talk(faults)
-    responses = await colour.call(queue.llm, "batch_queue", ASKED, queue=QUICK, seed=7)
+    responses = await caller.call(queue.llm, "batch_queue", ASKED, queue=QUICK, seed=7)
     assert [content(response) for response in responses] == SAID
     assert all(response.additional_kwargs["total_tokens"] for response in responses)
     assert {item["seed"] for item in submissions(queue)[-1]} == {7}
 
 
-async def test_one_batch_for_all(talk, colour):
+async def test_one_batch_for_all(talk, caller):
     queue = talk()
-    await colour.call(queue.llm, "batch_queue", ASKED, queue=QUICK)
+    await caller.call(queue.llm, "batch_queue", ASKED, queue=QUICK)
     assert [len(items) for items in submissions(queue)] == [6]
 
 
-async def test_messages_are_tried_once_where_the_service_takes_prompts_only(talk, colour):
+async def test_messages_are_tried_once_where_the_service_takes_prompts_only(talk, caller):
     queue = talk(faults="")
     llm = queue.llm.queued(**QUICK)
     for _ in range(2):
-        assert content(await colour.call(llm, "chat", ASKED[0])) == SAID[0]
+        assert content(await caller.call(llm, "chat", ASKED[0])) == SAID[0]
     assert ["prompt" in items[0] for items in submissions(queue)] == [False, True, True]
 
 
-async def test_every_conversation_has_its_events(talk, colour, events):
-    await colour.call(talk().llm, "batch_queue", ASKED, queue=QUICK)
+async def test_every_conversation_has_its_events(talk, caller, events):
+    await caller.call(talk().llm, "batch_queue", ASKED, queue=QUICK)
     started = [event.messages[0].content for event in events if isinstance(event, LLMChatStartEvent)]
     ended = {
         event.messages[0].content: content(event.response) for event in events if isinstance(event, LLMChatEndEvent)
@@ -84,49 +84,49 @@ async def test_every_conversation_has_its_events(talk, colour, events):
     assert ended == dict(zip(PAGES, SAID, strict=True))
 
 
-async def test_conversations_fail_alone(talk, colour):
+async def test_conversations_fail_alone(talk, caller):
     many = [[ChatMessage(role="user", content=f"page {n}")] for n in range(40)]
     llm = talk("queue-messages, queue-missing=0.5").llm
-    responses = await colour.call(llm, "batch_queue", many, queue=QUICK, return_exceptions=True)
+    responses = await caller.call(llm, "batch_queue", many, queue=QUICK, return_exceptions=True)
     failed = [response for response in responses if isinstance(response, BadResponseError)]
     assert 0 < len(failed) < 40
     for messages, response in zip(many, responses, strict=True):
         assert response in failed or content(response) == f"You said: {messages[0].content}"
 
 
-async def test_without_return_exceptions_an_error_is_raised(talk, colour):
+async def test_without_return_exceptions_an_error_is_raised(talk, caller):
     with pytest.raises(BadResponseError, match="lack"):
-        await colour.call(talk("queue-messages, queue-missing=1").llm, "batch_queue", ASKED, queue=QUICK)
+        await caller.call(talk("queue-messages, queue-missing=1").llm, "batch_queue", ASKED, queue=QUICK)
     with pytest.raises(AuthenticationError):
-        await colour.call(talk(api_token="wrong").llm, "batch_queue", ASKED, queue=QUICK)
+        await caller.call(talk(api_token="wrong").llm, "batch_queue", ASKED, queue=QUICK)
 
 
-async def test_what_cannot_be_asked_fails_alone(talk, colour):
+async def test_what_cannot_be_asked_fails_alone(talk, caller):
     queue = talk()
     wrong = [*ASKED[:1], [], *ASKED[1:2]]
-    first, second, third = await colour.call(queue.llm, "batch_queue", wrong, queue=QUICK, return_exceptions=True)
+    first, second, third = await caller.call(queue.llm, "batch_queue", wrong, queue=QUICK, return_exceptions=True)
     assert [content(first), content(third)] == SAID[:2]
     assert isinstance(second, InvalidRequestError)
     assert [len(items) for items in submissions(queue)] == [2]
 
 
-async def test_wrong_options_are_named(talk, colour):
+async def test_wrong_options_are_named(talk, caller):
     with pytest.raises(ValidationError, match="max_item"):
-        await colour.call(talk().llm, "batch_queue", ASKED, queue={"max_item": 3})
+        await caller.call(talk().llm, "batch_queue", ASKED, queue={"max_item": 3})
 
 
-async def test_a_single_question_is_a_batch_of_one(talk, colour):
+async def test_a_single_question_is_a_batch_of_one(talk, caller):
     queue = talk()
-    assert content(await colour.call(queue.llm.queued(**QUICK), "chat", ASKED[1])) == SAID[1]
-    [streamed] = await colour.items(queue.llm.queued(**QUICK), "stream_chat", ASKED[2])
+    assert content(await caller.call(queue.llm.queued(**QUICK), "chat", ASKED[1])) == SAID[1]
+    [streamed] = await caller.items(queue.llm.queued(**QUICK), "stream_chat", ASKED[2])
     assert (content(streamed), streamed.delta) == (SAID[2], SAID[2])
     assert [len(items) for items in submissions(queue)] == [1, 1]
 
 
-async def test_the_model_itself_asks_as_ever(talk, colour):
+async def test_the_model_itself_asks_as_ever(talk, caller):
     queue = talk()
     queue.llm.queued(**QUICK)
-    await colour.call(queue.llm, "chat", ASKED[0])
+    await caller.call(queue.llm, "chat", ASKED[0])
     assert not submissions(queue)
 
 

@@ -85,15 +85,15 @@ def test_unknown_fields_are_refused():
 
 
 @pytest.mark.parametrize("method", ["chat", "stream_chat"])
-async def test_a_missing_account_is_named_at_the_first_call(colour, method):
+async def test_a_missing_account_is_named_at_the_first_call(caller, method):
     with pytest.raises(MissingCredentialsError, match="CLOUDFLARE_ACCOUNT_ID"):
-        await colour.call(CloudflareLlama(), method, HELLO)
+        await caller.call(CloudflareLlama(), method, HELLO)
 
 
-async def test_a_wrong_token_is_not_in_the_error(rules, colour):
+async def test_a_wrong_token_is_not_in_the_error(rules, caller):
     talk = rules(api_token=TOKEN)
     with pytest.raises(AuthenticationError) as caught:
-        await colour.call(talk.llm, "chat", HELLO)
+        await caller.call(talk.llm, "chat", HELLO)
     chain, error = [], caught.value
     while error:
         chain.append(repr(error.__dict__) + repr(error))
@@ -112,21 +112,21 @@ def test_takes_its_place_in_the_global_settings(rules):
         Global._llm, Global._callback_manager = before
 
 
-async def test_asks_through_the_client_of_the_user(rules, colour):
+async def test_asks_through_the_client_of_the_user(rules, caller):
     seen = []
     client_class, field = (
-        (httpx.AsyncClient, "http_async_client") if colour.asynchronous else (httpx.Client, "http_client")
+        (httpx.AsyncClient, "http_async_client") if caller.asynchronous else (httpx.Client, "http_client")
     )
 
     async def asee(request):
         seen.append(request.url.path)
 
-    hook = asee if colour.asynchronous else lambda request: seen.append(request.url.path)
+    hook = asee if caller.asynchronous else lambda request: seen.append(request.url.path)
     client = client_class(event_hooks={"request": [hook]})
-    await colour.call(rules(**{field: client}).llm, "complete", "Hello")
+    await caller.call(rules(**{field: client}).llm, "complete", "Hello")
     assert len(seen) == 1
     assert not client.is_closed
-    await client.aclose() if colour.asynchronous else client.close()
+    await client.aclose() if caller.asynchronous else client.close()
 
 
 def test_works_in_one_event_loop_after_another(rules):

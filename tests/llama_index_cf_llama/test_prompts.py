@@ -31,17 +31,17 @@ def test_a_question_is_one_user_turn():
     assert completion_to_prompt("Hello").endswith(QUESTION + ASK)
 
 
-async def test_raw_completions_are_written_in_the_template_unless_formatted(rules, colour):
+async def test_raw_completions_are_written_in_the_template_unless_formatted(rules, caller):
     talk = rules()
-    await colour.call(talk.llm, "complete", "Hello", raw=True)
-    await colour.call(talk.llm, "complete", "Once upon", formatted=True, raw=True)
+    await caller.call(talk.llm, "complete", "Hello", raw=True)
+    await caller.call(talk.llm, "complete", "Once upon", formatted=True, raw=True)
     assert [body["prompt"] for body in talk.bodies] == [render([{"role": "user", "content": "Hello"}]), "Once upon"]
     assert all(body["raw"] is True for body in talk.bodies)
 
 
-async def test_a_template_of_ones_own_comes_first(rules, colour):
+async def test_a_template_of_ones_own_comes_first(rules, caller):
     talk = rules(completion_to_prompt=str.upper, messages_to_prompt=lambda _: "mine")
-    await colour.call(talk.llm, "complete", "Hello", raw=True)
+    await caller.call(talk.llm, "complete", "Hello", raw=True)
     assert talk.bodies[0]["prompt"] == "HELLO"
     assert talk.llm.messages_to_prompt([]) == "mine"
     assert rules().llm.messages_to_prompt is messages_to_prompt

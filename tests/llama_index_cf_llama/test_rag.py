@@ -56,11 +56,11 @@ def index():
 
 
 @pytest.mark.parametrize("mode", list(ResponseMode))
-async def test_every_response_mode_answers(rules, index, colour, mode, monkeypatch):
+async def test_every_response_mode_answers(rules, index, caller, mode, monkeypatch):
     talk = rules()
     monkeypatch.setattr(Settings, "_llm", talk.llm)  # the modes without an answer ask for one there
     engine = index.as_query_engine(llm=talk.llm, response_mode=mode, similarity_top_k=2)
-    response = await colour.call(engine, "query", QUESTION)
+    response = await caller.call(engine, "query", QUESTION)
     if mode in ANSWERING:
         assert "43 metres" in str(response)
     if mode in {ResponseMode.NO_TEXT, ResponseMode.CONTEXT_ONLY}:
@@ -72,12 +72,12 @@ async def test_every_response_mode_answers(rules, index, colour, mode, monkeypat
 
 
 @pytest.mark.parametrize("mode", STREAMING)
-async def test_response_modes_stream(rules, index, colour, mode):
+async def test_response_modes_stream(rules, index, caller, mode):
     talk = rules()
     engine = index.as_query_engine(llm=talk.llm, response_mode=mode, streaming=True, similarity_top_k=1)
-    response = await colour.call(engine, "query", QUESTION)
+    response = await caller.call(engine, "query", QUESTION)
     stream = response.response_gen
-    pieces = [piece async for piece in stream] if colour.asynchronous else list(stream)
+    pieces = [piece async for piece in stream] if caller.asynchronous else list(stream)
     assert len(pieces) > 2
     assert ("43 metres" in "".join(pieces)) is (mode in ANSWERING)
     assert talk.bodies[-1]["stream"] is True
@@ -106,14 +106,14 @@ async def test_a_context_beyond_the_window_is_split(script):
 
 
 @pytest.mark.parametrize("mode", ["simple", "context", "condense_question", "condense_plus_context"])
-async def test_chat_engines_remember(script, index, colour, mode):
+async def test_chat_engines_remember(script, index, caller, mode):
     answers = 2 if mode in {"simple", "context"} else 4  # the others put each question after the first into words
     talk = script(*["43 metres."] * answers)
     engine = index.as_chat_engine(llm=talk.llm, chat_mode=mode, memory=ChatMemoryBuffer.from_defaults(llm=talk.llm))
     history = [ChatMessage(role="user", content="Hi"), ChatMessage(role="assistant", content="Hello")]
-    response = await colour.call(engine, "chat", QUESTION, chat_history=history)
+    response = await caller.call(engine, "chat", QUESTION, chat_history=history)
     assert str(response) == "43 metres."
-    assert str(await colour.call(engine, "chat", "And in feet?")) == "43 metres."
+    assert str(await caller.call(engine, "chat", "And in feet?")) == "43 metres."
     asked = "\n".join(message["content"] for body in talk.bodies for message in body["messages"])
     assert "And in feet?" in asked
     assert QUESTION in asked
@@ -121,11 +121,11 @@ async def test_chat_engines_remember(script, index, colour, mode):
 
 
 @pytest.mark.parametrize("mode", ["simple", "context", "condense_plus_context"])
-async def test_chat_engines_stream(script, index, colour, mode):
+async def test_chat_engines_stream(script, index, caller, mode):
     talk = script("It is 43 metres high.")
     engine = index.as_chat_engine(llm=talk.llm, chat_mode=mode, memory=ChatMemoryBuffer.from_defaults(llm=talk.llm))
-    response = await colour.call(engine, "stream_chat", QUESTION)
-    if colour.asynchronous:
+    response = await caller.call(engine, "stream_chat", QUESTION)
+    if caller.asynchronous:
         pieces = [piece async for piece in response.async_response_gen()]
     else:
         pieces = list(response.response_gen)
@@ -143,12 +143,12 @@ class Height(BaseModel):
 
 @pytest.mark.parametrize("mode", [ResponseMode.COMPACT, ResponseMode.REFINE, ResponseMode.TREE_SUMMARIZE])
 @pytest.mark.parametrize("by_schema", [False, True], ids=["call", "schema"])
-async def test_query_engines_answer_with_objects(script, index, colour, mode, by_schema):
+async def test_query_engines_answer_with_objects(script, index, caller, mode, by_schema):
     written = {"name": "lighthouse", "metres": "43"}
     answer = '{"name": "lighthouse", "metres": 43}' if by_schema else [Call("Height", written)]
     talk = script(answer, should_use_structured_outputs=by_schema)
     engine = index.as_query_engine(llm=talk.llm, response_mode=mode, output_cls=Height, similarity_top_k=1)
-    response = await colour.call(engine, "query", QUESTION)
+    response = await caller.call(engine, "query", QUESTION)
     assert response.response == Height(name="lighthouse", metres=43)
 
 
@@ -178,12 +178,12 @@ def engines(index):
         (LLMSingleSelector, '[{"choice": 1, "reason": "heights"}]'),
     ],
 )
-async def test_routers_choose(script, engines, colour, selector, choice):
+async def test_routers_choose(script, engines, caller, selector, choice):
     talk = script(choice, "43 metres.")
     router = RouterQueryEngine.from_defaults(
         engines(talk.llm), llm=talk.llm, selector=selector.from_defaults(llm=talk.llm)
     )
-    response = await colour.call(router, "query", QUESTION)
+    response = await caller.call(router, "query", QUESTION)
     assert str(response) == "43 metres."
     assert response.metadata["selector_result"].inds == [0]
 
@@ -194,7 +194,7 @@ def test_a_router_takes_the_selector_that_calls(script, engines):
     assert talk.bodies[0]["tool_choice"]["function"]["name"] == "SingleSelection"
 
 
-async def test_sub_questions(script, engines, colour):
+async def test_sub_questions(script, engines, caller):
     questions = '{"items": [{"sub_question": "How high?", "tool_name": "heights"}]}'
     talk = script(f"```json\n{questions}\n```", "43 metres.", "It is 43 metres high.")
     engine = SubQuestionQueryEngine.from_defaults(
@@ -202,16 +202,16 @@ async def test_sub_questions(script, engines, colour):
         llm=talk.llm,
         question_gen=LLMQuestionGenerator.from_defaults(llm=talk.llm),
         response_synthesizer=get_response_synthesizer(llm=talk.llm),
-        use_async=colour.asynchronous,
+        use_async=caller.asynchronous,
         verbose=False,
     )
-    assert str(await colour.call(engine, "query", QUESTION)) == "It is 43 metres high."
+    assert str(await caller.call(engine, "query", QUESTION)) == "It is 43 metres high."
 
 
-async def test_a_query_engine_of_ones_own_parts(rules, index, colour):
+async def test_a_query_engine_of_ones_own_parts(rules, index, caller):
     talk = rules()
     engine = RetrieverQueryEngine.from_args(index.as_retriever(similarity_top_k=1), llm=talk.llm)
-    response = await colour.call(engine, "query", QUESTION)
+    response = await caller.call(engine, "query", QUESTION)
     assert str(response) == FACTS[1]
 
 
@@ -245,9 +245,9 @@ async def test_reranking_in_words(script, index):
     assert best.node.text == FACTS[1]
 
 
-async def test_a_summary_of_all_documents(script, colour):
+async def test_a_summary_of_all_documents(script, caller):
     talk = script("A harbour.")
     summary = SummaryIndex.from_documents([Document(text=fact) for fact in FACTS])
     engine = summary.as_query_engine(llm=talk.llm, response_mode="tree_summarize")
-    assert str(await colour.call(engine, "query", "What is it about?")) == "A harbour."
+    assert str(await caller.call(engine, "query", "What is it about?")) == "A harbour."
     assert all(fact in talk.bodies[0]["messages"][-1]["content"] for fact in FACTS)

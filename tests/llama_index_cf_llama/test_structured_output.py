@@ -41,9 +41,9 @@ def answer(by_schema):
 
 
 @BOTH
-async def test_predicts_nested_objects(script, shape, colour, by_schema):
+async def test_predicts_nested_objects(script, shape, caller, by_schema):
     talk = script(answer(by_schema), shape=shape, should_use_structured_outputs=by_schema)
-    assert await colour.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
+    assert await caller.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
     [body] = talk.bodies
     assert body["messages"] == [{"role": "user", "content": "Name an album about water."}]
     if by_schema:
@@ -55,15 +55,15 @@ async def test_predicts_nested_objects(script, shape, colour, by_schema):
         assert "response_format" not in body
 
 
-async def test_json_may_come_dressed_up(script, colour):
+async def test_json_may_come_dressed_up(script, caller):
     talk = script(f"Here it is:\n```json\n{JSON}\n```", should_use_structured_outputs=True)
-    assert await colour.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
+    assert await caller.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
 
 
 @BOTH
-async def test_streams_objects_and_ends_with_the_whole(script, shape, colour, by_schema):
+async def test_streams_objects_and_ends_with_the_whole(script, shape, caller, by_schema):
     talk = script(answer(by_schema), shape=shape, should_use_structured_outputs=by_schema)
-    objects = await colour.items(talk.llm, "stream_structured_predict", Album, PROMPT, topic="water")
+    objects = await caller.items(talk.llm, "stream_structured_predict", Album, PROMPT, topic="water")
     assert objects[-1] == ALBUM
     [body] = talk.bodies
     assert body.get("stream") is (None if by_schema else True)
@@ -72,25 +72,25 @@ async def test_streams_objects_and_ends_with_the_whole(script, shape, colour, by
 
 @BOTH
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's structured model calls it
-async def test_structured_models(script, colour, by_schema):
+async def test_structured_models(script, caller, by_schema):
     talk = script(*[answer(by_schema)] * 3, should_use_structured_outputs=by_schema)
     structured = talk.llm.as_structured_llm(Album)
     question = [ChatMessage(role="user", content='An album, as in {"name": ...}')]
-    chat = await colour.call(structured, "chat", question)
+    chat = await caller.call(structured, "chat", question)
     assert chat.raw == ALBUM
     assert Album.model_validate_json(chat.message.content) == ALBUM
-    assert (await colour.call(structured, "complete", "An album")).raw == ALBUM
+    assert (await caller.call(structured, "complete", "An album")).raw == ALBUM
     assert talk.bodies[0]["messages"] == [{"role": "user", "content": 'An album, as in {"name": ...}'}]
-    if colour.asynchronous:
+    if caller.asynchronous:
         last = [item async for item in await structured.astream_chat(question)][-1]
         assert last.raw == ALBUM
 
 
 @BOTH
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
-async def test_the_system_prompt_is_sent_once_in_each_way(script, colour, by_schema, method):
+async def test_the_system_prompt_is_sent_once_in_each_way(script, caller, by_schema, method):
     talk = script(answer(by_schema), should_use_structured_outputs=by_schema, system_prompt="Love music.")
-    ask = colour.items if method.startswith("stream") else colour.call
+    ask = caller.items if method.startswith("stream") else caller.call
     await ask(talk.llm, method, Album, PROMPT, topic="water")
     assert talk.bodies[0]["messages"] == [
         {"role": "system", "content": "Love music."},
@@ -99,27 +99,27 @@ async def test_the_system_prompt_is_sent_once_in_each_way(script, colour, by_sch
 
 
 @BOTH
-async def test_braces_in_a_prompt_stay(script, colour, by_schema):
+async def test_braces_in_a_prompt_stay(script, caller, by_schema):
     talk = script(answer(by_schema), should_use_structured_outputs=by_schema)
     prompt = ChatPromptTemplate([ChatMessage(role="user", content='Like {example}: {"a": {"b": 1}}')])
-    await colour.call(talk.llm, "structured_predict", Album, prompt, example="{topic}")
+    await caller.call(talk.llm, "structured_predict", Album, prompt, example="{topic}")
     assert talk.bodies[0]["messages"][0]["content"] == 'Like {topic}: {"a": {"b": 1}}'
 
 
 @BOTH
-async def test_settings_for_one_call_pass_through(script, colour, by_schema):
+async def test_settings_for_one_call_pass_through(script, caller, by_schema):
     talk = script(*[answer(by_schema)] * 2, should_use_structured_outputs=by_schema)
     given = {"temperature": 0.5, "tool_choice": "auto"}
-    await colour.call(talk.llm, "structured_predict", Album, PROMPT, llm_kwargs=given, topic="water")
-    await colour.items(talk.llm, "stream_structured_predict", Album, PROMPT, llm_kwargs=given, topic="water")
+    await caller.call(talk.llm, "structured_predict", Album, PROMPT, llm_kwargs=given, topic="water")
+    await caller.items(talk.llm, "stream_structured_predict", Album, PROMPT, llm_kwargs=given, topic="water")
     assert [body["temperature"] for body in talk.bodies] == [0.5, 0.5]
     assert given == {"temperature": 0.5, "tool_choice": "auto"}
 
 
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
-async def test_prose_instead_of_a_call_is_an_error(script, colour, method):
+async def test_prose_instead_of_a_call_is_an_error(script, caller, method):
     talk = script("Tides, I think.", "Yes, Tides.")
-    ask = colour.items if method.startswith("stream") else colour.call
+    ask = caller.items if method.startswith("stream") else caller.call
     with pytest.raises(ToolChoiceError, match="forced a call of Album"):
         await ask(talk.llm, method, Album, PROMPT, topic="water")
 
@@ -134,9 +134,9 @@ async def test_prose_instead_of_a_call_is_an_error(script, colour, method):
     ],
     ids=["call", "schema", "cut off"],
 )
-async def test_half_an_object_is_an_error(script, colour, method, by_schema, wrong, reason):  # noqa: PLR0917 - fixtures
+async def test_half_an_object_is_an_error(script, caller, method, by_schema, wrong, reason):  # noqa: PLR0917 - fixtures
     talk = script(wrong, shape="hybrid", should_use_structured_outputs=by_schema)
-    ask = colour.items if method.startswith("stream") else colour.call
+    ask = caller.items if method.startswith("stream") else caller.call
     with pytest.raises(ValueError, match=rf"(?s){reason}"):
         await ask(talk.llm, method, Album, PROMPT, topic="water")
 
@@ -144,14 +144,14 @@ async def test_half_an_object_is_an_error(script, colour, method, by_schema, wro
 class Wish(BaseModel):
     """Nothing is required."""
 
-    colour: str | None = None
+    caller: str | None = None
     size: int | None = None
 
 
-async def test_broken_arguments_are_no_object_even_where_all_fields_may_be_missing(script, colour):
-    talk = script([Call("Wish", '{"colour": "re')], shape="hybrid")
+async def test_broken_arguments_are_no_object_even_where_all_fields_may_be_missing(script, caller):
+    talk = script([Call("Wish", '{"caller": "re')], shape="hybrid")
     with pytest.raises(ValueError, match=r"no Wish.*\n.*Invalid JSON"):
-        await colour.call(talk.llm, "structured_predict", Wish, PROMPT, topic="water")
+        await caller.call(talk.llm, "structured_predict", Wish, PROMPT, topic="water")
 
 
 class Dated(BaseModel):
@@ -162,9 +162,9 @@ class Dated(BaseModel):
     day: date
 
 
-async def test_strict_classes_take_what_json_can_say(script, colour):
+async def test_strict_classes_take_what_json_can_say(script, caller):
     talk = script([Call("Dated", {"day": "2026-11-25"})])
-    assert (await colour.call(talk.llm, "structured_predict", Dated, PROMPT, topic="water")).day == date(2026, 11, 25)
+    assert (await caller.call(talk.llm, "structured_predict", Dated, PROMPT, topic="water")).day == date(2026, 11, 25)
 
 
 Kind = TypeVar("Kind")
@@ -176,33 +176,33 @@ class Page(BaseModel, Generic[Kind]):
     items: list[Kind]
 
 
-async def test_a_class_may_have_any_name(script, colour):
+async def test_a_class_may_have_any_name(script, caller):
     talk = script([Call("Page_int_", {"items": [1, "2"]})])
-    assert (await colour.call(talk.llm, "structured_predict", Page[int], PROMPT, topic="water")).items == [1, 2]
+    assert (await caller.call(talk.llm, "structured_predict", Page[int], PROMPT, topic="water")).items == [1, 2]
     assert talk.bodies[0]["tools"][0]["function"]["name"] == "Page_int_"
 
 
 @BOTH
-async def test_start_and_end_are_told(script, colour, events, by_schema):
+async def test_start_and_end_are_told(script, caller, events, by_schema):
     talk = script(answer(by_schema), should_use_structured_outputs=by_schema)
-    await colour.call(talk.llm, "structured_predict", Album, PROMPT, topic="water")
+    await caller.call(talk.llm, "structured_predict", Album, PROMPT, topic="water")
     kinds = (LLMStructuredPredictStartEvent, LLMStructuredPredictEndEvent)
     assert [type(event) for event in events if isinstance(event, kinds)] == [*kinds]
 
 
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
-async def test_text_mode_goes_its_own_way(script, colour, method):
+async def test_text_mode_goes_its_own_way(script, caller, method):
     fields = {"pydantic_program_mode": PydanticProgramMode.LLM, "should_use_structured_outputs": True}
     talk = script(JSON, shape="hybrid", **fields)  # in native streams a token `null` is lost
-    ask = colour.items if method.startswith("stream") else colour.call
+    ask = caller.items if method.startswith("stream") else caller.call
     result = await ask(talk.llm, method, Album, PROMPT, topic="water")
     assert (result[-1] if isinstance(result, list) else result) == ALBUM
     assert talk.bodies[0].keys() & {"tools", "response_format"} == set()
 
 
-async def test_function_mode_calls_even_where_the_schema_is_preferred(script, colour):
+async def test_function_mode_calls_even_where_the_schema_is_preferred(script, caller):
     talk = script(answer(False), pydantic_program_mode=PydanticProgramMode.FUNCTION, should_use_structured_outputs=True)
-    assert await colour.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
+    assert await caller.call(talk.llm, "structured_predict", Album, PROMPT, topic="water") == ALBUM
     assert "tools" in talk.bodies[0]
 
 

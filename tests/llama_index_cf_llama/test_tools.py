@@ -34,10 +34,10 @@ FORCED = {"type": "function", "function": {"name": "multiply"}}
 SIBLINGS = ["chat_with_tools", "stream_chat_with_tools"]
 
 
-async def last_answer(colour, llm, method, *args, **kwargs):
+async def last_answer(caller, llm, method, *args, **kwargs):
     if method.startswith("stream"):
-        return (await colour.items(llm, method, *args, **kwargs))[-1]
-    return await colour.call(llm, method, *args, **kwargs)
+        return (await caller.items(llm, method, *args, **kwargs))[-1]
+    return await caller.call(llm, method, *args, **kwargs)
 
 
 def calls(llm, answer):
@@ -45,9 +45,9 @@ def calls(llm, answer):
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
-async def test_the_four_siblings_call_the_tool(script, shape, colour, method):
+async def test_the_four_siblings_call_the_tool(script, shape, caller, method):
     talk = script([Call("multiply", {"a": 3, "b": 4})], shape=shape)
-    answer = await last_answer(colour, talk.llm, method, [MULTIPLY, SHOUT], "What is 3 times 4?")
+    answer = await last_answer(caller, talk.llm, method, [MULTIPLY, SHOUT], "What is 3 times 4?")
     assert calls(talk.llm, answer) == [("multiply", {"a": 3, "b": 4})]
     assert answer.raw["finish_reason"] == "tool_calls"
     [body] = talk.bodies
@@ -58,19 +58,19 @@ async def test_the_four_siblings_call_the_tool(script, shape, colour, method):
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
-async def test_text_beside_calls_is_kept(script, shape, colour, method):
+async def test_text_beside_calls_is_kept(script, shape, caller, method):
     talk = script([Text("Let me see."), Call("multiply", {"a": 3, "b": 4})], shape=shape)
-    answer = await last_answer(colour, talk.llm, method, [MULTIPLY], "3 times 4?")
+    answer = await last_answer(caller, talk.llm, method, [MULTIPLY], "3 times 4?")
     assert answer.message.content == "Let me see."
     assert calls(talk.llm, answer) == [("multiply", {"a": 3, "b": 4})]
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
 @pytest.mark.parametrize(("allowed", "count"), [(True, 2), (False, 1)])
-async def test_parallel_calls_are_trimmed_unless_allowed(script, colour, method, allowed, count):
+async def test_parallel_calls_are_trimmed_unless_allowed(script, caller, method, allowed, count):
     both = [Call("multiply", {"a": 1, "b": 2}), Call("shout", {"text": "hey"})]
     talk = script(both)
-    answer = await last_answer(colour, talk.llm, method, [MULTIPLY, SHOUT], "Both", allow_parallel_tool_calls=allowed)
+    answer = await last_answer(caller, talk.llm, method, [MULTIPLY, SHOUT], "Both", allow_parallel_tool_calls=allowed)
     assert len(calls(talk.llm, answer)) == count
     assert len(answer.message.additional_kwargs["tool_calls"]) == count
     ids = [call.tool_id for call in talk.llm.get_tool_calls_from_response(answer)]
@@ -78,9 +78,9 @@ async def test_parallel_calls_are_trimmed_unless_allowed(script, colour, method,
     assert len(set(ids)) == count
 
 
-async def test_ids_stay_the_same_through_a_stream(script, shape, colour):
+async def test_ids_stay_the_same_through_a_stream(script, shape, caller):
     talk = script([Call("multiply", {"a": 1, "b": 2})], shape=shape)
-    items = await colour.items(talk.llm, "stream_chat_with_tools", [MULTIPLY], "Go")
+    items = await caller.items(talk.llm, "stream_chat_with_tools", [MULTIPLY], "Go")
     ids = [talk.llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) for item in items]
     assert len({call.tool_id for found in ids for call in found}) == 1
 
@@ -107,44 +107,44 @@ async def test_each_spelling_of_the_choice(script, asked, sent):
     assert talk.bodies[0].get("tool_choice") == sent
 
 
-async def test_the_only_tool_is_required_by_name(script, colour):
+async def test_the_only_tool_is_required_by_name(script, caller):
     talk = script([Call("multiply", {"a": 1, "b": 1})])
-    await colour.call(talk.llm, "chat_with_tools", [MULTIPLY], "Go", tool_required=True)
+    await caller.call(talk.llm, "chat_with_tools", [MULTIPLY], "Go", tool_required=True)
     assert talk.bodies[0]["tool_choice"] == FORCED
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
-async def test_an_unknown_choice_is_refused(rules, colour, method):
+async def test_an_unknown_choice_is_refused(rules, caller, method):
     talk = rules()
     with pytest.raises(InvalidRequestError, match=r"tool_choice names 'divide'; allowed are .*multiply"):
-        await last_answer(colour, talk.llm, method, [MULTIPLY], "Go", tool_choice="divide")
+        await last_answer(caller, talk.llm, method, [MULTIPLY], "Go", tool_choice="divide")
     assert talk.bodies == []
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
-async def test_a_forced_call_that_does_not_come_is_asked_for_again_and_then_reported(script, colour, method):
+async def test_a_forced_call_that_does_not_come_is_asked_for_again_and_then_reported(script, caller, method):
     talk = script("I would rather not.", [Call("multiply", {"a": 1, "b": 2})], "No.", "Still no.")
-    answer = await last_answer(colour, talk.llm, method, [MULTIPLY], "Go", tool_required=True)
+    answer = await last_answer(caller, talk.llm, method, [MULTIPLY], "Go", tool_required=True)
     assert calls(talk.llm, answer) == [("multiply", {"a": 1, "b": 2})]
     with pytest.raises(ToolChoiceError, match="forced a call of multiply") as caught:
-        await last_answer(colour, talk.llm, method, [MULTIPLY], "Go", tool_required=True)
+        await last_answer(caller, talk.llm, method, [MULTIPLY], "Go", tool_required=True)
     assert caught.value.partial.text == "Still no."
     assert len(talk.bodies) == 4
 
 
 @pytest.mark.parametrize("method", SIBLINGS)
-async def test_no_tools_are_no_tools(script, colour, method):
+async def test_no_tools_are_no_tools(script, caller, method):
     talk = script("Hi")
     history = [ChatMessage(role="user", content="Hello")]
-    answer = await last_answer(colour, talk.llm, method, [], chat_history=history)
+    answer = await last_answer(caller, talk.llm, method, [], chat_history=history)
     assert answer.message.content == "Hi"
     assert talk.bodies[0].keys() & {"tools", "tool_choice"} == set()
 
 
-async def test_history_comes_before_the_question_and_is_left_alone(script, colour):
+async def test_history_comes_before_the_question_and_is_left_alone(script, caller):
     talk = script("Hi")
     history = [ChatMessage(role="system", content="Be brief.")]
-    await colour.call(talk.llm, "chat_with_tools", [MULTIPLY], ChatMessage(content="Go"), chat_history=history)
+    await caller.call(talk.llm, "chat_with_tools", [MULTIPLY], ChatMessage(content="Go"), chat_history=history)
     assert [message["role"] for message in talk.bodies[0]["messages"]] == ["system", "user"]
     assert len(history) == 1
 
@@ -196,35 +196,35 @@ def test_a_tool_may_define_itself(script):
     assert list(talk.bodies[0]["tools"][0]["function"]["parameters"]["properties"]) == ["z"]
 
 
-async def test_arguments_are_brought_to_their_type(script, colour):
+async def test_arguments_are_brought_to_their_type(script, caller):
     talk = script([Call("multiply", {"a": "3", "b": "4"})])
-    result = await colour.call(talk.llm, "predict_and_call", [MULTIPLY], "3 times 4?")
+    result = await caller.call(talk.llm, "predict_and_call", [MULTIPLY], "3 times 4?")
     assert result.response == "12"
 
 
-async def test_predict_and_call_runs_the_tools(script, shape, colour):
+async def test_predict_and_call_runs_the_tools(script, shape, caller):
     talk = script(
         [Call("multiply", {"a": 3, "b": 4}), Call("shout", {"text": "hey"})],
         [Call("multiply", {"a": 3, "b": 4}), Call("shout", {"text": "hey"})],
         "Nothing to call.",
         shape=shape,
     )
-    both = await colour.call(talk.llm, "predict_and_call", [MULTIPLY, SHOUT], "Go", allow_parallel_tool_calls=True)
+    both = await caller.call(talk.llm, "predict_and_call", [MULTIPLY, SHOUT], "Go", allow_parallel_tool_calls=True)
     assert both.response == "12\n\nHEY"
-    assert (await colour.call(talk.llm, "predict_and_call", [MULTIPLY, SHOUT], "Go")).response == "12"
-    text = await colour.call(talk.llm, "predict_and_call", [MULTIPLY], "Go", error_on_no_tool_call=False)
+    assert (await caller.call(talk.llm, "predict_and_call", [MULTIPLY, SHOUT], "Go")).response == "12"
+    text = await caller.call(talk.llm, "predict_and_call", [MULTIPLY], "Go", error_on_no_tool_call=False)
     assert text.response == "Nothing to call."
 
 
-async def test_no_call_is_an_error_where_one_is_expected(script, colour):
+async def test_no_call_is_an_error_where_one_is_expected(script, caller):
     talk = script("Nothing to call.")
     with pytest.raises(ValueError, match="at least one tool call"):
-        await colour.call(talk.llm, "predict_and_call", [MULTIPLY], "Go")
+        await caller.call(talk.llm, "predict_and_call", [MULTIPLY], "Go")
 
 
-async def test_broken_arguments_are_an_error_of_the_tool(script, colour):
+async def test_broken_arguments_are_an_error_of_the_tool(script, caller):
     talk = script([Call("shout", '{"text": "he')], shape="hybrid")
-    result = await colour.call(talk.llm, "predict_and_call", [SHOUT], "Go")
+    result = await caller.call(talk.llm, "predict_and_call", [SHOUT], "Go")
     [source] = result.sources
     assert source.is_error
     assert "invalid_json" in source.content

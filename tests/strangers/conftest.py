@@ -17,7 +17,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else its import asks a ho
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
-class Colour(StrEnum):
+class Caller(StrEnum):
     RED = "red"
     BLUE = "blue"
 
@@ -30,12 +30,12 @@ class Owner(BaseModel):
 class Bicycle(BaseModel):
     """A bicycle."""
 
-    colour: Colour
+    caller: Caller
     gears: int
     owner: Owner
 
 
-BICYCLE = {"colour": "red", "gears": 7, "owner": {"name": "Tom", "town": None}}
+BICYCLE = {"caller": "red", "gears": 7, "owner": {"name": "Tom", "town": None}}
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"anyOf": [{"type": "integer"}]}}}
 """As people write them: no descriptions, a union, nothing required."""
 TOOLS = [

@@ -1,1 +1,1 @@
-"""Who is measured: each can ask one question whole or in pieces, in either colour."""
+"""Who is measured: each can ask one question whole or in pieces, in either caller."""

@@ -1,7 +1,8 @@
 """httpx's transports and clients over pooled connections, whose cost does not grow with the number of calls.
 
-    clients ── pool ──┬── direct ── http1 (bytes, no I/O) ── sockets ── connecting
+    clients ── pool ──┬── connection ── http1 (bytes, no I/O) ── sockets ── dialing
                       └── httpx's own transport, through a proxy
 
-A user's own client never comes here.
+Bytes, sockets and pools belong in here. What a request means belongs in `transport`; a user's own client never comes
+here.
 """

@@ -1,4 +1,4 @@
-"""Sockets in both colours: connect, send, receive, close, each with its own time to wait.
+"""Sockets sync and async: connect, send, receive, close, each with its own time to wait.
 
 What fails raises httpx's errors, by their kinds: `ConnectTimeout`, `ReadError` and so on.
 """

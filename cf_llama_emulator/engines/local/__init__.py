@@ -1,1 +1,4 @@
-"""What a small local model needs around it to stand in for a large one: its prompts, and its calls read from text."""
+"""The engine of a small local model: the runtime, its prompts, and tool calls parsed from its text.
+
+Files of models and their download belong in `weights`.
+"""

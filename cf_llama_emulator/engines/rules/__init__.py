@@ -1,1 +1,4 @@
-"""The rules behind the rule engine: each reads a conversation and decides one thing, and none of them waits."""
+"""The rule engine: fixed rules that answer without a model.
+
+Each rule reads a conversation and decides one thing, without I/O. What needs a model belongs in `local`.
+"""

@@ -1,4 +1,4 @@
-"""Batches through an emulator's queue, over real sockets, in both colours."""
+"""Batches through an emulator's queue, over real sockets, sync and async."""
 
 from __future__ import annotations
 

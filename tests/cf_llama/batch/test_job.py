@@ -44,7 +44,7 @@ def job(tmp_path):
 
 @pytest.fixture(params=["sync", "async"])
 def finish(request):
-    """Return a function that works on a job until it is done, in either colour."""
+    """Return a function that works on a job until it is done, in either caller."""
 
     def work(job, *arguments):
         return job.run(*arguments) if request.param == "sync" else asyncio.run(job.arun(*arguments))

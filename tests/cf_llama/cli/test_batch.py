@@ -72,11 +72,11 @@ def test_the_same_command_goes_on_and_asks_nothing_twice(batch, emulator):
     assert [each["text"] for each in answers] == ["You said: One", "You said: Two"]
 
 
-def test_another_question_does_not_go_on_with_the_same_journal(batch):
+def test_another_request_does_not_go_on_with_the_same_journal(batch):
     batch(lines({"prompt": "One"}))
     done, _ = batch(lines({"prompt": "One"}), "--system", "Be brief")
     assert done.exit_code == 1
-    assert "another question or other settings; remove " in done.output
+    assert "another request or other settings; remove " in done.output
 
 
 def test_other_rows_do_not_go_on_with_the_same_journal(batch):

@@ -64,9 +64,9 @@ def test_what_cannot_work_is_refused(fields, kind, name):
 
 
 def test_headers_of_a_request():
-    made = connection(headers={"x-team": "a"}, user_agent="face")
+    made = connection(headers={"x-team": "a"}, user_agent="integration")
     headers = made.http_headers()
-    assert headers.pop("user-agent").startswith("face/")
+    assert headers.pop("user-agent").startswith("integration/")
     assert headers == {"x-team": "a", "authorization": "Bearer token", "content-type": "application/json"}
 
 

@@ -11,10 +11,10 @@ HI = ChatRequest(messages=[{"role": "user", "content": "Hi"}])
 ACCOUNT = "0123456789abcdef" * 2
 
 
-def test_a_call_leaves_no_account_in_any_log(colour, service, transport, caplog):
+def test_a_call_leaves_no_account_in_any_log(caller, service, transport, caplog):
     caplog.set_level(logging.DEBUG)
     service.replies("Hello")
-    colour.run(transport(account_id=ACCOUNT), HI)
+    caller.run(transport(account_id=ACCOUNT), HI)
     assert "POST http" in caplog.text
     assert "/accounts/***/ai/run/" in caplog.text
     assert ACCOUNT not in caplog.text

@@ -1,4 +1,4 @@
-"""The socket, in both colours: what goes out, what is tried again, and what is never sent twice."""
+"""The socket, sync and async: what goes out, what is tried again, and what is never sent twice."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ CALL = {"response": None, "tool_calls": [{"name": "get_status", "arguments": {}}
 # what goes out
 
 
-def test_asks_for_a_whole_answer(colour, service, transport):
+def test_asks_for_a_whole_answer(caller, service, transport):
     service.replies("Hello")
-    assert colour.run(transport(), HI).text == "Hello"
+    assert caller.run(transport(), HI).text == "Hello"
     (seen,) = service.seen
     assert seen.path == f"/client/v4/accounts/0123456789abcdef0123456789abcdef/ai/run/{MODEL}"
     assert seen.body == {"messages": MESSAGES, "max_tokens": 2048}
@@ -54,9 +54,9 @@ def test_asks_for_a_whole_answer(colour, service, transport):
     assert seen.headers["user-agent"].startswith("cf_llama/")
 
 
-def test_asks_for_a_stream(colour, service, transport):
+def test_asks_for_a_stream(caller, service, transport):
     service.streams({"response": "Hel"}, {"response": 10}, {"response": "", "usage": {"prompt_tokens": 1}})
-    *deltas, last = colour.stream(transport(), HI)
+    *deltas, last = caller.stream(transport(), HI)
     assert deltas == [Delta(text="Hel"), Delta(text="10")]
     assert last.reply.text == "Hel10"
     assert service.seen[0].body == {"messages": MESSAGES, "max_tokens": 2048, "stream": True}
@@ -70,16 +70,16 @@ def test_sends_the_headers_of_the_settings(ask, service, transport):
     assert headers.get_list("user-agent") == ["own"]
 
 
-def test_a_whole_answer_to_a_stream_is_one_delta(colour, service, transport):
+def test_a_whole_answer_to_a_stream_is_one_delta(caller, service, transport):
     service.replies("Hello")
-    first, last = colour.stream(transport(), HI)
+    first, last = caller.stream(transport(), HI)
     assert (first.text, last.reply.text) == ("Hello", "Hello")
 
 
-def test_json_mode_is_never_streamed(colour, service, transport):
+def test_json_mode_is_never_streamed(caller, service, transport):
     service.says({"result": {"response": {"a": 1}}, "success": True})
     schema = {"type": "json_schema", "json_schema": {"type": "object"}}
-    deltas = colour.stream(transport(), ChatRequest(messages=MESSAGES, response_format=schema))
+    deltas = caller.stream(transport(), ChatRequest(messages=MESSAGES, response_format=schema))
     assert [delta.text for delta in deltas] == ['{"a": 1}', ""]
     assert "stream" not in service.seen[0].body
 
@@ -138,11 +138,11 @@ def test_unmet_json_mode_is_asked_once_more(ask, service, transport):
     assert len(service.seen) == 2
 
 
-def test_waits_as_long_as_it_is_asked_to(colour, service, transport):
+def test_waits_as_long_as_it_is_asked_to(caller, service, transport):
     service.refuses(429, 3021, retry_after_ms="400")
     service.replies()
     start = time.monotonic()
-    colour.run(transport(), HI)
+    caller.run(transport(), HI)
     assert time.monotonic() - start >= 0.4
 
 
@@ -161,11 +161,11 @@ def test_a_closed_port_is_a_connection_error(ask, service, settings):
 
 
 @pytest.mark.parametrize("mode", ["read", "stall"])
-def test_silence_is_a_timeout(colour, service, transport, mode):
+def test_silence_is_a_timeout(caller, service, transport, mode):
     service.says(ending="hang")
     patient = transport(timeout=Timeouts(**{"read": 5, "stall": 5, mode: 0.2}), max_retries=0)
     with pytest.raises(RequestTimeoutError):
-        colour.run(patient, HI) if mode == "read" else colour.stream(patient, HI)
+        caller.run(patient, HI) if mode == "read" else caller.stream(patient, HI)
 
 
 def test_a_redirect_does_not_carry_the_token_away(ask, service, transport):
@@ -188,44 +188,44 @@ def test_an_answer_in_a_broken_encoding_is_unreadable(ask, service, transport):
 @pytest.mark.parametrize("ending", ["cut", "hang"])
 @pytest.mark.parametrize("done", [True, False])
 def test_a_connection_that_breaks_after_a_complete_answer_takes_nothing_from_it(
-    colour, service, transport, done, ending
+    caller, service, transport, done, ending
 ):
     last = {"response": "all", "finish_reason": "length"}
     service.streams({"response": "That is "}, last, done=done, ending=ending)
-    reply = colour.stream(transport(timeout=Timeouts(stall=0.2)), HI)[-1].reply
+    reply = caller.stream(transport(timeout=Timeouts(stall=0.2)), HI)[-1].reply
     assert (reply.text, reply.finish_reason) == ("That is all", "length")
 
 
 @pytest.mark.parametrize("ending", ["cut", "reset", "hang", "whole"])
-def test_a_stream_that_breaks_off_keeps_its_text(colour, service, transport, ending):
+def test_a_stream_that_breaks_off_keeps_its_text(caller, service, transport, ending):
     service.streams({"response": "Half an"}, done=False, ending=ending, headers={"cf-ray": "8f-ZRH"})
     with pytest.raises(StreamInterruptedError) as caught:
-        colour.stream(transport(timeout=Timeouts(stall=0.3)), HI)
+        caller.stream(transport(timeout=Timeouts(stall=0.3)), HI)
     assert (caught.value.partial.text, caught.value.ray_id, len(service.seen)) == ("Half an", "8f-ZRH", 1)
 
 
-def test_an_error_in_mid_stream_keeps_its_text(colour, service, transport):
+def test_an_error_in_mid_stream_keeps_its_text(caller, service, transport):
     service.streams({"response": "Half an"}, {"errors": [{"code": 3040, "message": "Capacity"}]})
     with pytest.raises(StreamInterruptedError) as caught:
-        colour.stream(transport(), HI)
+        caller.stream(transport(), HI)
     assert (caught.value.partial.text, caught.value.code, len(service.seen)) == ("Half an", 3040, 1)
 
 
-def test_an_error_at_the_start_of_a_stream_is_tried_again(colour, service, transport):
+def test_an_error_at_the_start_of_a_stream_is_tried_again(caller, service, transport):
     service.streams({"response": ""}, {"errors": [{"code": 3040, "message": "Capacity"}]})
     service.streams({"response": "Hello"})
-    assert colour.stream(transport(), HI)[-1].reply.text == "Hello"
+    assert caller.stream(transport(), HI)[-1].reply.text == "Hello"
 
 
-def test_closing_a_stream_early_closes_the_connection(colour, service, transport):
+def test_closing_a_stream_early_closes_the_connection(caller, service, transport):
     service.streams({"response": "one"}, {"response": "two"}, done=False, ending="hang")
-    assert colour.first(transport(), HI).text == "one"
+    assert caller.first(transport(), HI).text == "one"
     assert service.left.wait(5)
 
 
-def test_a_stop_sequence_closes_the_connection(colour, service, transport):
+def test_a_stop_sequence_closes_the_connection(caller, service, transport):
     service.streams({"response": "one EN"}, {"response": "D two"}, done=False, ending="hang")
-    last = colour.stream(transport(), ChatRequest(messages=MESSAGES, stop=("END",)))[-1]
+    last = caller.stream(transport(), ChatRequest(messages=MESSAGES, stop=("END",)))[-1]
     assert (last.reply.text, last.reply.finish_reason) == ("one ", "stop")
     assert service.left.wait(5)
 
@@ -352,7 +352,7 @@ IN_EITHER_FORM = pytest.mark.parametrize("headers", [{}, PACKED], ids=["plain", 
 
 
 def asked_by_each(library, connection, **choices):
-    """The texts that a client of the user's own gets in each colour."""
+    """The texts that a client of the user's own gets in each caller."""
 
     async def apart():
         async with library.AsyncClient(**choices) as client:

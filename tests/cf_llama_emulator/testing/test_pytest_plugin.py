@@ -36,7 +36,7 @@ def run_tests(pytester):
     return run
 
 
-def test_scripts_rules_and_faults_in_both_colours(run_tests):
+def test_scripts_rules_and_faults_sync_and_async(run_tests):
     run_tests(
         """
     def test_rules(cf_llama_emulator):
@@ -76,7 +76,7 @@ def test_scripts_rules_and_faults_in_both_colours(run_tests):
     )
 
 
-FACES = """
+INTEGRATIONS = """
     from langchain.agents import create_agent
     from langchain_core.output_parsers import StrOutputParser
     from langchain_core.prompts import ChatPromptTemplate
@@ -97,7 +97,7 @@ def test_chains_agents_and_query_engines_without_an_account(run_tests):
     pytest.importorskip("langchain", reason="the core is being tested alone")
     pytest.importorskip("llama_index.core", reason="the core is being tested alone")
     run_tests(
-        FACES
+        INTEGRATIONS
         + """
     def test_chain(cf_llama_emulator):
         cf_llama_emulator.say("Goedemorgen.")

@@ -1,4 +1,7 @@
-"""Weights of the local models: which there are, where they lie on this machine, and how they get there."""
+"""Weights of the local models: the catalogue, the cache folder and the download.
+
+Nothing that runs a model belongs in here.
+"""
 
 from cf_llama_emulator.engines.local.weights.catalogue import CATALOGUE, DEFAULT, Carrier, Weights, lookup
 from cf_llama_emulator.engines.local.weights.pull import NoObserver, PullError, PullObserver, pull

@@ -82,7 +82,7 @@ class Async:
 
 
 @pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
-def colour(request):
+def caller(request):
     return request.param()
 
 
@@ -102,15 +102,15 @@ def secured(service):
 # TLS
 
 
-def test_calls_and_streams_over_tls_use_one_connection(colour, service, settings, secured):
+def test_calls_and_streams_over_tls_use_one_connection(caller, service, settings, secured):
     connection = settings(base_url=secured("localhost")).connection()
     for _ in range(3):
         service.replies("Hello")
-    assert [reply.text for reply in colour.ask(connection, 3)] == ["Hello"] * 3
+    assert [reply.text for reply in caller.ask(connection, 3)] == ["Hello"] * 3
     assert len(service.connections) == 1
     for _ in range(2):
         service.streams({"response": "Hel"}, {"response": "lo"})
-    assert [reply.text for reply in colour.stream(connection, 2)] == ["Hello"] * 2
+    assert [reply.text for reply in caller.stream(connection, 2)] == ["Hello"] * 2
     assert len(service.connections) == 2
 
 
@@ -119,11 +119,11 @@ def test_calls_and_streams_over_tls_use_one_connection(colour, service, settings
     [("localhost", trusting(trustme.CA())), ("localhost", _tls()), ("other.localhost", None)],
     ids=["another authority", "the public ones", "another name"],
 )
-def test_a_host_that_cannot_prove_its_name_is_sent_nothing(colour, service, settings, secured, name, context):  # noqa: PLR0917 - fixtures
+def test_a_host_that_cannot_prove_its_name_is_sent_nothing(caller, service, settings, secured, name, context):  # noqa: PLR0917 - fixtures
     url = secured(name).replace(name, "localhost")
     connection = settings(base_url=url, max_retries=0).connection()
     with pytest.raises(ConnectionFailedError, match="certificate verify failed"):
-        colour.ask(connection, context=context)
+        caller.ask(connection, context=context)
     assert not service.seen
 
 
@@ -179,14 +179,14 @@ class Tunnel:
             drain.shutdown(socket.SHUT_WR)
 
 
-def test_tls_goes_through_the_environments_proxy_unread(colour, service, settings, secured, monkeypatch):
+def test_tls_goes_through_the_environments_proxy_unread(caller, service, settings, secured, monkeypatch):
     url = secured("api.test")
     with Tunnel(service.server_port) as tunnel:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{tunnel.port}")
         monkeypatch.setenv("no_proxy", "")
         for _ in range(3):
             service.replies()
-        assert len(colour.ask(settings(base_url=url).connection(), 3)) == 3
+        assert len(caller.ask(settings(base_url=url).connection(), 3)) == 3
         assert tunnel.asked == [f"CONNECT api.test:{service.server_port} HTTP/1.1"]
 
 
@@ -270,31 +270,31 @@ def answers(connection):
     connection.recv(1)
 
 
-def test_a_connection_that_ended_is_not_used_again(colour, settings):
+def test_a_connection_that_ended_is_not_used_again(caller, settings):
     with Scripted(*[answers_and_closes] * 3) as server:
         connection = settings(base_url=server.base_url, max_retries=0).connection()
-        replies = colour.ask(connection, 3, between=lambda: server.closed.acquire(timeout=5))
+        replies = caller.ask(connection, 3, between=lambda: server.closed.acquire(timeout=5))
         assert [reply.text for reply in replies] == ["Hi"] * 3
 
 
 @pytest.mark.parametrize("surplus", [WRONG, WRONG[:1], b"\r\n", b"\n" + WRONG], ids=range(4))
-def test_a_connection_that_spoke_up_is_not_used_again(colour, settings, surplus):
+def test_a_connection_that_spoke_up_is_not_used_again(caller, settings, surplus):
     with Scripted(*[answers_and_says(surplus)] * 3) as server:
         connection = settings(base_url=server.base_url, max_retries=0).connection()
-        assert [reply.text for reply in colour.ask(connection, 3)] == ["Hi"] * 3
+        assert [reply.text for reply in caller.ask(connection, 3)] == ["Hi"] * 3
 
 
-def test_a_connection_that_spoke_up_while_nobody_asked_is_not_used_again(colour, settings):
+def test_a_connection_that_spoke_up_while_nobody_asked_is_not_used_again(caller, settings):
     with Scripted(*[answers_and_says_more_later] * 2) as server:
         connection = settings(base_url=server.base_url, max_retries=0).connection()
-        replies = colour.ask(connection, 2, between=lambda: time.sleep(0.5))
+        replies = caller.ask(connection, 2, between=lambda: time.sleep(0.5))
         assert [reply.text for reply in replies] == ["Hi"] * 2
 
 
-def test_an_answer_that_comes_too_late_goes_to_nobody(colour, settings):
+def test_an_answer_that_comes_too_late_goes_to_nobody(caller, settings):
     with Scripted(answers_too_late, answers) as server:
         connection = settings(base_url=server.base_url, max_retries=1, timeout=Timeouts(read=1)).connection()
-        assert [reply.text for reply in colour.ask(connection)] == ["Hi"]
+        assert [reply.text for reply in caller.ask(connection)] == ["Hi"]
 
 
 # bodies
@@ -309,80 +309,80 @@ def refuses_before_it_has_read(connection):
         pass
 
 
-def test_a_refusal_in_the_middle_of_sending_is_heard(colour, settings, monkeypatch):
+def test_a_refusal_in_the_middle_of_sending_is_heard(caller, settings, monkeypatch):
     large = ChatRequest(messages=[{"role": "user", "content": "x" * 5_000_000}])
     monkeypatch.setitem(globals(), "HI", large)
     with Scripted(refuses_before_it_has_read) as server:
         connection = settings(base_url=server.base_url, max_retries=0).connection()
         with pytest.raises(InvalidRequestError, match="too large"):
-            colour.ask(connection)
+            caller.ask(connection)
 
 
-def test_large_bodies_arrive_whole_in_both_directions(colour, service, settings, monkeypatch):
+def test_large_bodies_arrive_whole_in_both_directions(caller, service, settings, monkeypatch):
     large = "".join(f"{number} " for number in range(1_000_000))
     monkeypatch.setitem(globals(), "HI", ChatRequest(messages=[{"role": "user", "content": large}]))
     service.replies(large)
-    [reply] = colour.ask(settings().connection())
+    [reply] = caller.ask(settings().connection())
     assert reply.text == large
     assert service.seen[0].last_message == large
 
 
 @pytest.mark.parametrize("mode", ["ask", "stream"])
-def test_what_is_packed_is_unpacked(colour, service, settings, mode):
+def test_what_is_packed_is_unpacked(caller, service, settings, mode):
     service.says(gzip.compress(b'{"response": "Hello"}'), headers={"content-encoding": "gzip"})
-    [reply] = getattr(colour, mode)(settings().connection())
+    [reply] = getattr(caller, mode)(settings().connection())
     assert reply.text == "Hello"
     assert "gzip" in service.seen[0].headers["accept-encoding"]
 
 
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "zstd"])
-def test_what_is_packed_small_does_not_fill_the_memory(colour, service, settings, status, coding):
+def test_what_is_packed_small_does_not_fill_the_memory(caller, service, settings, status, coding):
     zeros = gzip.compress(bytes(70_000_000))
     packed = gzip.compress(zeros) if coding == "gzip, gzip" else zeros
     service.says(packed, status=status, headers={"content-encoding": coding})
     with pytest.raises((BadResponseError, ServiceError)) as caught:
-        colour.ask(settings(max_retries=0).connection())
+        caller.ask(settings(max_retries=0).connection())
     assert len(caught.value.response.content if caught.value.response else b"") < 4_000_000
 
 
 @pytest.mark.parametrize(("status", "kind"), [(200, BadResponseError), (503, ServiceError)])
-def test_what_cannot_be_unpacked_is_judged_by_its_status(colour, service, settings, status, kind):
+def test_what_cannot_be_unpacked_is_judged_by_its_status(caller, service, settings, status, kind):
     service.says(b"not packed", status=status, headers={"content-encoding": "gzip"})
     with pytest.raises(kind):
-        colour.ask(settings(max_retries=0).connection())
+        caller.ask(settings(max_retries=0).connection())
 
 
 # time
 
 
-def test_a_stream_ends_with_its_last_word_even_if_the_connection_does_not(colour, service, settings):
+def test_a_stream_ends_with_its_last_word_even_if_the_connection_does_not(caller, service, settings):
     service.streams({"response": "Hello"}, {"usage": {"prompt_tokens": 1, "completion_tokens": 1}}, ending="hang")
-    [reply] = colour.stream(settings(timeout=Timeouts(stall=None)).connection())
+    [reply] = caller.stream(settings(timeout=Timeouts(stall=None)).connection())
     assert (reply.text, reply.usage.total_tokens) == ("Hello", 2)
     assert service.left.wait(5)
 
 
 @pytest.mark.parametrize("timeouts", [Timeouts(stall=None), Timeouts(stall=None, total=1)], ids=["no total", "total"])
-def test_nothing_that_comes_after_the_last_word_is_waited_for(colour, service, settings, timeouts):
+def test_nothing_that_comes_after_the_last_word_is_waited_for(caller, service, settings, timeouts):
     service.streams({"response": "Hello"}, ending="drip")
     began = time.monotonic()
-    [reply] = colour.stream(settings(timeout=timeouts).connection())
+    [reply] = caller.stream(settings(timeout=timeouts).connection())
     assert reply.text == "Hello"
     assert time.monotonic() - began < 4  # that it ends at all is the point
     assert service.left.wait(5)
 
 
-def test_an_answer_of_which_nothing_is_missing_is_given_when_the_time_is_over(colour, service, settings):
+def test_an_answer_of_which_nothing_is_missing_is_given_when_the_time_is_over(caller, service, settings):
     service.streams({"response": "Hello"}, {"finish_reason": "stop"}, done=False, ending="drip")
-    [reply] = colour.stream(settings(timeout=Timeouts(stall=None, total=0.3)).connection())
+    [reply] = caller.stream(settings(timeout=Timeouts(stall=None, total=0.3)).connection())
     assert reply.text == "Hello"
 
 
 @pytest.mark.parametrize("mode", ["ask", "stream"])
-def test_no_read_outlasts_the_time_for_the_whole_call(colour, service, settings, mode):
+def test_no_read_outlasts_the_time_for_the_whole_call(caller, service, settings, mode):
     service.streams({"response": "Hel"}, done=False, ending="hang")
     connection = settings(timeout=Timeouts(read=None, stall=None, total=0.2)).connection()
     with pytest.raises((RequestTimeoutError, StreamInterruptedError)):
-        getattr(colour, mode)(connection)
+        getattr(caller, mode)(connection)
     assert service.left.wait(5)

@@ -109,7 +109,7 @@ def test_a_place_that_is_given_up_goes_to_the_next(emulator):
 def test_a_wait_that_is_too_long_says_so(emulator, call):
     emulator.goes_wrong("rate-limit=0")
     one = transport(emulator, rate_limit_wait=0.2)
-    with pytest.raises(RateLimitError, match=r"no place under the rate limit.* after \d\.\d s; .* calls? wait") as error:
+    with pytest.raises(RateLimitError, match=r"no place under the rate limit.* after \d.* calls? wait") as error:
         call(one, 1)
     assert error.value.is_retryable
     one = transport(emulator, timeout={"total": 0.3})

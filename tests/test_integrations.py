@@ -1,4 +1,4 @@
-"""The two faces say the same of the same bytes, and send the same bytes for the same question."""
+"""The two integrations say the same of the same bytes, and send the same bytes for the same question."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ CONVERSATION = [
 ]
 
 
-def faces(emulator, **settings):
+def integrations(emulator, **settings):
     account = {"base_url": emulator.base_url, "account_id": emulator.account_id, "api_token": emulator.api_token}
     return (kind(**account, max_retries=0, **settings) for kind in (ChatCloudflareLlama, CloudflareLlama))
 
@@ -52,7 +52,7 @@ def test_the_same_bytes_are_the_same_answer(recorded):
     names.remove("end-truncated.sse")
     answers = [Raw(200, {"content-type": _type(name)}, [(recorded / name).read_bytes()]) for name in names]
     with serve(ScriptEngine([answer for answer in answers for _ in range(2)])) as emulator:
-        chain, index = faces(emulator)
+        chain, index = integrations(emulator)
         for name in names:
             assert _by_langchain(chain, name) == _by_llama_index(index, name), name
 
@@ -60,7 +60,7 @@ def test_the_same_bytes_are_the_same_answer(recorded):
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_the_same_question_is_the_same_body(streamed):
     with serve(ScriptEngine(["Wet.", "Wet."])) as emulator:
-        chain, index = faces(emulator, temperature=0.5, seed=7, stop=["END"])
+        chain, index = integrations(emulator, temperature=0.5, seed=7, stop=["END"])
         langchain, llama_index = zip(*CONVERSATION, strict=True)
         bound = chain.bind_tools(TOOLS, tool_choice="auto")
         asked = {"tools": TOOLS, "tool_choice": "auto"}
@@ -103,17 +103,17 @@ def _by_llama_index(index, name):
     return response.message.content, calls, counts, response.raw["finish_reason"]
 
 
-@pytest.mark.parametrize("face", ["langchain_cf_llama", "llama_index_cf_llama"])
-def test_a_face_brings_nothing_that_not_every_program_needs(face):
+@pytest.mark.parametrize("integration", ["langchain_cf_llama", "llama_index_cf_llama"])
+def test_an_integration_imports_nothing_that_not_every_program_needs(integration):
     program = f"""
-import sys, {"llama_index.core.llms.function_calling" if face.startswith("llama") else "langchain_core"}
+import sys, {"llama_index.core.llms.function_calling" if integration.startswith("llama") else "langchain_core"}
 before = set(sys.modules)
-import {face}
+import {integration}
 print(*sys.modules.keys() - before)
 """
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     loaded = done.stdout.split()
-    assert face in loaded
+    assert integration in loaded
     assert not {"httpx", "sqlite3", "cf_llama.batch", "cf_llama.transport.http.clients", "ray", "starlette"} & set(
         loaded
     )
