@@ -23,8 +23,8 @@ _PAGE = """\
 # Answers under a limit
 
 Written by `make goodput`: {calls:,} calls at once against a server in another process that refuses without Retry-After,
-one client after another in one run. Time is to the last answer that came, as a ratio to the best possible for as many
-answers; refused are the requests that the server refused, in percent of the calls. {machine}.
+one client after another in one run. Lost are calls without an answer; time is to the last answer, as a ratio to the best
+possible, where none is lost; refused are the requests that the server refused, in percent of the calls. {machine}.
 
 ![Answers over time](goodput.svg)
 
@@ -45,7 +45,8 @@ def table(bursts: Sequence[Burst]) -> Iterator[str]:
     yield "|---|---|--:|--:|--:|"
     for each in bursts:
         refused = 100 * each.refused / each.calls
-        yield f"| {title(each.case)} | {each.who} | {each.lost:,} | {each.ratio:.2f} | {refused:.1f} % |"
+        time = "" if each.lost else f"{each.ratio:.2f}"
+        yield f"| {title(each.case)} | {each.who} | {each.lost:,} | {time} | {refused:.1f} % |"
 
 
 def write(bursts: Sequence[Burst], folder: Path) -> None:

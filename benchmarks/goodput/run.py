@@ -57,7 +57,7 @@ class Burst:
 
     @property
     def ratio(self) -> float:
-        """Time to the last answer, to the ideal for as many calls."""
+        """Time to the last answer, to the ideal."""
         return self.times[-1] / self.ideal[len(self.times) - 1] if self.times else float("nan")
 
 
