@@ -61,6 +61,8 @@ class Settings:
 
     access_log: Callable[[AccessLogEntry], None] | None = None
     """Called on the server's own thread for each request, once its answer has ended; None for no log."""
+    playground: bool = False
+    """Whether `/` is the playground, a page for trying prompts, to browsers on this machine."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import textwrap
 import time
+import webbrowser
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -74,6 +75,7 @@ root.add_command(batch)
 @click.option(
     "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
 )
+@click.option("--open", "open_page", is_flag=True, help="Open the playground in the browser.")
 @click.option("--quiet", is_flag=True, help="Print no line for each request.")
 @click.option(
     "--log-format",
@@ -96,6 +98,7 @@ def serve(
     any_credentials: bool,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
+    open_page: bool,
     quiet: bool,
     log_format: str,
 ) -> None:
@@ -119,6 +122,7 @@ def serve(
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
+        "playground": True,
         "access_log": None if quiet else log_to_stdout(AccessLogHandler(), log_format),
     }
     if any_credentials:
@@ -137,6 +141,8 @@ def serve(
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         say(environment_lines(running))
+        if open_page and running.playground_url:
+            webbrowser.open(running.playground_url)
         _until_interrupted()
     say("\nstopped")
 
@@ -199,6 +205,7 @@ def environment_lines(running: RunningEmulator) -> str:
         f"export CLOUDFLARE_AUTH_TOKEN={running.api_token}\n"
         "OpenAI's clients take the same token and this base URL:\n"
         f"{running.base_url}/accounts/{running.account_id}/ai/v1\n"
+        f"playground {running.playground_url}\n"
         "ready     Ctrl-C stops"
     )
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cf_llama_emulator.playground.app import Playground
 from cf_llama_emulator.server.access_log import AccessLog
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
@@ -63,4 +64,5 @@ def create_app(emulator: Emulator) -> ASGIApp:
     origins = sorted(emulator.settings.origins)
     app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
     local = LocalOnly(EndOfAnswers(app), emulator.settings)
-    return AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local
+    logged = AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local
+    return Playground(logged, emulator.settings, emulator.engine.name) if emulator.settings.playground else logged

@@ -1,0 +1,108 @@
+// Draws a column's conversation: its turns, the answer as it comes, tool calls and the fields for their results.
+
+import { announce, copyButton, element, oncePerFrame } from "./dom.js";
+
+const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
+
+export class ConversationView {
+  #live = null;
+
+  constructor(column, { title, onSelect, act }) {
+    Object.assign(this, { column, act });
+    this.log = element("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": title ? `Conversation ${title}` : "Conversation", tabindex: 0 });
+    this.end = element("div", { class: "end" });
+    const head = title && element("button", { type: "button", class: "column-title", onclick: onSelect }, title);
+    this.root = element("section", { class: "column", onfocusin: onSelect }, head, element("div", { class: "scroll" }, this.log, this.end));
+    this.title = head;
+    column.addEventListener("change", () => this.draw());
+    column.addEventListener("progress", oncePerFrame(() => this.#drawLive()));
+    this.draw();
+  }
+
+  draw() {
+    const { column } = this;
+    const turns = column.turns.map((turn) => turnCard(turn));
+    this.#live = column.busy ? turnCard({ message: { role: "assistant", content: "" } }) : null;
+    this.#live?.classList.add("live");
+    this.log.setAttribute("aria-busy", String(column.busy));
+    this.log.replaceChildren(...(turns.length ? turns : [welcome()]), ...(this.#live ? [this.#live] : []));
+    this.end.replaceChildren(...this.#ending());
+    this.#drawLive();
+    this.#toEnd(true);
+  }
+
+  #ending() {
+    const { column } = this;
+    const { exchange } = column;
+    if (column.busy || !exchange) return column.pendingCalls.length ? [this.#results()] : [];
+    const parts = [];
+    if (exchange.failure) parts.push(element("p", { class: "failure", role: "alert" }, exchange.failure));
+    if (exchange.stopped) parts.push(element("p", { class: "note" }, "Stopped."));
+    if (exchange.reply.finishReason === "length") parts.push(element("p", { class: "note" }, "Cut off at max_tokens."));
+    if (column.pendingCalls.length) parts.push(this.#results());
+    const last = column.turns.at(-1)?.message;
+    const buttons = element("div", { class: "row start" });
+    if (column.canRegenerate) {
+      buttons.append(element("button", { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) }, "Regenerate"));
+    }
+    if (last?.content) buttons.append(copyButton("Copy answer", () => last.content));
+    return [...parts, buttons];
+  }
+
+  #results() {
+    const fields = this.column.pendingCalls.map((call, position) => {
+      const name = `Result of ${call.function.name}${this.column.pendingCalls.length > 1 ? ` (${position + 1})` : ""}`;
+      return [call.id, element("textarea", { rows: 2, "aria-label": name, placeholder: name, class: "result" })];
+    });
+    const give = (event) => {
+      event.preventDefault();
+      const results = Object.fromEntries(fields.map(([id, field]) => [id, field.value]));
+      this.act((faults) => this.column.giveResults(results, faults));
+    };
+    return element("form", { class: "results", onsubmit: give },
+      ...fields.map(([, field]) => field),
+      element("div", { class: "row" }, element("button", { type: "submit", class: "primary" }, fields.length > 1 ? "Send results" : "Send result")));
+  }
+
+  #drawLive() {
+    if (!this.#live || !this.column.busy) return;
+    const { reply } = this.column.exchange;
+    this.#live.querySelector(".text").textContent = reply.text;
+    this.#live.querySelector(".calls").replaceChildren(...reply.message().tool_calls?.map(callCard) ?? []);
+    this.#toEnd(false);
+  }
+
+  // Follows the answer, unless the reader has scrolled up.
+  #toEnd(always) {
+    const box = this.log.parentElement;
+    if (always || box.scrollHeight - box.scrollTop - box.clientHeight < 120) box.scrollTop = box.scrollHeight;
+  }
+}
+
+function turnCard({ message, raw }) {
+  const name = raw && message.role === "user" ? "Raw prompt" : NAMES[message.role] ?? message.role;
+  return element("article", { class: `turn ${message.role}` },
+    element("h2", {}, name, message.role === "tool" && message.name ? element("code", {}, message.name) : null),
+    element("div", { class: "text" }, message.content ?? ""),
+    element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)));
+}
+
+function callCard(call) {
+  const { name, arguments: given } = call.function;
+  return element("div", { class: "call" }, element("span", {}, "calls ", element("code", {}, name)), element("pre", {}, pretty(given)));
+}
+
+const pretty = (text) => {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+};
+
+const welcome = () =>
+  element("div", { class: "welcome" },
+    element("p", {}, "Ask something, and see what goes over the wire."),
+    element("p", { class: "hint" }, "The emulator on this machine answers; nothing leaves it."));
+
+export { announce };
