@@ -52,9 +52,7 @@ def test_no_script_makes_markup_of_text_or_code_of_it(page):
         assert not banned.search(page.get(path).text), path
 
 
-@pytest.mark.parametrize(
-    "path", ["/playground/none.js", "/playground/../app.py", "/playground/%2e%2e/app.py", "/playground/"]
-)
+@pytest.mark.parametrize("path", ["/playground/none.js", "/playground/%2e%2e/app.py", "/playground/"])
 def test_there_are_no_other_files(page, path):
     answer = page.get(path)
     assert answer.status_code == 404
