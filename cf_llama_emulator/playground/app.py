@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -12,10 +14,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cf_llama_emulator.playground.config import page_config
+from cf_llama_emulator.playground.history import History
 from cf_llama_emulator.server.auth import LOOPBACK_HOSTS, host_name
-from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.writers import encode
+from cf_llama_emulator.server.responses import json_response
 
 ROOT = "/playground/"
 """Where the page's files and data are; the page itself is at `/`."""
@@ -37,15 +38,16 @@ _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg"
 class Playground:
     """Serves the page to this machine; everything else goes on to the emulator."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, engine: str) -> None:
-        """Serve the page in front of `app`."""
-        self._app = app
-        self._config = encode(page_config(settings, engine))
+    def __init__(self, app: ASGIApp, config: Mapping[str, Any], history: History) -> None:
+        """Serve the page in front of `app`, with what it is told and the requests that it shows."""
+        self._app, self._config, self._history = app, config, history
         folder = files(__package__).joinpath("static")
         self._files = {file.name: file.read_bytes() for file in folder.iterdir()}  # no request waits for a disk
         routes = [
             Route("/", self._page),
             Route(f"{ROOT}config.json", self._data),
+            Route(f"{ROOT}requests", self._requests),
+            Route(f"{ROOT}requests/{{number:int}}", self._request),
             Route(f"{ROOT}{{name}}", self._file),
         ]
         self._page_app = Starlette(routes=routes)
@@ -66,7 +68,17 @@ class Playground:
         return self._served(request.path_params["name"])
 
     async def _data(self, _: Request) -> Response:
-        return Response(self._config, media_type="application/json")
+        return json_response(self._config)
+
+    async def _requests(self, request: Request) -> Response:
+        after = request.query_params.get("after", "0")
+        if not re.fullmatch("[0-9]{1,15}", after):
+            return PlainTextResponse(f"after must be a whole number, not {after!r}.\n", 400)
+        return json_response(self._history.since(int(after), request.query_params.get("text", "")))
+
+    async def _request(self, request: Request) -> Response:
+        found = self._history.find(request.path_params["number"])
+        return json_response(found) if found else PlainTextResponse("This request is not kept.\n", 404)
 
     def _served(self, name: str) -> Response:
         if name not in self._files:

@@ -1,6 +1,6 @@
 // One conversation with its settings. It tells of a "change" when turns come or go, and of "progress" within an answer.
 
-import { FieldError, buildBody, newSettings } from "./request.js";
+import { buildBody, newSettings } from "./request.js";
 import { Exchange, send } from "./send.js";
 
 export class Column extends EventTarget {
@@ -63,10 +63,10 @@ export class Column extends EventTarget {
     this.#tell("change");
   }
 
-  replace(settings, messages) {
+  replace(settings, turns) {
     this.stop();
-    this.settings = { ...newSettings(), ...settings };
-    this.turns = messages.map((message) => ({ message }));
+    this.settings = settings;
+    this.turns = [...turns];
     this.exchange = null;
     this.#tell("change");
   }
@@ -91,5 +91,3 @@ export class Column extends EventTarget {
     this.dispatchEvent(new Event(name));
   }
 }
-
-export { FieldError };

@@ -1,6 +1,6 @@
 // Draws a column's conversation: its turns, the answer as it comes, tool calls and the fields for their results.
 
-import { announce, copyButton, element, oncePerFrame } from "./dom.js";
+import { copyButton, element, oncePerFrame } from "./dom.js";
 
 const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
 
@@ -12,7 +12,7 @@ export class ConversationView {
     this.log = element("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": title ? `Conversation ${title}` : "Conversation", tabindex: 0 });
     this.end = element("div", { class: "end" });
     const head = title && element("button", { type: "button", class: "column-title", onclick: onSelect }, title);
-    this.root = element("section", { class: "column", onfocusin: onSelect }, head, element("div", { class: "scroll" }, this.log, this.end));
+    this.root = element("section", { class: "column", ...(title && { onfocusin: onSelect }) }, head, element("div", { class: "scroll" }, this.log, this.end));
     this.title = head;
     column.addEventListener("change", () => this.draw());
     column.addEventListener("progress", oncePerFrame(() => this.#drawLive()));
@@ -34,19 +34,15 @@ export class ConversationView {
   #ending() {
     const { column } = this;
     const { exchange } = column;
-    if (column.busy || !exchange) return column.pendingCalls.length ? [this.#results()] : [];
-    const parts = [];
-    if (exchange.failure) parts.push(element("p", { class: "failure", role: "alert" }, exchange.failure));
-    if (exchange.stopped) parts.push(element("p", { class: "note" }, "Stopped."));
-    if (exchange.reply.finishReason === "length") parts.push(element("p", { class: "note" }, "Cut off at max_tokens."));
-    if (column.pendingCalls.length) parts.push(this.#results());
-    const last = column.turns.at(-1)?.message;
+    if (column.busy) return [];
     const buttons = element("div", { class: "row start" });
     if (column.canRegenerate) {
-      buttons.append(element("button", { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) }, "Regenerate"));
+      const name = column.turns.at(-1).message.role === "assistant" ? "Regenerate" : "Ask again";
+      buttons.append(element("button", { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) }, name));
     }
-    if (last?.content) buttons.append(copyButton("Copy answer", () => last.content));
-    return [...parts, buttons];
+    const { content } = column.turns.at(-1)?.message ?? {};
+    if (content) buttons.append(copyButton("Copy text", () => content));
+    return [...notes(exchange), column.pendingCalls.length ? this.#results() : "", buttons];
   }
 
   #results() {
@@ -79,6 +75,15 @@ export class ConversationView {
   }
 }
 
+function notes(exchange) {
+  if (!exchange) return [];
+  return [
+    exchange.failure && element("p", { class: "failure", role: "alert" }, exchange.failure),
+    exchange.stopped && element("p", { class: "note" }, "Stopped."),
+    exchange.reply.finishReason === "length" && element("p", { class: "note" }, "Cut off at max_tokens."),
+  ].filter(Boolean);
+}
+
 function turnCard({ message, raw }) {
   const name = raw && message.role === "user" ? "Raw prompt" : NAMES[message.role] ?? message.role;
   return element("article", { class: `turn ${message.role}` },
@@ -104,5 +109,3 @@ const welcome = () =>
   element("div", { class: "welcome" },
     element("p", {}, "Ask something, and see what goes over the wire."),
     element("p", { class: "hint" }, "The emulator on this machine answers; nothing leaves it."));
-
-export { announce };

@@ -1,29 +1,33 @@
 // What went over the wire in the last exchange: the request as sent, the events as they came, what they were read as.
 
+import { KINDS, copyAs } from "./copy_as.js";
 import { copyButton, element, oncePerFrame } from "./dom.js";
 import { dollars } from "./request.js";
 import { runPath } from "./send.js";
-import { section } from "./settings_panel.js";
+import { choice, section } from "./settings_panel.js";
 
 const SHOWN_EVENTS = 2000;
 
-export function drawInspector(root, config, current) {
+export function drawInspector(root, config, workbench) {
   const figures = element("dl", { class: "figures" });
   const request = element("pre", { class: "code", tabindex: 0, "aria-label": "Request as sent" });
   const events = element("ol", { class: "events", tabindex: 0, "aria-label": "Events as they came" });
   const read = element("pre", { class: "code", tabindex: 0, "aria-label": "What the answer was read as" });
   const count = element("span", { class: "hint" });
   const answered = element("p", { class: "hint" });
+  const copy = copySection(config);
   root.replaceChildren(
     figures,
     section("Request", true, request),
+    copy.root,
     section("Events", true, answered, events, count),
     section("Read as", true, read, copyButton("Copy", () => read.textContent)),
   );
   let shown = null; // the exchange whose events are drawn, as far as they are
 
   const draw = () => {
-    const { exchange } = current();
+    const { exchange } = workbench.active;
+    copy.draw(exchange);
     figures.replaceChildren(...figuresOf(exchange, config).flatMap(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
     request.textContent = exchange ? requestText(exchange, config) : "Nothing has been sent.";
     answered.textContent = exchange?.status ? `HTTP ${exchange.status}, ${exchange.headers["content-type"] ?? "no content type"}` : "";
@@ -38,6 +42,22 @@ export function drawInspector(root, config, current) {
   };
   draw();
   return oncePerFrame(draw);
+}
+
+function copySection(config) {
+  const text = element("pre", { class: "code", id: "copy-text", tabindex: 0, "aria-label": "Program" });
+  let request = null;
+  const show = () => (text.textContent = request ? copyAs(kind.querySelector("select").value, request, config, location.origin) : "");
+  const kind = choice("copy-kind", "Program", Object.fromEntries(Object.entries(KINDS).map(([name, { name: shown }]) => [name, shown])), "curl", show);
+  const root = section("Copy as", false, kind, text, copyButton("Copy program", () => text.textContent));
+  const draw = (exchange) => {
+    if (request === exchange) return;
+    request = exchange;
+    root.hidden = !request;
+    show();
+  };
+  root.hidden = true;
+  return { root, draw };
 }
 
 function requestText(exchange, config) {
@@ -68,6 +88,6 @@ function figuresOf(exchange, config) {
     ["First token", milliseconds(exchange?.firstToken)],
     ["Whole answer", milliseconds(exchange?.total)],
     ["Tokens a second", speed ? speed.toFixed(speed < 10 ? 1 : 0) : "–"],
-    ["Cost on Workers AI", usage ? `$${dollars(usage, config.dollars_per_million).toFixed(6)}` : "–"],
+    ["Cost there", usage ? `$${dollars(usage, config.dollars_per_million).toFixed(6)}` : "–"],
   ];
 }

@@ -1,79 +1,79 @@
 // Starts the page: asks for the facts, builds the parts and joins them.
 
-import { Column, FieldError } from "./column.js";
-import { ConversationView } from "./conversation.js";
+import { drawActions } from "./actions.js";
+import { startComposer } from "./composer.js";
 import { byId } from "./dom.js";
+import { FaultsPanel } from "./faults_panel.js";
 import { drawInspector } from "./inspector.js";
 import { startPanes, startTabs } from "./navigation.js";
+import { FieldError } from "./request.js";
+import { RequestsTab } from "./requests_tab.js";
 import { drawSettings } from "./settings_panel.js";
-import { renderTemplate } from "./template.js";
+import { fromHash } from "./share.js";
+import { Workbench } from "./workbench.js";
 
 const config = await (await fetch("/playground/config.json")).json();
-byId("engine").textContent = `engine: ${config.engine}`;
-byId("engine").title = "This is not Llama 3.3 70B: quality, speed and token counts are the engine's own.";
+byId("engine").textContent = `engine: ${config.engine}, not Llama 3.3 70B`;
+byId("engine").title = "Quality, speed and token counts are the engine's own.";
 
-const column = new Column(config);
-const prompt = byId("prompt");
+function report(text) {
+  byId("field-error").textContent = text;
+  byId("field-error").hidden = !text;
+}
 
-async function act(what) {
-  const error = byId("field-error");
-  error.hidden = true;
+// Does what sends a request, with the faults of the next one.
+async function act(work) {
+  report("");
   try {
-    await what("");
+    const sent = work(faults.text);
+    if (workbench.busy) faults.used();
+    await sent;
   } catch (problem) {
     if (!(problem instanceof FieldError)) throw problem;
-    error.textContent = problem.message;
-    error.hidden = false;
+    report(problem.message);
   }
 }
 
-const view = new ConversationView(column, { act });
-byId("columns").replaceChildren(view.root);
-drawInspector(byId("wire"), config, () => column);
+const workbench = new Workbench(config, byId("columns"), act);
+const composer = startComposer(workbench, act);
+const faults = new FaultsPanel(config, composer.showFaults);
+const settings = byId("settings");
 
-function fillTemplate() {
-  prompt.value = renderTemplate(column.settings.system, [...column.messages, { role: "user", content: "Hello" }]);
-  prompt.focus();
-}
-
-function showForm() {
-  const raw = column.settings.form === "prompt";
-  byId("fill-template").hidden = !raw;
-  prompt.classList.toggle("code", raw);
-  prompt.rows = raw ? 10 : 2;
-  prompt.placeholder = raw ? "Write the whole prompt" : "Write a message";
-  byId("hint").textContent = raw ? "Ctrl+Enter sends." : "Enter sends, Shift+Enter starts a new line.";
-}
-
-drawSettings(byId("settings"), config, column, (name) => {
-  if (name !== "form") return;
-  showForm();
-  if (column.settings.form === "prompt" && !prompt.value.startsWith("<|")) fillTemplate();
-});
-
-column.addEventListener("change", () => {
-  byId("send").hidden = column.busy;
-  byId("stop").hidden = !column.busy;
-});
-
-byId("composer").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const text = prompt.value;
-  if (column.busy || !text.trim()) return;
-  act(async (faults) => {
-    const sent = column.ask(text, faults);
-    if (column.busy && column.settings.form === "messages") prompt.value = "";
-    await sent;
+function showSettings() {
+  const shown = document.createElement("div");
+  drawSettings(shown, config, workbench.active, (name) => {
+    workbench.mark();
+    if (name === "form") composer.showForm(true);
   });
+  settings.replaceChildren(shown, faults.root);
+  composer.showForm(false);
+}
+
+const inspect = drawInspector(byId("wire"), config, workbench);
+for (const name of ["select", "change", "progress"]) workbench.addEventListener(name, inspect);
+workbench.addEventListener("select", showSettings);
+drawActions(byId("actions"), workbench, report);
+
+const showTab = startTabs((tab) => requests.show(tab === "tab-requests"));
+const showPane = startPanes();
+const requests = new RequestsTab(byId("page-requests"), config, (brought) => {
+  workbench.load([brought]);
+  showTab("tab-chat");
+  showPane("talk");
+  byId("prompt").focus();
 });
-prompt.addEventListener("keydown", (event) => {
-  const raw = column.settings.form === "prompt";
-  if (event.key !== "Enter" || event.isComposing || (raw ? !event.ctrlKey && !event.metaKey : event.shiftKey)) return;
-  event.preventDefault();
-  byId("composer").requestSubmit();
-});
-byId("stop").addEventListener("click", () => column.stop());
-byId("fill-template").addEventListener("click", fillTemplate);
-startTabs();
-startPanes();
-prompt.focus();
+
+async function loadFromLink() {
+  try {
+    const saved = await fromHash(location.hash);
+    if (saved) workbench.load(saved);
+  } catch (error) {
+    report(error.message);
+  }
+}
+
+showSettings();
+await loadFromLink();
+window.addEventListener("hashchange", loadFromLink);
+byId("prompt").focus();
+document.documentElement.dataset.ready = "true";
