@@ -8,6 +8,8 @@ import { choice, section } from "./settings_panel.js";
 
 const SHOWN_EVENTS = 2000;
 
+const TITLES = { Cost: "At the published price of Workers AI" };
+
 export function drawInspector(root, config, workbench) {
   const figures = element("dl", { class: "figures" });
   const request = element("pre", { class: "code", tabindex: 0, "aria-label": "Request as sent" });
@@ -28,7 +30,7 @@ export function drawInspector(root, config, workbench) {
   const draw = () => {
     const { exchange } = workbench.active;
     copy.draw(exchange);
-    figures.replaceChildren(...figuresOf(exchange, config).flatMap(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    figures.replaceChildren(...figuresOf(exchange, config).flatMap(([name, value]) => element("div", { title: TITLES[name] }, element("dt", {}, name), element("dd", {}, value))));
     request.textContent = exchange ? requestText(exchange, config) : "Nothing has been sent.";
     answered.textContent = exchange?.status ? `HTTP ${exchange.status}, ${exchange.headers["content-type"] ?? "no content type"}` : "";
     if (shown !== exchange) events.replaceChildren();
@@ -88,6 +90,6 @@ function figuresOf(exchange, config) {
     ["First token", milliseconds(exchange?.firstToken)],
     ["Whole answer", milliseconds(exchange?.total)],
     ["Tokens a second", speed ? speed.toFixed(speed < 10 ? 1 : 0) : "–"],
-    ["Cost there", usage ? `$${dollars(usage, config.dollars_per_million).toFixed(6)}` : "–"],
+    ["Cost", usage ? `$${dollars(usage, config.dollars_per_million).toFixed(6)}` : "–"],
   ];
 }

@@ -78,8 +78,8 @@ export class RequestsTab {
     const bring = element("button", { type: "button", class: "primary", disabled: !brought, onclick: () => this.bring(brought) }, "Bring into the chat");
     const close = element("button", { type: "button", class: "quiet", onclick: () => (this.details.hidden = true) }, "Close");
     this.details.replaceChildren(
-      element("div", { class: "row" }, bring, copyButton("Copy request", () => content), close),
-      brought ? null : element("p", { class: "hint" }, "This is no conversation, so it cannot be brought into the chat."),
+      element("div", { class: "row" }, bring, copyButton("Copy", () => content), close),
+      element("p", { class: "hint", hidden: Boolean(brought) }, "This is no conversation, so it cannot be brought into the chat."),
       element("h2", {}, `${request.method} ${request.route}`),
       element("pre", { tabindex: 0, "aria-label": "Request" }, pretty(content)),
       element("h2", {}, `Answer${request.status ? `, HTTP ${request.status}` : ""}`),

@@ -15,7 +15,7 @@ export function drawSettings(root, config, column, changed) {
   root.replaceChildren(
     section("System prompt", true, area("system", "System prompt", settings.system, 4, (value) => set("system", value), "You are a friendly assistant")),
     section("Request", true,
-      choice("form", "Form", { messages: "messages, with the service's template", prompt: "raw prompt, with your own" }, settings.form, (value) => set("form", value)),
+      choice("form", "Form", { messages: "messages", prompt: "raw prompt" }, settings.form, (value) => set("form", value)),
       toggle("stream", "Stream the answer", settings.stream, (value) => set("stream", value)),
       choice("shape", "Shape of the answer", { "": `${config.shape} (the server's)`, ...Object.fromEntries(config.shapes.map((name) => [name, name])) }, settings.shape, (value) => set("shape", value))),
     section("Parameters", true, ...config.parameters.map((parameter) => parameterField(parameter, settings.parameters, () => changed("parameters")))),
