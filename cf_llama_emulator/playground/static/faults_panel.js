@@ -12,7 +12,7 @@ export class FaultsPanel {
     this.rows = config.faults.map((fault) => this.#row(fault));
     const find = element("input", { type: "search", id: "find-fault", placeholder: "rate, cut, tokens …", oninput: () => this.#filter(find.value) });
     this.summary = element("p", { class: "hint", id: "chosen-faults", role: "status" });
-    this.root = section("Faults of the next request", false,
+    this.root = section("Faults", false,
       this.summary,
       toggle("keep-faults", "Keep them on", false, (value) => (this.#keep = value)),
       element("div", { class: "field" }, element("label", { for: "find-fault" }, "Find a fault"), find),

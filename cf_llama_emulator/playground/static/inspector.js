@@ -21,9 +21,9 @@ export function drawInspector(root, config, workbench) {
   root.replaceChildren(
     figures,
     section("Request", true, request),
-    copy.root,
     section("Events", true, answered, events, count),
     section("Read as", true, read, copyButton("Copy", () => read.textContent)),
+    copy.root,
   );
   let shown = null; // the exchange whose events are drawn, as far as they are
 

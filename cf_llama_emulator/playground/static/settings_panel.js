@@ -13,7 +13,7 @@ export function drawSettings(root, config, column, changed) {
     changed(name);
   };
   root.replaceChildren(
-    section("System prompt", true, area("system", "System prompt", settings.system, 4, (value) => set("system", value), "You are a friendly assistant")),
+    section("System prompt", true, area("system", "System prompt", settings.system, 3, (value) => set("system", value), "You are a friendly assistant")),
     section("Request", true,
       choice("form", "Form", { messages: "messages", prompt: "raw prompt" }, settings.form, (value) => set("form", value)),
       toggle("stream", "Stream the answer", settings.stream, (value) => set("stream", value)),
