@@ -1,5 +1,7 @@
 // What an answer says, whichever of the three shapes it comes in: native, OpenAI's, or both at once.
 
+import { errorOf } from "./error_of.js";
+
 // Numbers that JavaScript would print in another way keep their text, where the browser can tell it.
 export function parseExactly(text) {
   if (!JSON.rawJSON) return JSON.parse(text);
@@ -14,17 +16,29 @@ const numberOf = (value) => Number(JSON.isRawJSON?.(value) ? value.rawJSON : val
 const listOf = (value) => (Array.isArray(value) ? value : []);
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
+const total = (usage) => usage.prompt_tokens + usage.completion_tokens;
+const added = (one, other) => ({
+  prompt_tokens: one.prompt_tokens + other.prompt_tokens,
+  completion_tokens: one.completion_tokens + other.completion_tokens,
+});
+
 export class Reply {
   text = "";
   calls = [];
   usage = null;
   finishReason = null;
   error = null;
+  #counted = null;
+  #sum = null;
 
   add(payload) {
     if (isObject(payload) && "result" in payload && "success" in payload && payload.success) payload = payload.result;
     if (!isObject(payload)) {
       this.text += textOf(payload);
+      return;
+    }
+    if (Array.isArray(payload.streamed_data)) {
+      payload.streamed_data.forEach((event) => this.add(event)); // AI Gateway's recording of a stream
       return;
     }
     if ((this.error = errorOf(payload) ?? this.error)) return;
@@ -47,16 +61,13 @@ export class Reply {
     else if (name) this.calls.push({ index, id: id || `call_${crypto.randomUUID().replaceAll("-", "")}`, name, arguments: textOf(called.arguments) });
   }
 
-  // Counts on every event are increments; the sum at the end has both counts.
+  // Only increments count no prompt, except for the first of them; what counts a prompt again is the sum.
   #addUsage(usage) {
-    const prompt = numberOf(usage.prompt_tokens), completion = numberOf(usage.completion_tokens);
-    const sumsUp = (prompt && completion) || !this.usage;
-    this.usage = sumsUp
-      ? { prompt_tokens: prompt, completion_tokens: completion }
-      : {
-          prompt_tokens: this.usage.prompt_tokens + prompt,
-          completion_tokens: this.usage.completion_tokens + completion,
-        };
+    const counts = { prompt_tokens: numberOf(usage.prompt_tokens), completion_tokens: numberOf(usage.completion_tokens) };
+    if (!this.#counted) this.#counted = counts;
+    else if (!counts.prompt_tokens) this.#counted = added(this.#counted, counts);
+    else if (!this.#sum || total(counts) >= total(this.#sum)) this.#sum = counts;
+    this.usage = this.#sum && total(this.#sum) >= this.#counted.prompt_tokens ? this.#sum : this.#counted;
   }
 
   get isEmpty() {
@@ -72,12 +83,4 @@ export class Reply {
     }));
     return { role: "assistant", content: this.text, ...(calls.length && { tool_calls: calls }) };
   }
-}
-
-function errorOf(payload) {
-  const errors = listOf(payload.errors);
-  if (errors.length) return errors.map((error) => [error.code, error.message].filter(Boolean).join(": ")).join("; ");
-  if (payload.error) return textOf(payload.error.message ?? payload.error);
-  if (payload.success === false) return "The answer says success: false, and no reason.";
-  return null;
 }

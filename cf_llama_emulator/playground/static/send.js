@@ -89,7 +89,8 @@ function takeWhole(body, response, exchange) {
   if (response.ok || /^\s*[[{]/.test(body)) exchange.take(body);
   else {
     exchange.events.push({ at: exchange.now(), data: body });
-    exchange.failure = `HTTP ${response.status}: ${body.trim().slice(0, 300) || "an empty answer"}`;
+    const [, title] = /<title>([^<]*)/.exec(body) ?? [null, body.trim()]; // of an error page of the edge
+    exchange.failure = `HTTP ${response.status}: ${title.slice(0, 300)}`;
   }
 }
 
@@ -106,7 +107,7 @@ async function* chunks(response) {
 function judge(exchange) {
   const { reply, status } = exchange;
   if (reply.error) exchange.failure ??= status === 200 ? reply.error : `HTTP ${status}: ${reply.error}`;
-  if (status !== 200) exchange.failure ??= `HTTP ${status}`;
+  if (status !== 200) exchange.failure ??= `HTTP ${status}: ${exchange.events.length ? "no reason that can be read" : "an empty answer"}`;
   if (exchange.body.stream && exchange.events.length > 1 && !exchange.done) {
     exchange.failure ??= "The stream ended without [DONE]: something may be missing.";
   }

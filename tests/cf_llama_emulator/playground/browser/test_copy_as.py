@@ -94,3 +94,33 @@ def test_a_raw_prompt_json_mode_and_a_fault(playground, tmp_path, kind):
     asked, again = page.emulator.requests[-2:]
     assert again.body["response_format"] == asked.body["response_format"]
     assert again.headers["x-emulator-faults"] == "latency=0.01"
+
+
+WORKER = """
+const [program, done] = arguments;
+(async () => {
+  const { default: worker } = await import(URL.createObjectURL(new Blob([program], { type: "text/javascript" })));
+  const asked = [];
+  const run = async (...given) => (asked.push(given), given[1].stream ? new Blob(["data: [DONE]"]).stream() : { response: "Hi" });
+  const answer = await worker.fetch(new Request("http://127.0.0.1/"), { AI: { run } });
+  done({ asked, type: answer.headers.get("content-type"), text: await answer.text() });
+})().catch((error) => done(String(error)));
+"""
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_worker_asks_its_binding(playground, stream):
+    page = playground(ANSWER)
+    if not stream:
+        page.the("#stream").click()
+    page.fill("#tool-sample", "get_weather")
+    page.ask(QUOTES + " `${1}` </script>")
+    page.answers()
+    [request] = page.emulator.requests
+    program = copied(page, "worker")
+    page.driver.get("about:blank")  # whose policy lets a program of text run
+    shown = page.driver.execute_async_script(WORKER, program)
+    assert shown["asked"] == [[request.path.partition("/run/")[2], request.body]]
+    assert (shown["type"], shown["text"]) == (
+        ("text/event-stream", "data: [DONE]") if stream else ("application/json", '{"response":"Hi"}')
+    )
