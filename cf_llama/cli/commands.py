@@ -75,6 +75,11 @@ root.add_command(batch)
 @click.option(
     "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
 )
+@click.option(
+    "--playground/--no-playground",
+    default=True,
+    help="Serve a page for trying prompts, which shows every request, to browsers on this machine.",
+)
 @click.option("--open", "open_page", is_flag=True, help="Open the playground in the browser.")
 @click.option("--quiet", is_flag=True, help="Print no line for each request.")
 @click.option(
@@ -98,6 +103,7 @@ def serve(
     any_credentials: bool,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
+    playground: bool,
     open_page: bool,
     quiet: bool,
     log_format: str,
@@ -122,7 +128,7 @@ def serve(
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
-        "playground": True,
+        "playground": playground,
         "access_log": None if quiet else log_to_stdout(AccessLogHandler(), log_format),
     }
     if any_credentials:
@@ -198,6 +204,7 @@ def describe_engine(choice: Choice) -> str:
 
 def environment_lines(running: RunningEmulator) -> str:
     """Return what to export, to be copied into a shell, and how to stop."""
+    page = f"playground {running.playground_url}\n" if running.playground_url else ""
     return (
         f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
         f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
@@ -205,7 +212,7 @@ def environment_lines(running: RunningEmulator) -> str:
         f"export CLOUDFLARE_AUTH_TOKEN={running.api_token}\n"
         "OpenAI's clients take the same token and this base URL:\n"
         f"{running.base_url}/accounts/{running.account_id}/ai/v1\n"
-        f"playground {running.playground_url}\n"
+        f"{page}"
         "ready     Ctrl-C stops"
     )
 

@@ -11,7 +11,14 @@ export function drawActions(root, workbench, report) {
     share.textContent = (await copyText(link)) ? "Copied" : "In the address bar";
     setTimeout(() => (share.textContent = "Copy link"), 1500);
   });
-  const file = element("input", { type: "file", accept: "application/json,.json", id: "load-file", class: "unseen", tabindex: -1, "aria-label": "Conversation to load" });
+  const file = element("input", {
+    type: "file",
+    accept: "application/json,.json",
+    id: "load-file",
+    class: "unseen",
+    tabindex: -1,
+    "aria-label": "Conversation to load",
+  });
   file.addEventListener("change", async () => {
     try {
       workbench.load(fromJson(await file.files[0].text()));
@@ -28,7 +35,14 @@ export function drawActions(root, workbench, report) {
   const mark = () => compare.setAttribute("aria-pressed", String(workbench.comparing));
   workbench.addEventListener("select", mark);
   mark();
-  root.replaceChildren(compare, share, button("Save", () => download(toJson(workbench.save()))), button("Load", () => file.click()), file, fresh);
+  root.replaceChildren(
+    compare,
+    share,
+    button("Save", () => download(toJson(workbench.save()))),
+    button("Load", () => file.click()),
+    file,
+    fresh,
+  );
 }
 
 const button = (name, onclick) => element("button", { type: "button", class: "quiet", onclick }, name);

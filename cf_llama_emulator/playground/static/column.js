@@ -52,6 +52,15 @@ export class Column extends EventTarget {
     await this.#go([], faults);
   }
 
+  // Takes back what was asked last, with all that came after it, and returns its text.
+  takeBack() {
+    const last = this.turns.findLastIndex((turn) => turn.message.role === "user");
+    const [taken] = this.turns.splice(last);
+    this.exchange = null;
+    this.#tell("change");
+    return taken.message.content;
+  }
+
   stop() {
     this.#abort?.abort();
   }

@@ -9,7 +9,10 @@ export function startComposer(workbench, act) {
 
   function fillTemplate() {
     const { settings, messages } = workbench.active;
-    const asks = messages.at(-1)?.role === "user" ? [] : [{ role: "user", content: prompt.value.startsWith("<|") ? "Hello" : prompt.value || "Hello" }];
+    const asks =
+      messages.at(-1)?.role === "user"
+        ? []
+        : [{ role: "user", content: prompt.value.startsWith("<|") ? "Hello" : prompt.value || "Hello" }];
     prompt.value = renderTemplate(settings.system, [...messages, ...asks]);
     prompt.focus();
   }
@@ -49,6 +52,10 @@ export function startComposer(workbench, act) {
   const stop = () => workbench.columns.forEach((column) => column.stop());
   byId("stop").addEventListener("click", stop);
   byId("fill-template").addEventListener("click", fillTemplate);
+  workbench.addEventListener("edit", ({ detail }) => {
+    prompt.value = detail;
+    prompt.focus();
+  });
   workbench.addEventListener("change", () => {
     const hadFocus = document.activeElement?.id;
     byId("send").hidden = workbench.busy;

@@ -7,15 +7,29 @@ const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "S
 export class ConversationView {
   #live = null;
 
-  constructor(column, { title, onSelect, act }) {
-    Object.assign(this, { column, act });
-    this.log = element("div", { class: "log", role: "log", "aria-live": "polite", "aria-label": title ? `Conversation ${title}` : "Conversation", tabindex: 0 });
+  constructor(column, { title, onSelect, act, edit }) {
+    Object.assign(this, { column, act, edit });
+    this.log = element("div", {
+      class: "log",
+      role: "log",
+      "aria-live": "polite",
+      "aria-label": title ? `Conversation ${title}` : "Conversation",
+      tabindex: 0,
+    });
     this.end = element("div", { class: "end" });
     const head = title && element("button", { type: "button", class: "column-title", onclick: onSelect }, title);
-    this.root = element("section", { class: "column", ...(title && { onfocusin: onSelect }) }, head, element("div", { class: "scroll" }, this.log, this.end));
+    this.root = element(
+      "section",
+      { class: "column", ...(title && { onfocusin: onSelect }) },
+      head,
+      element("div", { class: "scroll" }, this.log, this.end),
+    );
     this.title = head;
     column.addEventListener("change", () => this.draw());
-    column.addEventListener("progress", oncePerFrame(() => this.#drawLive()));
+    column.addEventListener(
+      "progress",
+      oncePerFrame(() => this.#drawLive()),
+    );
     this.draw();
   }
 
@@ -38,7 +52,16 @@ export class ConversationView {
     const buttons = element("div", { class: "row start" });
     if (column.canRegenerate) {
       const name = column.turns.at(-1).message.role === "assistant" ? "Regenerate" : "Ask again";
-      buttons.append(element("button", { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) }, name));
+      buttons.append(
+        element(
+          "button",
+          { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) },
+          name,
+        ),
+      );
+    }
+    if (column.turns.some((turn) => turn.message.role === "user")) {
+      buttons.append(element("button", { type: "button", class: "quiet", onclick: this.edit }, "Edit message"));
     }
     const { content } = column.turns.at(-1)?.message ?? {};
     if (content) buttons.append(copyButton("Copy text", () => content));
@@ -55,16 +78,23 @@ export class ConversationView {
       const results = Object.fromEntries(fields.map(([id, field]) => [id, field.value]));
       this.act((faults) => this.column.giveResults(results, faults));
     };
-    return element("form", { class: "results", onsubmit: give },
+    return element(
+      "form",
+      { class: "results", onsubmit: give },
       ...fields.map(([, field]) => field),
-      element("div", { class: "row" }, element("button", { type: "submit", class: "primary" }, fields.length > 1 ? "Send results" : "Send result")));
+      element(
+        "div",
+        { class: "row" },
+        element("button", { type: "submit", class: "primary" }, fields.length > 1 ? "Send results" : "Send result"),
+      ),
+    );
   }
 
   #drawLive() {
     if (!this.#live || !this.column.busy) return;
     const { reply } = this.column.exchange;
     this.#live.querySelector(".text").textContent = reply.text;
-    this.#live.querySelector(".calls").replaceChildren(...reply.message().tool_calls?.map(callCard) ?? []);
+    this.#live.querySelector(".calls").replaceChildren(...(reply.message().tool_calls?.map(callCard) ?? []));
     this.#toEnd(false);
   }
 
@@ -85,16 +115,24 @@ function notes(exchange) {
 }
 
 function turnCard({ message, raw }) {
-  const name = raw && message.role === "user" ? "Raw prompt" : NAMES[message.role] ?? message.role;
-  return element("article", { class: `turn ${message.role}` },
+  const name = raw && message.role === "user" ? "Raw prompt" : (NAMES[message.role] ?? message.role);
+  return element(
+    "article",
+    { class: `turn ${message.role}` },
     element("h2", {}, name, message.role === "tool" && message.name ? element("code", {}, message.name) : null),
     element("div", { class: "text" }, message.content ?? ""),
-    element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)));
+    element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)),
+  );
 }
 
 function callCard(call) {
   const { name, arguments: given } = call.function;
-  return element("div", { class: "call" }, element("span", {}, "calls ", element("code", {}, name)), element("pre", {}, pretty(given)));
+  return element(
+    "div",
+    { class: "call" },
+    element("span", {}, "calls ", element("code", {}, name)),
+    element("pre", {}, pretty(given)),
+  );
 }
 
 const pretty = (text) => {
@@ -106,6 +144,9 @@ const pretty = (text) => {
 };
 
 const welcome = () =>
-  element("div", { class: "welcome" },
+  element(
+    "div",
+    { class: "welcome" },
     element("p", {}, "Ask something, and see what goes over the wire."),
-    element("p", { class: "hint" }, "The emulator on this machine answers; nothing leaves it."));
+    element("p", { class: "hint" }, "The emulator on this machine answers; nothing leaves it."),
+  );

@@ -24,11 +24,13 @@ function extraHeaders({ faults, shape }, config) {
 
 function curl({ body, config, origin, extra }) {
   const headers = { authorization: `Bearer ${config.api_token}`, "content-type": "application/json", ...extra };
-  return [
-    `curl ${body.stream ? "--no-buffer " : ""}${shellQuoted(origin + runPath(config))}`,
-    ...Object.entries(headers).map(([name, value]) => `  --header ${shellQuoted(`${name}: ${value}`)}`),
-    `  --data-raw ${shellQuoted(json(body))}`,
-  ].join(" \\\n") + "\n";
+  return (
+    [
+      `curl ${body.stream ? "--no-buffer " : ""}${shellQuoted(origin + runPath(config))}`,
+      ...Object.entries(headers).map(([name, value]) => `  --header ${shellQuoted(`${name}: ${value}`)}`),
+      `  --data-raw ${shellQuoted(json(body))}`,
+    ].join(" \\\n") + "\n"
+  );
 }
 
 function python({ body, config, origin, extra }) {
@@ -47,7 +49,9 @@ response.raise_for_status()
 
 // The arguments that both integrations take, one a line. Without a max_tokens theirs would be 2048.
 function constructor({ body, config, origin, extra }) {
-  const standard = Object.fromEntries(config.parameters.filter((parameter) => parameter.default).map(({ name, default: value }) => [name, value]));
+  const standard = Object.fromEntries(
+    config.parameters.filter((parameter) => parameter.default).map(({ name, default: value }) => [name, value]),
+  );
   const settings = Object.entries(body).filter(([name]) => !NOT_SETTINGS.includes(name));
   const given = {
     base_url: `${origin}/client/v4`,
@@ -57,7 +61,9 @@ function constructor({ body, config, origin, extra }) {
     ...Object.fromEntries(settings),
     ...(Object.keys(extra).length && { default_headers: extra }),
   };
-  return `(\n${Object.entries(given).map(([name, value]) => `    ${name}=${indented(literal(value))},\n`).join("")})`;
+  return `(\n${Object.entries(given)
+    .map(([name, value]) => `    ${name}=${indented(literal(value))},\n`)
+    .join("")})`;
 }
 
 function options(body) {
@@ -66,18 +72,24 @@ function options(body) {
 }
 
 const assignments = (body, names) =>
-  names.filter((name) => name in body).map((name) => `${name} = ${literal(body[name])}\n`).join("");
+  names
+    .filter((name) => name in body)
+    .map((name) => `${name} = ${literal(body[name])}\n`)
+    .join("");
 
 function langchain(request) {
   const { body } = request;
   if ("prompt" in body) {
-    const ask = body.stream ? 'for text in llm.stream(prompt):\n    print(text, end="", flush=True)\nprint()\n' : "print(llm.invoke(prompt))\n";
+    const ask = body.stream
+      ? 'for text in llm.stream(prompt):\n    print(text, end="", flush=True)\nprint()\n'
+      : "print(llm.invoke(prompt))\n";
     return `from langchain_cf_llama import CloudflareLlamaLLM\n\nllm = CloudflareLlamaLLM${constructor(request)}\nprompt = ${literal(body.prompt)}\n\n${ask}`;
   }
   const given = assignments(body, ["tools", "tool_choice", "response_format"]);
-  const ask = body.stream && !body.tools
-    ? `for chunk in llm.stream(messages${options(body)}):\n    print(chunk.text, end="", flush=True)\nprint()\n`
-    : `answer = llm.invoke(messages${options(body)})\nprint(answer.text)\n${body.tools ? "print(answer.tool_calls)\n" : ""}`;
+  const ask =
+    body.stream && !body.tools
+      ? `for chunk in llm.stream(messages${options(body)}):\n    print(chunk.text, end="", flush=True)\nprint()\n`
+      : `answer = llm.invoke(messages${options(body)})\nprint(answer.text)\n${body.tools ? "print(answer.tool_calls)\n" : ""}`;
   return `from langchain_cf_llama import ChatCloudflareLlama\n\nllm = ChatCloudflareLlama${constructor(request)}\nmessages = ${literal(body.messages)}\n${given}\n${ask}`;
 }
 
@@ -92,9 +104,10 @@ function llamaindex(request) {
   }
   const given = assignments(body, ["tools", "tool_choice", "response_format"]);
   const messages = body.messages.map((message) => `    ${chatMessage(message)},\n`).join("");
-  const ask = body.stream && !body.tools
-    ? `for part in llm.stream_chat(messages${options(body)}):\n    print(part.delta, end="", flush=True)\nprint()\n`
-    : `response = llm.chat(messages${options(body)})\nprint(response.message.content)\n${body.tools ? "for call in llm.get_tool_calls_from_response(response, error_on_no_tool_call=False):\n    print(call.tool_name, call.tool_kwargs)\n" : ""}`;
+  const ask =
+    body.stream && !body.tools
+      ? `for part in llm.stream_chat(messages${options(body)}):\n    print(part.delta, end="", flush=True)\nprint()\n`
+      : `response = llm.chat(messages${options(body)})\nprint(response.message.content)\n${body.tools ? "for call in llm.get_tool_calls_from_response(response, error_on_no_tool_call=False):\n    print(call.tool_name, call.tool_kwargs)\n" : ""}`;
   return `from llama_index.core.llms import ChatMessage
 from llama_index_cf_llama import CloudflareLlama
 

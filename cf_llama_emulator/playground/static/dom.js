@@ -45,13 +45,17 @@ export async function copyText(text) {
 }
 
 export function copyButton(label, text) {
-  const button = element("button", {
-    type: "button",
-    class: "quiet",
-    onclick: async () => {
-      button.textContent = (await copyText(text())) ? "Copied" : "Not allowed";
-      setTimeout(() => (button.textContent = label), 1500);
+  const button = element(
+    "button",
+    {
+      type: "button",
+      class: "quiet",
+      onclick: async () => {
+        button.textContent = (await copyText(text())) ? "Copied" : "Not allowed";
+        setTimeout(() => (button.textContent = label), 1500);
+      },
     },
-  }, label);
+    label,
+  );
   return button;
 }

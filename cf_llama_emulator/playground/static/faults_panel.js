@@ -10,13 +10,21 @@ export class FaultsPanel {
   constructor(config, changed) {
     this.changed = changed;
     this.rows = config.faults.map((fault) => this.#row(fault));
-    const find = element("input", { type: "search", id: "find-fault", placeholder: "rate, cut, tokens …", oninput: () => this.#filter(find.value) });
+    const find = element("input", {
+      type: "search",
+      id: "find-fault",
+      placeholder: "rate, cut, tokens …",
+      oninput: () => this.#filter(find.value),
+    });
     this.summary = element("p", { class: "hint", id: "chosen-faults", role: "status" });
-    this.root = section("Faults", false,
+    this.root = section(
+      "Faults",
+      false,
       this.summary,
       toggle("keep-faults", "Keep them on", false, (value) => (this.#keep = value)),
       element("div", { class: "field" }, element("label", { for: "find-fault" }, "Find a fault"), find),
-      element("div", { class: "faults" }, ...this.rows.map((row) => row.root)));
+      element("div", { class: "faults" }, ...this.rows.map((row) => row.root)),
+    );
     this.#show();
   }
 
@@ -36,7 +44,9 @@ export class FaultsPanel {
   #row({ name, value, does }) {
     const id = `fault-${name}`;
     const box = element("input", { type: "checkbox", id, "aria-describedby": `${id}-does` });
-    const field = value ? element("input", { type: "text", placeholder: value, "aria-label": `Value of ${name}: ${value}`, hidden: true }) : null;
+    const field = value
+      ? element("input", { type: "text", placeholder: value, "aria-label": `Value of ${name}: ${value}`, hidden: true })
+      : null;
     const take = () => {
       if (field) field.hidden = !box.checked;
       if (box.checked) this.#chosen.set(name, field?.value.trim() ?? "");
@@ -45,7 +55,14 @@ export class FaultsPanel {
     };
     box.addEventListener("change", take);
     field?.addEventListener("input", take);
-    const root = element("div", { class: "fault" }, box, element("label", { for: id }, name), field, element("p", { class: "hint", id: `${id}-does` }, does));
+    const root = element(
+      "div",
+      { class: "fault" },
+      box,
+      element("label", { for: id }, name),
+      field,
+      element("p", { class: "hint", id: `${id}-does` }, does),
+    );
     const reset = () => {
       box.checked = false;
       if (field) field.hidden = true;
@@ -59,7 +76,9 @@ export class FaultsPanel {
   }
 
   #show() {
-    this.summary.textContent = this.text ? `The next request goes wrong: ${this.text}` : "None: the emulator answers as the service does.";
+    this.summary.textContent = this.text
+      ? `The next request goes wrong: ${this.text}`
+      : "None: the emulator answers as the service does.";
     this.root.querySelector("summary").classList.toggle("on", Boolean(this.text));
     this.changed(this.text);
   }

@@ -32,15 +32,23 @@ function call(given, position) {
   const called = given?.function ?? given ?? {};
   const { name = "", arguments: values = {} } = called;
   const text = typeof values === "string" ? values : JSON.stringify(values);
-  return { id: String(given?.id ?? `call_${position}`), type: "function", function: { name: String(name), arguments: text } };
+  return {
+    id: String(given?.id ?? `call_${position}`),
+    type: "function",
+    function: { name: String(name), arguments: text },
+  };
 }
 
 const textOf = (content) =>
-  typeof content === "string" ? content : Array.isArray(content) ? content.map((part) => part?.text ?? "").join("") : "";
+  typeof content === "string"
+    ? content
+    : Array.isArray(content)
+      ? content.map((part) => part?.text ?? "").join("")
+      : "";
 
 function toolsOf({ tools, tool_choice: choice } = {}) {
   if (!Array.isArray(tools) || !tools.length) return {};
-  const toolChoice = typeof choice === "string" ? choice : choice?.function?.name ?? "auto";
+  const toolChoice = typeof choice === "string" ? choice : (choice?.function?.name ?? "auto");
   return { tools: JSON.stringify(tools, null, 2), toolChoice };
 }
 

@@ -7,6 +7,7 @@ import { runPath } from "./send.js";
 import { choice, section } from "./settings_panel.js";
 
 const SHOWN_EVENTS = 2000;
+const SHOWN_CHARACTERS = 5000; // of each
 
 const TITLES = { Cost: "At the published price of Workers AI" };
 
@@ -22,7 +23,12 @@ export function drawInspector(root, config, workbench) {
     figures,
     section("Request", true, request),
     section("Events", true, answered, events, count),
-    section("Read as", true, read, copyButton("Copy", () => read.textContent)),
+    section(
+      "Read as",
+      true,
+      read,
+      copyButton("Copy", () => read.textContent),
+    ),
     copy.root,
   );
   let shown = null; // the exchange whose events are drawn, as far as they are
@@ -30,14 +36,27 @@ export function drawInspector(root, config, workbench) {
   const draw = () => {
     const { exchange } = workbench.active;
     copy.draw(exchange);
-    figures.replaceChildren(...figuresOf(exchange, config).flatMap(([name, value]) => element("div", { title: TITLES[name] }, element("dt", {}, name), element("dd", {}, value))));
+    figures.replaceChildren(
+      ...figuresOf(exchange, config).flatMap(([name, value]) =>
+        element("div", { title: TITLES[name] }, element("dt", {}, name), element("dd", {}, value)),
+      ),
+    );
     request.textContent = exchange ? requestText(exchange, config) : "Nothing has been sent.";
-    answered.textContent = exchange?.status ? `HTTP ${exchange.status}, ${exchange.headers["content-type"] ?? "no content type"}` : "";
+    answered.textContent = exchange?.status
+      ? `HTTP ${exchange.status}, ${exchange.headers["content-type"] ?? "no content type"}`
+      : "";
     if (shown !== exchange) events.replaceChildren();
     shown = exchange;
     const coming = exchange?.events ?? [];
     for (const { at, data } of coming.slice(events.childElementCount, SHOWN_EVENTS)) {
-      events.append(element("li", {}, element("span", { class: "at" }, `${at.toFixed(0)} ms`), element("code", {}, data)));
+      events.append(
+        element(
+          "li",
+          {},
+          element("span", { class: "at" }, `${at.toFixed(0)} ms`),
+          element("code", {}, shortened(data)),
+        ),
+      );
     }
     count.textContent = coming.length > SHOWN_EVENTS ? `${coming.length - SHOWN_EVENTS} more are not shown.` : "";
     read.textContent = exchange ? JSON.stringify(readAs(exchange), null, 2) : "";
@@ -49,9 +68,22 @@ export function drawInspector(root, config, workbench) {
 function copySection(config) {
   const text = element("pre", { class: "code", id: "copy-text", tabindex: 0, "aria-label": "Program" });
   let request = null;
-  const show = () => (text.textContent = request ? copyAs(kind.querySelector("select").value, request, config, location.origin) : "");
-  const kind = choice("copy-kind", "Program", Object.fromEntries(Object.entries(KINDS).map(([name, { name: shown }]) => [name, shown])), "curl", show);
-  const root = section("Copy as", false, kind, text, copyButton("Copy program", () => text.textContent));
+  const show = () =>
+    (text.textContent = request ? copyAs(kind.querySelector("select").value, request, config, location.origin) : "");
+  const kind = choice(
+    "copy-kind",
+    "Program",
+    Object.fromEntries(Object.entries(KINDS).map(([name, { name: shown }]) => [name, shown])),
+    "curl",
+    show,
+  );
+  const root = section(
+    "Copy as",
+    false,
+    kind,
+    text,
+    copyButton("Copy program", () => text.textContent),
+  );
   const draw = (exchange) => {
     if (request === exchange) return;
     request = exchange;
@@ -63,8 +95,16 @@ function copySection(config) {
 }
 
 function requestText(exchange, config) {
-  const extra = [exchange.faults && `${config.faults_header}: ${exchange.faults}`, exchange.shape && `x-emulator-shape: ${exchange.shape}`];
-  const head = [`POST ${runPath(config)}`, "authorization: Bearer …", "content-type: application/json", ...extra.filter(Boolean)];
+  const extra = [
+    exchange.faults && `${config.faults_header}: ${exchange.faults}`,
+    exchange.shape && `x-emulator-shape: ${exchange.shape}`,
+  ];
+  const head = [
+    `POST ${runPath(config)}`,
+    "authorization: Bearer …",
+    "content-type: application/json",
+    ...extra.filter(Boolean),
+  ];
   return `${head.join("\n")}\n\n${JSON.stringify(exchange.body, null, 2)}`;
 }
 
@@ -72,7 +112,11 @@ function readAs({ reply, failure, stopped }) {
   const { content, tool_calls } = reply.message();
   return {
     text: content,
-    tool_calls: (tool_calls ?? []).map((call) => ({ id: call.id, name: call.function.name, arguments: call.function.arguments })),
+    tool_calls: (tool_calls ?? []).map((call) => ({
+      id: call.id,
+      name: call.function.name,
+      arguments: call.function.arguments,
+    })),
     finish_reason: reply.finishReason,
     usage: reply.usage,
     ...(failure && { failure }),
@@ -80,9 +124,13 @@ function readAs({ reply, failure, stopped }) {
   };
 }
 
+const shortened = (text) =>
+  text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}… (${text.length} characters)` : text;
+
 function figuresOf(exchange, config) {
   const usage = exchange?.reply.usage;
-  const milliseconds = (value) => (value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${value.toFixed(0)} ms`);
+  const milliseconds = (value) =>
+    value === null || value === undefined ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${value.toFixed(0)} ms`;
   const speed = exchange?.tokensPerSecond;
   return [
     ["Input", usage ? `${usage.prompt_tokens} tokens` : "–"],

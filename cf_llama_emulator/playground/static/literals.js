@@ -25,4 +25,5 @@ export function literal(value) {
 }
 
 // JSON's escapes are Python's too; what a text holds is never indented, as its line ends are escaped.
-const quoted = (text) => JSON.stringify(text).replaceAll("\x7f", "\\x7f").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+const quoted = (text) =>
+  JSON.stringify(text).replaceAll("\x7f", "\\x7f").replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");

@@ -58,12 +58,21 @@ export class Reply {
     const last = this.calls.at(-1);
     const goesOn = last && (index !== undefined ? index === last.index && !(name && last.name && id) : !name);
     if (goesOn) last.arguments += textOf(called.arguments);
-    else if (name) this.calls.push({ index, id: id || `call_${crypto.randomUUID().replaceAll("-", "")}`, name, arguments: textOf(called.arguments) });
+    else if (name)
+      this.calls.push({
+        index,
+        id: id || `call_${crypto.randomUUID().replaceAll("-", "")}`,
+        name,
+        arguments: textOf(called.arguments),
+      });
   }
 
   // Only increments count no prompt, except for the first of them; what counts a prompt again is the sum.
   #addUsage(usage) {
-    const counts = { prompt_tokens: numberOf(usage.prompt_tokens), completion_tokens: numberOf(usage.completion_tokens) };
+    const counts = {
+      prompt_tokens: numberOf(usage.prompt_tokens),
+      completion_tokens: numberOf(usage.completion_tokens),
+    };
     if (!this.#counted) this.#counted = counts;
     else if (!counts.prompt_tokens) this.#counted = added(this.#counted, counts);
     else if (!this.#sum || total(counts) >= total(this.#sum)) this.#sum = counts;

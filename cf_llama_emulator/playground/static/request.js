@@ -48,7 +48,8 @@ export function readTools(text) {
   const given = readJson("tools", text, "The tools");
   const tools = Array.isArray(given) ? given : [given];
   tools.forEach((tool, position) => {
-    if (typeof (tool?.function ?? tool)?.name !== "string") throw new FieldError("tools", `Tool ${position + 1} has no name.`);
+    if (typeof (tool?.function ?? tool)?.name !== "string")
+      throw new FieldError("tools", `Tool ${position + 1} has no name.`);
   });
   return tools;
 }

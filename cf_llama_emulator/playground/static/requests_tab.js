@@ -14,17 +14,37 @@ export class RequestsTab {
 
   constructor(root, config, bring) {
     Object.assign(this, { config, bring });
-    const find = element("input", { type: "search", id: "find-request", placeholder: "words of a prompt, a tool, a fault, 429 …", oninput: () => this.#filter(find.value) });
+    const find = element("input", {
+      type: "search",
+      id: "find-request",
+      placeholder: "words of a prompt, a tool, a fault, 429 …",
+      oninput: () => this.#filter(find.value),
+    });
     this.rows = element("tbody");
     this.empty = element("p", { class: "note" }, "No request has been answered yet.");
     this.details = element("aside", { class: "details", "aria-label": "Request", hidden: true });
-    const heads = ["Time", "Route", "Status", "Tokens", "ms", "Request"].map((name) => element("th", { scope: "col" }, name));
+    const heads = ["Time", "Route", "Status", "Tokens", "ms", "Request"].map((name) =>
+      element("th", { scope: "col" }, name),
+    );
     root.replaceChildren(
-      element("div", { class: "find" }, element("label", { for: "find-request", class: "unseen" }, "Filter requests"), find),
-      element("div", { class: "split" },
-        element("div", { class: "table", tabindex: 0, role: "region", "aria-label": "Answered requests" },
-          element("table", {}, element("thead", {}, element("tr", {}, ...heads)), this.rows), this.empty),
-        this.details));
+      element(
+        "div",
+        { class: "find" },
+        element("label", { for: "find-request", class: "unseen" }, "Filter requests"),
+        find,
+      ),
+      element(
+        "div",
+        { class: "split" },
+        element(
+          "div",
+          { class: "table", tabindex: 0, role: "region", "aria-label": "Answered requests" },
+          element("table", {}, element("thead", {}, element("tr", {}, ...heads)), this.rows),
+          this.empty,
+        ),
+        this.details,
+      ),
+    );
   }
 
   show(on) {
@@ -45,7 +65,8 @@ export class RequestsTab {
     const { last, requests } = await (await fetch(`/playground/requests?${query}`)).json();
     if (text !== this.#text) return;
     this.#last = Math.max(last, this.#last);
-    for (const request of requests) if (!this.rows.querySelector(`[data-number="${request.number}"]`)) this.rows.prepend(this.#row(request));
+    for (const request of requests)
+      if (!this.rows.querySelector(`[data-number="${request.number}"]`)) this.rows.prepend(this.#row(request));
     while (this.rows.childElementCount > SHOWN) this.rows.lastElementChild.remove();
     this.empty.hidden = this.rows.childElementCount > 0;
     this.empty.textContent = text ? "No request holds these words." : "No request has been answered yet.";
@@ -61,36 +82,69 @@ export class RequestsTab {
   #row(request) {
     const status = request.status ?? "–";
     const notes = [request.stream && "stream", request.hung_up && "client hung up", request.faults].filter(Boolean);
-    const open = element("button", { type: "button", class: "quiet open", onclick: () => this.#open(request) }, request.excerpt || "(no text)");
+    const open = element(
+      "button",
+      { type: "button", class: "quiet open", onclick: () => this.#open(request) },
+      request.excerpt || "(no text)",
+    );
     const tokens = request.prompt_tokens === null ? "" : `${request.prompt_tokens} + ${request.completion_tokens}`;
-    return element("tr", { "data-number": String(request.number) },
+    return element(
+      "tr",
+      { "data-number": String(request.number) },
       element("td", {}, new Date(request.time).toLocaleTimeString()),
       element("td", {}, element("code", {}, request.route)),
       element("td", {}, element("span", { class: `status s${String(status)[0]}` }, String(status))),
       element("td", {}, tokens),
       element("td", {}, request.milliseconds.toFixed(0)),
-      element("td", {}, open, notes.length ? element("span", { class: "hint" }, notes.join(", ")) : null));
+      element("td", {}, open, notes.length ? element("span", { class: "hint" }, notes.join(", ")) : null),
+    );
   }
 
   async #open(request) {
-    const { content, answer, answer_is_cut: cut } = await (await fetch(`/playground/requests/${request.number}`)).json();
+    const {
+      content,
+      answer,
+      answer_is_cut: cut,
+    } = await (await fetch(`/playground/requests/${request.number}`)).json();
     const brought = this.#read(content);
-    const bring = element("button", { type: "button", class: "primary", disabled: !brought, onclick: () => this.bring(brought) }, "Bring into the chat");
-    const close = element("button", { type: "button", class: "quiet", onclick: () => (this.details.hidden = true) }, "Close");
+    const bring = element(
+      "button",
+      { type: "button", class: "primary", disabled: !brought, onclick: () => this.bring(brought) },
+      "Bring into the chat",
+    );
+    const close = element(
+      "button",
+      { type: "button", class: "quiet", onclick: () => (this.details.hidden = true) },
+      "Close",
+    );
     this.details.replaceChildren(
-      element("div", { class: "row" }, bring, copyButton("Copy", () => content), close),
-      element("p", { class: "hint", hidden: Boolean(brought) }, "This is no conversation, so it cannot be brought into the chat."),
+      element(
+        "div",
+        { class: "row" },
+        bring,
+        copyButton("Copy", () => content),
+        close,
+      ),
+      element(
+        "p",
+        { class: "hint", hidden: Boolean(brought) },
+        "This is no conversation, so it cannot be brought into the chat.",
+      ),
       element("h2", {}, `${request.method} ${request.route}`),
       element("pre", { tabindex: 0, "aria-label": "Request" }, pretty(content)),
       element("h2", {}, `Answer${request.status ? `, HTTP ${request.status}` : ""}`),
-      element("pre", { tabindex: 0, "aria-label": "Answer" }, pretty(answer) + (cut ? "\n…" : "")));
+      element("pre", { tabindex: 0, "aria-label": "Answer" }, pretty(answer) + (cut ? "\n…" : "")),
+    );
     this.details.hidden = false;
     bring.focus();
   }
 
   #read(content) {
     try {
-      return fromBody(JSON.parse(content), this.config.parameters.map(({ name }) => name));
+      return fromBody(
+        JSON.parse(content),
+        this.config.parameters.map(({ name }) => name),
+      );
     } catch {
       return null;
     }

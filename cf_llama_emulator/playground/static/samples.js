@@ -13,7 +13,12 @@ const sum = tool("add", "Add two numbers", {
   b: { type: "number", description: "The second number" },
 });
 
-export const SAMPLES = { "get_weather": [weather], "order_status": [order], "add": [sum], "all three": [weather, order, sum] };
+export const SAMPLES = {
+  get_weather: [weather],
+  order_status: [order],
+  add: [sum],
+  "all three": [weather, order, sum],
+};
 
 export const SCHEMA_SAMPLE = {
   type: "object",

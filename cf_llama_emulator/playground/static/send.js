@@ -41,7 +41,7 @@ export class Exchange {
   get tokensPerSecond() {
     const { usage } = this.reply;
     if (!usage?.completion_tokens || this.total === null) return null;
-    const seconds = (this.total - (this.body.stream ? this.firstToken ?? 0 : 0)) / 1000;
+    const seconds = (this.total - (this.body.stream ? (this.firstToken ?? 0) : 0)) / 1000;
     return seconds > 0 ? usage.completion_tokens / seconds : null;
   }
 }
@@ -107,7 +107,8 @@ async function* chunks(response) {
 function judge(exchange) {
   const { reply, status } = exchange;
   if (reply.error) exchange.failure ??= status === 200 ? reply.error : `HTTP ${status}: ${reply.error}`;
-  if (status !== 200) exchange.failure ??= `HTTP ${status}: ${exchange.events.length ? "no reason that can be read" : "an empty answer"}`;
+  if (status !== 200)
+    exchange.failure ??= `HTTP ${status}: ${exchange.events.length ? "no reason that can be read" : "an empty answer"}`;
   if (exchange.body.stream && exchange.events.length > 1 && !exchange.done) {
     exchange.failure ??= "The stream ended without [DONE]: something may be missing.";
   }

@@ -29,18 +29,27 @@ export function fromJson(text) {
   const saved = JSON.parse(text);
   check(saved?.version === VERSION, `version must be ${VERSION}`);
   check(Array.isArray(saved.columns) && [1, 2].includes(saved.columns.length), "columns must be one or two");
-  return saved.columns.map(({ settings, turns }) => ({ settings: checkedSettings(settings), turns: checkedTurns(turns) }));
+  return saved.columns.map(({ settings, turns }) => ({
+    settings: checkedSettings(settings),
+    turns: checkedTurns(turns),
+  }));
 }
 
 function checkedSettings(given) {
   const settings = newSettings();
   for (const [name, standard] of Object.entries(settings)) {
     if (given?.[name] === undefined) continue;
-    check(typeof given[name] === typeof standard && given[name] !== null, `settings.${name} must be of type ${typeof standard}`);
+    check(
+      typeof given[name] === typeof standard && given[name] !== null,
+      `settings.${name} must be of type ${typeof standard}`,
+    );
     settings[name] = given[name];
   }
   const numbers = Object.values(settings.parameters);
-  check(numbers.every((value) => typeof value === "number"), "settings.parameters must be numbers");
+  check(
+    numbers.every((value) => typeof value === "number"),
+    "settings.parameters must be numbers",
+  );
   return settings;
 }
 
@@ -50,10 +59,19 @@ function checkedTurns(turns) {
     const { role, content, tool_calls: calls = [], tool_call_id: answered, name } = turn?.message ?? {};
     check(typeof role === "string" && typeof content === "string", "each message must have role and content");
     check(Array.isArray(calls) && calls.every(isCall), "each tool call must have id, name and arguments");
-    check([answered, name].every((value) => ["string", "undefined"].includes(typeof value)), "names must be text");
+    check(
+      [answered, name].every((value) => ["string", "undefined"].includes(typeof value)),
+      "names must be text",
+    );
     return {
       raw: turn.raw === true,
-      message: { role, content, ...(calls.length && { tool_calls: calls }), ...(answered !== undefined && { tool_call_id: answered }), ...(name !== undefined && { name }) },
+      message: {
+        role,
+        content,
+        ...(calls.length && { tool_calls: calls }),
+        ...(answered !== undefined && { tool_call_id: answered }),
+        ...(name !== undefined && { name }),
+      },
     };
   });
 }

@@ -51,7 +51,10 @@ export class Workbench extends EventTarget {
   }
 
   save() {
-    return this.columns.map(({ settings, turns }) => ({ settings, turns: turns.map(({ message, raw }) => ({ message, raw: Boolean(raw) })) }));
+    return this.columns.map(({ settings, turns }) => ({
+      settings,
+      turns: turns.map(({ message, raw }) => ({ message, raw: Boolean(raw) })),
+    }));
   }
 
   select(column) {
@@ -66,6 +69,13 @@ export class Workbench extends EventTarget {
     this.#mark();
   }
 
+  // All columns were asked the same: what is asked again is asked of all.
+  #edit() {
+    const asked = this.columns.filter((column) => column.turns.some((turn) => turn.message.role === "user"));
+    const texts = asked.map((column) => column.takeBack());
+    this.dispatchEvent(new CustomEvent("edit", { detail: texts[0] }));
+  }
+
   #column() {
     const column = new Column(this.#config);
     column.addEventListener("change", () => this.#tell("change"));
@@ -74,8 +84,15 @@ export class Workbench extends EventTarget {
   }
 
   #draw() {
-    this.#views = this.columns.map((column, position) =>
-      new ConversationView(column, { title: this.comparing ? "AB"[position] : "", act: this.act, onSelect: () => this.select(column) }));
+    this.#views = this.columns.map(
+      (column, position) =>
+        new ConversationView(column, {
+          title: this.comparing ? "AB"[position] : "",
+          act: this.act,
+          edit: () => this.#edit(),
+          onSelect: () => this.select(column),
+        }),
+    );
     this.root.replaceChildren(...this.#views.map((view) => view.root));
     this.#mark();
     this.#tell("select");

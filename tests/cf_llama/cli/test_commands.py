@@ -288,3 +288,6 @@ def test_serve_opens_the_playground_when_asked(cf_llama, monkeypatch):
     assert opened == []
     shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open").output
     assert re.findall(r"^playground (http://127\.0\.0\.1:\d+/)$", shown, re.MULTILINE) == opened
+    shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open", "--no-playground").output
+    assert "playground" not in shown
+    assert len(opened) == 1

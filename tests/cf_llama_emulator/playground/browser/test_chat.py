@@ -91,6 +91,18 @@ def test_a_tool_is_called_and_goes_on_with_its_result(playground):
     assert result == {"role": "tool", "tool_call_id": call["id"], "name": "get_weather", "content": "rain"}
 
 
+def test_what_was_asked_is_edited_and_asked_again(playground):
+    page = playground()
+    page.ask("Helo")
+    page.answers()
+    page.click("Edit message")
+    assert page.the("#prompt").get_property("value") == "Helo"
+    assert not page.find(".turn")
+    page.ask("Hello")
+    assert page.answers() == ["You said: Hello"]
+    assert sent(page) == ask_user("Hello", stream=True)
+
+
 def test_settings_go_out_as_they_are_set(playground):
     page = playground()
     page.fill("#system", "Be brief")

@@ -101,7 +101,10 @@ const [program, done] = arguments;
 (async () => {
   const { default: worker } = await import(URL.createObjectURL(new Blob([program], { type: "text/javascript" })));
   const asked = [];
-  const run = async (...given) => (asked.push(given), given[1].stream ? new Blob(["data: [DONE]"]).stream() : { response: "Hi" });
+  const run = async (...given) => {
+    asked.push(given);
+    return given[1].stream ? new Blob(["data: [DONE]"]).stream() : { response: "Hi" };
+  };
   const answer = await worker.fetch(new Request("http://127.0.0.1/"), { AI: { run } });
   done({ asked, type: answer.headers.get("content-type"), text: await answer.text() });
 })().catch((error) => done(String(error)));
