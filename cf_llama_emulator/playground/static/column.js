@@ -84,7 +84,8 @@ export class Column extends EventTarget {
     const more = [turns].flat();
     const raw = more.at(-1)?.raw ?? this.turns.at(-1)?.raw ?? false;
     const said = [...this.turns, ...more].filter((turn) => !turn.raw).map((turn) => turn.message);
-    const body = buildBody({ ...this.settings, form: raw ? "prompt" : "messages" }, said); // a FieldError leaves all as it is
+    // what raises a FieldError here leaves all as it is
+    const body = buildBody({ ...this.settings, form: raw ? "prompt" : "messages" }, said);
     this.turns.push(...more);
     const exchange = (this.exchange = new Exchange(body, faults, this.settings.shape));
     const abort = (this.#abort = new AbortController());

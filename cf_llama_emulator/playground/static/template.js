@@ -5,7 +5,8 @@ const turn = (role, content) => `${header(role)}${content}<|eot_id|>`;
 
 export function renderTemplate(system, messages) {
   const facts = "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n";
-  return `<|begin_of_text|>${turn("system", facts + system.trim())}${messages.map(rendered).join("")}${header("assistant")}`;
+  const turns = [turn("system", facts + system.trim()), ...messages.map(rendered), header("assistant")];
+  return `<|begin_of_text|>${turns.join("")}`;
 }
 
 function rendered(message) {
