@@ -1,6 +1,7 @@
 // Where one writes: a message, or a whole prompt with the template filled in.
 
 import { byId } from "./dom.js";
+import { readableTools } from "./request.js";
 import { renderTemplate } from "./template.js";
 
 export function startComposer(workbench, act) {
@@ -13,7 +14,7 @@ export function startComposer(workbench, act) {
       messages.at(-1)?.role === "user"
         ? []
         : [{ role: "user", content: prompt.value.startsWith("<|") ? "Hello" : prompt.value || "Hello" }];
-    prompt.value = renderTemplate(settings.system, [...messages, ...asks]);
+    prompt.value = renderTemplate(settings.system, [...messages, ...asks], readableTools(settings.tools));
     prompt.focus();
   }
 

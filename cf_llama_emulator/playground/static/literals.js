@@ -2,6 +2,15 @@
 
 export const json = (value, indent) => JSON.stringify(value, null, indent);
 
+// JSON as Python writes it, with spaces.
+export function spaced(value) {
+  if (typeof value !== "object" || value === null || JSON.isRawJSON?.(value)) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${JSON.stringify(key)}: ${spaced(item)}`)
+    .join(", ")}}`;
+}
+
 export const shellQuoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 export const indented = (text) => text.replaceAll("\n", "\n    ");

@@ -54,13 +54,16 @@ export function readTools(text) {
   return tools;
 }
 
-export const toolNames = (text) => {
+// As far as they can be read.
+export function readableTools(text) {
   try {
-    return readTools(text).map((tool) => (tool.function ?? tool).name);
+    return readTools(text);
   } catch {
     return [];
   }
-};
+}
+
+export const toolNames = (text) => readableTools(text).map((tool) => (tool.function ?? tool).name);
 
 function readJson(field, text, what) {
   try {

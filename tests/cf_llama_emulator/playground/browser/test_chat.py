@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from cf_llama.protocol.chat_template import render
 from cf_llama_emulator.wire.engine_protocol import Call
 from tests.cf_llama_emulator.client import MODEL, ask_user
 
@@ -136,6 +137,21 @@ def test_a_raw_prompt_has_the_models_template(playground):
     page.click("Send")
     page.answers()
     assert sent(page) == {"prompt": prompt, "raw": True, "stream": True}
+
+
+def test_the_template_is_that_of_the_core(playground):
+    page = playground([Call("get_weather", {"city": "Zürich", "days": [1, 2.5, None, {}]})], "It rains.")
+    page.fill("#system", " Be brief ")
+    page.fill("#tool-sample", "get_weather")
+    page.ask(" And in Zürich? ")
+    page.answers()
+    page.the(".results textarea").send_keys("rain")
+    page.click("Send result")
+    page.answers(2)
+    [system, *rest] = sent(page)["messages"]
+    page.fill("#form", "prompt")
+    asks = [*rest, {"role": "assistant", "content": "It rains."}, {"role": "user", "content": "Hello"}]
+    assert page.the("#prompt").get_property("value") == render([system, *asks], sent(page)["tools"])
 
 
 def test_a_fault_is_for_the_next_request_alone(playground):
