@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +25,9 @@ MOST_AT_ONCE = 200
 
 EXCERPT = 160
 """Characters of a request that stand for it in a list."""
+
+_TEMPLATE = re.compile(r"<\|start_header_id\|>\w*<\|end_header_id\|>|<\|\w+\|>")
+"""What separates the texts in the model's template."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,20 @@ class AnsweredRequest:
         return wanted in where or wanted in content or json.dumps(wanted)[1:-1] in content
 
 
+@dataclass(slots=True)
+class RecordedAnswer:
+    """The beginning of an answer's body."""
+
+    content: bytearray = field(default_factory=bytearray)
+    is_cut: bool = False
+
+    def add(self, body: bytes) -> None:
+        """Add what was sent, up to the longest that is kept."""
+        room = LONGEST_ANSWER - len(self.content)
+        self.content += body[:room]
+        self.is_cut = self.is_cut or len(body) > room
+
+
 class History:
     """Answered requests, oldest first; bounded."""
 
@@ -69,13 +87,13 @@ class History:
 
         Args:
             entry: What became of it.
-            state: The state of the request, with `read_request` and `answer` where there are any.
+            state: The state of the request: `answer`, and `read_request` if a handler was reached.
         """
         content = state["read_request"].content if "read_request" in state else b""
-        answer, is_cut = state.get("answer", (b"", False))
+        answer: RecordedAnswer = state["answer"]
         self._last += 1
-        self._answered.append(AnsweredRequest(self._last, entry, content, bytes(answer), is_cut))
-        self._held += len(content) + len(answer)
+        self._answered.append(AnsweredRequest(self._last, entry, content, bytes(answer.content), answer.is_cut))
+        self._held += len(content) + len(answer.content)
         while self._answered and (len(self._answered) > self._most or self._held > self._size):
             oldest = self._answered.popleft()
             self._held -= len(oldest.content) + len(oldest.answer)
@@ -104,14 +122,11 @@ class AnswerRecorder:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        answer = bytearray()
+        answer = scope["state"]["answer"] = RecordedAnswer()
 
         async def recording(message: Message) -> None:
             if message["type"] == "http.response.body":
-                body = message.get("body", b"")
-                room = LONGEST_ANSWER - len(answer)
-                answer.extend(body[:room])
-                scope["state"]["answer"] = answer, len(body) > room or scope["state"].get("answer", (b"", False))[1]
+                answer.add(message.get("body", b""))
             await send(message)
 
         await self._app(scope, receive, recording)
@@ -135,9 +150,15 @@ def _said(body: Any) -> Iterator[str]:
     if isinstance(body.get("input"), dict):
         body = body["input"]
     if isinstance(body.get("prompt"), str):
-        yield body["prompt"]
+        yield _last_turn(body["prompt"])
     messages = body.get("messages")
     for message in reversed(messages if isinstance(messages, list) else []):
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, str):
             yield content
+
+
+def _last_turn(prompt: str) -> str:
+    """Return the last text in a prompt of the model's template, or a prompt of another kind as it is."""
+    texts = [text for text in map(str.strip, _TEMPLATE.split(prompt)) if text]
+    return texts[-1] if texts else prompt

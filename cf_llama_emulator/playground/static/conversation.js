@@ -118,7 +118,7 @@ function turnCard({ message, raw }) {
   const name = raw && message.role === "user" ? "Raw prompt" : (NAMES[message.role] ?? message.role);
   return element(
     "article",
-    { class: `turn ${message.role}` },
+    { class: `turn ${raw ? "raw " : ""}${message.role}` },
     element("h2", {}, name, message.role === "tool" && message.name ? element("code", {}, message.name) : null),
     element("div", { class: "text" }, message.content ?? ""),
     element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)),

@@ -54,7 +54,10 @@ for (const name of ["select", "change", "progress"]) workbench.addEventListener(
 workbench.addEventListener("select", showSettings);
 drawActions(byId("actions"), workbench, report);
 
-const showTab = startTabs((tab) => requests.show(tab === "tab-requests"));
+const showTab = startTabs((tab) => {
+  byId("actions").hidden = tab !== "tab-chat";
+  requests.show(tab === "tab-requests");
+});
 const showPane = startPanes();
 const requests = new RequestsTab(byId("page-requests"), config, (brought) => {
   workbench.load([brought]);

@@ -1,13 +1,15 @@
 """The requests that the page lists."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import httpx
 import pytest
 
+from cf_llama.protocol.chat_template import render
 from cf_llama_emulator.playground import history
-from cf_llama_emulator.playground.history import AnsweredRequest, History, excerpt
+from cf_llama_emulator.playground.history import AnsweredRequest, History, RecordedAnswer, excerpt
 from cf_llama_emulator.server import serve
 from cf_llama_emulator.server.access_log import AccessLogEntry
 from cf_llama_emulator.server.request_log import LoggedRequest
@@ -30,7 +32,16 @@ ENTRY = AccessLogEntry(
 
 def add(kept, content=b"{}", answer=b""):
     request = LoggedRequest("POST", "/", {}, {}, content)
-    kept.add(ENTRY, {"read_request": request, "answer": (answer, False)})
+    kept.add(ENTRY, {"read_request": request, "answer": RecordedAnswer(bytearray(answer))})
+
+
+def listed(page, after=0):
+    """Return the one request that is listed after this number; it comes once its answer has ended."""
+    give_up = time.monotonic() + 30
+    while not (found := page.get("/playground/requests", params={"after": after}).json()["requests"]):
+        assert time.monotonic() < give_up
+    [newest] = found
+    return newest
 
 
 def numbers(page):
@@ -71,6 +82,8 @@ def test_it_is_searched_in_the_request_and_in_what_became_of_it(text):
     ("content", "shown"),
     [
         (json.dumps({"prompt": "Hello\n there"}), "Hello there"),
+        (json.dumps({"prompt": render([{"role": "user", "content": "Hi, a <|b"}])}), "Hi, a <|b"),
+        (json.dumps({"prompt": "<|begin_of_text|>"}), "<|begin_of_text|>"),
         (json.dumps(ask_user("Hi")), "Hi"),
         (json.dumps({"input": ask_user("Hi"), "model": MODEL}), "Hi"),
         (json.dumps({"messages": [{"role": "user", "content": "Hi"}, {"role": "tool", "content": ""}, 7]}), "Hi"),
@@ -93,8 +106,7 @@ def asked(page, emulator):
         headers |= {"authorization": f"Bearer {emulator.api_token}"}
         before = page.get("/playground/requests").json()["last"]
         page.post(f"/client/v4/accounts/{emulator.account_id}/ai/run/{MODEL}", json=body, headers=headers)
-        [newest] = page.get("/playground/requests", params={"after": before}).json()["requests"]
-        return newest
+        return listed(page, before)
 
     return ask
 
@@ -118,10 +130,11 @@ def test_a_long_answer_is_cut(asked, page, monkeypatch):
     assert (json.loads(whole["answer"])["success"], whole["answer_is_cut"]) == (True, False)
 
 
-def test_a_request_that_never_reached_a_handler_is_listed_too(page):
+def test_a_request_that_never_reached_a_handler_is_listed_too():
     with serve(playground=True) as emulator:
         httpx.post(f"{emulator.base_url}/nothing", headers={"origin": "https://evil.example"})
-        [only] = httpx.get(f"{emulator.playground_url}playground/requests").json()["requests"]
+        with httpx.Client(base_url=emulator.playground_url) as client:
+            only = listed(client)
     assert (only["status"], only["route"], only["excerpt"]) == (403, "*", "")
 
 

@@ -194,6 +194,26 @@ def test_a_conversation_is_a_link(playground):
     assert "no conversation" in page.the("#field-error").text
 
 
+def test_a_conversation_is_loaded_from_a_file_that_is_checked(playground, tmp_path):
+    said = [{"role": "user", "content": "<b>Hi</b>"}, {"role": "assistant", "content": "Hello"}]
+    columns = [
+        {"settings": {"parameters": {"top_k": k}}, "turns": [{"message": each} for each in said]} for k in (1, 2)
+    ]
+    page = playground()
+    file = tmp_path / "conversation.json"
+    for broken in ("no JSON", "{}", "null", '{"version": 1, "columns": [{"turns": [{"message": {"role": "user"}}]}]}'):
+        file.write_text(broken)
+        page.the("#load-file").send_keys(str(file))
+        page.wait(lambda: page.the("#field-error").is_displayed())
+        page.driver.execute_script("document.querySelector('#field-error').hidden = true")
+        assert not page.find(".turn")
+    file.write_text(json.dumps({"version": 1, "columns": columns}))
+    page.the("#load-file").send_keys(str(file))
+    assert page.answers(2) == ["Hello", "Hello"]
+    assert [title.split() for title in page.text(".column-title")] == [["A", "top_k", "1"], ["B", "top_k", "2"]]
+    assert page.the("#parameter-top_k").get_property("value") == "1"
+
+
 def test_requests_of_other_programs_are_listed_filtered_and_brought_into_the_chat(playground):
     page = playground()
     page.click("Requests")

@@ -12,7 +12,9 @@ return [...document.querySelectorAll('button, input, select, textarea, [role=tab
 STICKING_OUT = """
 return [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility()
   && getComputedStyle(each).position !== 'absolute' && !each.closest('.table, pre')
-  && each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 100));
+  && (each.getBoundingClientRect().right > innerWidth + 1
+    || (each.matches('.scroll, .pane') && each.scrollWidth > each.clientWidth + 1)))
+  .map((each) => each.outerHTML.slice(0, 100));
 """
 
 
