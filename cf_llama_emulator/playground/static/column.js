@@ -5,7 +5,7 @@ import { Exchange, send } from "./send.js";
 
 export class Column extends EventTarget {
   settings = newSettings();
-  turns = []; // {message, raw, exchange}
+  turns = []; // {message, isPrompt, exchange}
   exchange = null; // the last one
   #config;
   #abort = null;
@@ -21,7 +21,7 @@ export class Column extends EventTarget {
 
   // What has been said so far, as it goes out; prompts without messages and their answers are no part of it.
   get messages() {
-    return this.turns.filter((turn) => !turn.raw).map((turn) => turn.message);
+    return this.turns.filter((turn) => !turn.isPrompt).map((turn) => turn.message);
   }
 
   get pendingCalls() {
@@ -30,9 +30,8 @@ export class Column extends EventTarget {
   }
 
   async ask(text, faults) {
-    const raw = this.settings.form === "prompt";
-    if (raw) this.settings.prompt = text;
-    await this.#go({ message: { role: "user", content: text }, raw }, faults);
+    const isPrompt = this.settings.form !== "messages";
+    await this.#go([{ message: { role: "user", content: text }, isPrompt }], faults);
   }
 
   // Sends the results of the pending calls, by the calls' ids.
@@ -81,19 +80,19 @@ export class Column extends EventTarget {
   }
 
   async #go(turns, faults = "") {
-    const more = [turns].flat();
-    const raw = more.at(-1)?.raw ?? this.turns.at(-1)?.raw ?? false;
-    const said = [...this.turns, ...more].filter((turn) => !turn.raw).map((turn) => turn.message);
+    const all = [...this.turns, ...turns];
+    const { message, isPrompt = false } = all.at(-1);
+    const messages = all.filter((turn) => !turn.isPrompt).map((turn) => turn.message);
     // what raises a FieldError here leaves all as it is
-    const body = buildBody({ ...this.settings, form: raw ? "prompt" : "messages" }, said);
-    this.turns.push(...more);
+    const body = buildBody(this.settings, isPrompt ? { prompt: message.content } : { messages });
+    this.turns = all;
     const exchange = (this.exchange = new Exchange(body, faults, this.settings.shape));
     const abort = (this.#abort = new AbortController());
     this.#tell("change");
     await send(this.#config, exchange, abort.signal, () => this.#tell("progress"));
     if (this.#abort === abort) this.#abort = null;
     if (this.exchange !== exchange) return; // cleared meanwhile
-    if (!exchange.reply.isEmpty) this.turns.push({ message: exchange.reply.message(), raw, exchange });
+    if (!exchange.reply.isEmpty) this.turns.push({ message: exchange.reply.message(), isPrompt, exchange });
     this.#tell("change");
   }
 

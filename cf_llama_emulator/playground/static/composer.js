@@ -6,7 +6,7 @@ import { renderTemplate } from "./template.js";
 
 export function startComposer(workbench, act) {
   const prompt = byId("prompt");
-  const isRaw = () => workbench.active.settings.form === "prompt";
+  const isRaw = () => workbench.active.settings.form === "raw";
 
   function fillTemplate() {
     const { settings, messages } = workbench.active;
@@ -19,15 +19,14 @@ export function startComposer(workbench, act) {
   }
 
   function showForm(chosen) {
-    const raw = isRaw();
-    if (chosen) for (const column of workbench.columns) column.settings.form = raw ? "prompt" : "messages";
-    byId("fill-template").hidden = !raw;
-    prompt.classList.toggle("code", raw);
-    prompt.rows = raw ? 10 : 2;
-    prompt.placeholder = raw ? "Write the whole prompt" : "Write a message";
-    byId("hint").textContent = raw ? "Ctrl+Enter sends." : "Enter sends, Shift+Enter starts a new line.";
-    if (raw && workbench.active.settings.prompt && !prompt.value) prompt.value = workbench.active.settings.prompt;
-    if (chosen && raw) fillTemplate();
+    const { form } = workbench.active.settings;
+    if (chosen) for (const column of workbench.columns) column.settings.form = form;
+    byId("fill-template").hidden = !isRaw();
+    prompt.classList.toggle("code", isRaw());
+    prompt.rows = isRaw() ? 10 : 2;
+    prompt.placeholder = { messages: "Write a message", prompt: "Write a prompt", raw: "Write the whole prompt" }[form];
+    byId("hint").textContent = isRaw() ? "Ctrl+Enter sends." : "Enter sends, Shift+Enter starts a new line.";
+    if (chosen && isRaw()) fillTemplate();
     else if (chosen && prompt.value.startsWith("<|")) prompt.value = "";
   }
 

@@ -114,11 +114,11 @@ function notes(exchange) {
   ].filter(Boolean);
 }
 
-function turnCard({ message, raw }) {
-  const name = raw && message.role === "user" ? "Raw prompt" : (NAMES[message.role] ?? message.role);
+function turnCard({ message, isPrompt }) {
+  const name = isPrompt && message.role === "user" ? "Prompt" : (NAMES[message.role] ?? message.role);
   return element(
     "article",
-    { class: `turn ${raw ? "raw " : ""}${message.role}` },
+    { class: `turn ${isPrompt ? "prompt " : ""}${message.role}` },
     element("h2", {}, name, message.role === "tool" && message.name ? element("code", {}, message.name) : null),
     element("div", { class: "text" }, message.content ?? ""),
     element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)),

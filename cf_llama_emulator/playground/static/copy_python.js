@@ -31,18 +31,20 @@ export function httpxProgram({ body, config, extra, url }) {
 export function langchainProgram(request) {
   const { body } = request;
   if ("prompt" in body) {
-    const ask = body.stream ? printed("llm.stream(prompt)", "") : ["print(llm.invoke(prompt))"];
+    const given = asked(body, "prompt", `raw=${literal(body.raw === true)}`);
+    const ask = body.stream ? printed(`llm.stream(${given})`, "") : [`print(llm.invoke(${given}))`];
     return lines(
       "from langchain_cf_llama import CloudflareLlamaLLM",
       "",
       `llm = CloudflareLlamaLLM${constructor(request)}`,
       `prompt = ${literal(body.prompt)}`,
+      assignments(body),
       "",
       ask,
     );
   }
   const whole = [
-    `answer = llm.invoke(${asked(body)})`,
+    `answer = llm.invoke(${asked(body, "messages")})`,
     "print(answer.text)",
     body.tools ? ["print(answer.tool_calls)"] : [],
   ];
@@ -53,7 +55,7 @@ export function langchainProgram(request) {
     `messages = ${literal(body.messages)}`,
     assignments(body),
     "",
-    body.stream && !body.tools ? printed(`llm.stream(${asked(body)})`, ".text") : whole.flat(),
+    body.stream && !body.tools ? printed(`llm.stream(${asked(body, "messages")})`, ".text") : whole.flat(),
   );
 }
 
@@ -65,17 +67,22 @@ export function llamaindexProgram(request) {
     `llm = CloudflareLlama${constructor(request)}`,
   ];
   if ("prompt" in body) {
-    const given = "prompt, formatted=True, raw=True";
+    const form = body.raw ? "raw=True" : 'complete_as="prompt"';
+    const given = asked(body, "prompt", "formatted=True", form);
     const ask = body.stream
       ? printed(`llm.stream_complete(${given})`, ".delta")
       : [`print(llm.complete(${given}).text)`];
-    return lines(model, `prompt = ${literal(body.prompt)}`, "", ask);
+    return lines(model, `prompt = ${literal(body.prompt)}`, assignments(body), "", ask);
   }
   const calls = [
     "for call in llm.get_tool_calls_from_response(response, error_on_no_tool_call=False):",
     "    print(call.tool_name, call.tool_kwargs)",
   ];
-  const whole = [`response = llm.chat(${asked(body)})`, "print(response.message.content)", body.tools ? calls : []];
+  const whole = [
+    `response = llm.chat(${asked(body, "messages")})`,
+    "print(response.message.content)",
+    body.tools ? calls : [],
+  ];
   return lines(
     "from llama_index.core.llms import ChatMessage",
     model,
@@ -84,7 +91,7 @@ export function llamaindexProgram(request) {
     "]",
     assignments(body),
     "",
-    body.stream && !body.tools ? printed(`llm.stream_chat(${asked(body)})`, ".delta") : whole.flat(),
+    body.stream && !body.tools ? printed(`llm.stream_chat(${asked(body, "messages")})`, ".delta") : whole.flat(),
   );
 }
 
@@ -110,7 +117,7 @@ const printed = (stream, attribute) => [
 ];
 
 const optionsOf = (body) => OPTIONS.filter((name) => name in body);
-const asked = (body) => ["messages", ...optionsOf(body).map((name) => `${name}=${name}`)].join(", ");
+const asked = (body, ...first) => [...first, ...optionsOf(body).map((name) => `${name}=${name}`)].join(", ");
 const assignments = (body) => optionsOf(body).map((name) => `${name} = ${literal(body[name])}`);
 
 function chatMessage({ role, content, ...rest }) {

@@ -9,14 +9,13 @@ export function fromBody(body, parameterNames) {
   for (const name of parameterNames) if (typeof body?.[name] === "number") settings.parameters[name] = body[name];
   Object.assign(settings, toolsOf(body), formatOf(body));
   if (typeof body?.prompt === "string") {
-    settings.form = "prompt";
-    settings.prompt = body.prompt;
-    return { settings, turns: [{ message: { role: "user", content: body.prompt }, raw: true }] };
+    settings.form = body.raw === true ? "raw" : "prompt";
+    return { settings, turns: [{ message: { role: "user", content: body.prompt }, isPrompt: true }] };
   }
   if (!Array.isArray(body?.messages)) return null;
   const messages = body.messages.map(message);
   if (messages[0]?.role === "system") settings.system = messages.shift().content;
-  return { settings, turns: messages.map((each) => ({ message: each, raw: false })) };
+  return { settings, turns: messages.map((each) => ({ message: each, isPrompt: false })) };
 }
 
 function message(given) {

@@ -78,5 +78,5 @@ async function loadFromLink() {
 showSettings();
 await loadFromLink();
 window.addEventListener("hashchange", loadFromLink);
-byId("prompt").focus();
+if (!matchMedia("(pointer: coarse)").matches) byId("prompt").focus(); // on a phone it would bring up the keyboard
 document.documentElement.dataset.ready = "true";

@@ -2,8 +2,7 @@
 
 export const newSettings = () => ({
   system: "",
-  form: "messages",
-  prompt: "",
+  form: "messages", // or "prompt", in the service's template, or "raw", in one's own
   stream: true,
   parameters: {},
   tools: "",
@@ -21,13 +20,10 @@ export class FieldError extends Error {
   }
 }
 
-export function buildBody(settings, messages) {
-  const raw = settings.form === "prompt";
-  const body = raw
-    ? { prompt: settings.prompt, raw: true }
-    : { messages: [...(settings.system.trim() ? [{ role: "system", content: settings.system }] : []), ...messages] };
-  if (raw && !settings.prompt) throw new FieldError("prompt", "The prompt is empty.");
-  const tools = raw ? [] : readTools(settings.tools);
+// `asked` is {messages} or {prompt}.
+export function buildBody(settings, asked) {
+  const body = "prompt" in asked ? promptBody(settings, asked.prompt) : messagesBody(settings, asked.messages);
+  const tools = "prompt" in asked ? [] : readTools(settings.tools);
   if (tools.length) body.tools = tools;
   if (tools.length && settings.toolChoice !== "auto") body.tool_choice = toolChoice(settings.toolChoice);
   if (settings.format === "json_object") body.response_format = { type: "json_object" };
@@ -36,6 +32,12 @@ export function buildBody(settings, messages) {
   }
   return { ...body, ...settings.parameters, ...(streams(settings) && { stream: true }) };
 }
+
+const promptBody = ({ form }, prompt) => ({ prompt, ...(form !== "prompt" && { raw: true }) });
+
+const messagesBody = ({ system }, messages) => ({
+  messages: [...(system.trim() ? [{ role: "system", content: system }] : []), ...messages],
+});
 
 // The service refuses to stream what a JSON schema is asked of.
 export const streams = (settings) => settings.stream && settings.format !== "json_schema";

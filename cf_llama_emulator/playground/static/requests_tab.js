@@ -64,7 +64,8 @@ export class RequestsTab {
     const query = new URLSearchParams({ after: this.#last, text });
     const { last, requests } = await (await fetch(`/playground/requests?${query}`)).json();
     if (text !== this.#text) return;
-    this.#last = Math.max(last, this.#last);
+    if (last < this.#last) this.rows.replaceChildren(); // the emulator was started anew
+    this.#last = last;
     for (const request of requests)
       if (!this.rows.querySelector(`[data-number="${request.number}"]`)) this.rows.prepend(this.#row(request));
     while (this.rows.childElementCount > SHOWN) this.rows.lastElementChild.remove();

@@ -26,4 +26,6 @@ export const SCHEMA_SAMPLE = {
   required: ["title", "tags"],
 };
 
+export const FORMS = { messages: "messages", prompt: "prompt, in the service's template", raw: "raw prompt" };
+
 export const FORMATS = { text: "text", json_object: "any JSON object", json_schema: "JSON of a schema" };

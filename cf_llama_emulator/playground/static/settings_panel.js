@@ -1,7 +1,7 @@
 // The settings of the shown column: system prompt, form, parameters, tools, JSON mode.
 
 import { element } from "./dom.js";
-import { FORMATS, SAMPLES, SCHEMA_SAMPLE } from "./samples.js";
+import { FORMATS, FORMS, SAMPLES, SCHEMA_SAMPLE } from "./samples.js";
 import { toolNames } from "./request.js";
 
 const MOST_FOR_A_SLIDER = 50; // beyond that a step of a slider is too coarse
@@ -11,6 +11,10 @@ export function drawSettings(root, config, column, changed) {
   const set = (name, value) => {
     settings[name] = value;
     changed(name);
+  };
+  const reset = () => {
+    set("parameters", {});
+    drawSettings(root, config, column, changed);
   };
   root.replaceChildren(
     section(
@@ -28,9 +32,7 @@ export function drawSettings(root, config, column, changed) {
     section(
       "Request",
       true,
-      choice("form", "Form", { messages: "messages", prompt: "raw prompt" }, settings.form, (value) =>
-        set("form", value),
-      ),
+      choice("form", "Form", FORMS, settings.form, (value) => set("form", value)),
       toggle("stream", "Stream the answer", settings.stream, (value) => set("stream", value)),
       choice(
         "shape",
@@ -46,6 +48,7 @@ export function drawSettings(root, config, column, changed) {
       ...config.parameters.map((parameter) =>
         parameterField(parameter, settings.parameters, () => changed("parameters")),
       ),
+      element("button", { type: "button", class: "quiet", onclick: reset }, "Reset parameters"),
     ),
     tools(settings, set),
     jsonMode(settings, set),

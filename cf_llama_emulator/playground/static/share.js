@@ -64,7 +64,7 @@ function checkedTurns(turns) {
       "names must be text",
     );
     return {
-      raw: turn.raw === true,
+      isPrompt: turn.isPrompt === true,
       message: {
         role,
         content,

@@ -53,7 +53,7 @@ export class Workbench extends EventTarget {
   save() {
     return this.columns.map(({ settings, turns }) => ({
       settings,
-      turns: turns.map(({ message, raw }) => ({ message, raw: Boolean(raw) })),
+      turns: turns.map(({ message, isPrompt = false }) => ({ message, isPrompt })),
     }));
   }
 

@@ -118,6 +118,10 @@ def test_settings_go_out_as_they_are_set(playground):
     assert body["response_format"]["json_schema"]["required"] == ["title", "tags"]
     assert "stream" not in body
     assert "top_p" not in body
+    page.click("Reset parameters")
+    page.ask("Another")
+    page.answers(2)
+    assert not {"temperature", "top_k", "seed", "max_tokens"} & sent(page).keys()
 
 
 def test_a_field_that_is_no_json_is_named_and_nothing_is_sent(playground):
@@ -130,13 +134,21 @@ def test_a_field_that_is_no_json_is_named_and_nothing_is_sent(playground):
 
 def test_a_raw_prompt_has_the_models_template(playground):
     page = playground()
-    page.fill("#form", "prompt")
+    page.fill("#form", "raw")
     prompt = page.the("#prompt").get_property("value")
     assert prompt.startswith("<|begin_of_text|><|start_header_id|>system<|end_header_id|>")
     assert prompt.endswith("<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n")
     page.click("Send")
     page.answers()
     assert sent(page) == {"prompt": prompt, "raw": True, "stream": True}
+    page.fill("#form", "prompt")
+    assert page.the("#prompt").get_property("value") == ""
+    page.ask("Once upon a time")
+    page.answers(2)
+    assert sent(page) == {"prompt": "Once upon a time", "stream": True}
+    page.click("Regenerate")
+    page.wait(lambda: len(page.emulator.requests) == 3)
+    assert sent(page) == {"prompt": "Once upon a time", "stream": True}
 
 
 def test_the_template_is_that_of_the_core(playground):
@@ -149,7 +161,7 @@ def test_the_template_is_that_of_the_core(playground):
     page.click("Send result")
     page.answers(2)
     [system, *rest] = sent(page)["messages"]
-    page.fill("#form", "prompt")
+    page.fill("#form", "raw")
     asks = [*rest, {"role": "assistant", "content": "It rains."}, {"role": "user", "content": "Hello"}]
     assert page.the("#prompt").get_property("value") == render([system, *asks], sent(page)["tools"])
 

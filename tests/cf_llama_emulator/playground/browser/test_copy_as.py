@@ -77,19 +77,21 @@ def test_a_tool_call_with_its_result(playground, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_raw_prompt_json_mode_and_a_fault(playground, tmp_path, kind):
-    page = playground(ANSWER, ANSWER, '{"title": "T"}', '{"title": "T"}')
-    page.fill("#form", "prompt")
-    page.click("Send")
-    page.answers()
-    assert "very" in run(kind, copied(page, kind), tmp_path)
-    asked, again = (request.body for request in page.emulator.requests[-2:])
-    assert (again["prompt"], again["raw"]) == (asked["prompt"], True)
+def test_prompts_json_mode_and_a_fault(playground, tmp_path, kind):
+    page = playground(*[ANSWER] * 4, '{"title": "T"}', '{"title": "T"}')
+    for count, form in enumerate(("raw", "prompt"), 1):
+        page.fill("#form", form)
+        page.ask("<|begin_of_text|>All of it")
+        page.answers(count)
+        assert "very" in run(kind, copied(page, kind), tmp_path)
+        asked, again = (request.body for request in page.emulator.requests[-2:])
+        assert again["prompt"] == asked["prompt"] == "<|begin_of_text|>All of it"
+        assert again.get("raw", False) == asked.get("raw", False) == (form == "raw")
     page.fill("#form", "messages")
     page.fill("#format", "json_schema")
     page.switch_on("latency", "0.01")
     page.ask("A title")
-    page.answers(2)
+    page.answers(3)
     assert "title" in run(kind, copied(page, kind), tmp_path)
     asked, again = page.emulator.requests[-2:]
     assert again.body["response_format"] == asked.body["response_format"]
