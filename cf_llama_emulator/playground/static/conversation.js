@@ -1,11 +1,12 @@
 // Draws a column's conversation: its turns, the answer as it comes, tool calls and the fields for their results.
 
-import { copyButton, element, oncePerFrame } from "./dom.js";
+import { copyButton, element, oncePerFrame, showChildren } from "./dom.js";
 
 const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
 
 export class ConversationView {
   #live = null;
+  #cards = new WeakMap();
 
   constructor(column, { title, onSelect, act, edit }) {
     Object.assign(this, { column, act, edit });
@@ -35,14 +36,21 @@ export class ConversationView {
 
   draw() {
     const { column } = this;
-    const turns = column.turns.map((turn) => turnCard(turn));
-    this.#live = column.busy ? turnCard({ message: { role: "assistant", content: "" } }) : null;
-    this.#live?.classList.add("live");
+    const hadFocus = this.end.contains(document.activeElement);
+    this.#live = column.busy ? liveCard() : null;
     this.log.setAttribute("aria-busy", String(column.busy));
-    this.log.replaceChildren(...(turns.length ? turns : [welcome()]), ...(this.#live ? [this.#live] : []));
+    const cards = column.turns.map((turn) => this.#card(turn));
+    showChildren(this.log, [...(cards.length ? cards : [welcome()]), ...(this.#live ? [this.#live] : [])]);
     this.end.replaceChildren(...this.#ending());
+    if (hadFocus) this.log.focus({ preventScroll: true }); // what had it is gone
     this.#drawLive();
     this.#toEnd(true);
+  }
+
+  // A turn keeps its card, so that a screen reader is told of new ones only.
+  #card(turn) {
+    if (!this.#cards.has(turn)) this.#cards.set(turn, turnCard(turn));
+    return this.#cards.get(turn);
   }
 
   #ending() {
@@ -112,6 +120,13 @@ function notes(exchange) {
     exchange.stopped && element("p", { class: "note" }, "Stopped."),
     exchange.reply.finishReason === "length" && element("p", { class: "note" }, "Cut off at max_tokens."),
   ].filter(Boolean);
+}
+
+function liveCard() {
+  const card = turnCard({ message: { role: "assistant", content: "" } });
+  card.classList.add("live");
+  card.setAttribute("aria-live", "off"); // it is read out once it is whole
+  return card;
 }
 
 function turnCard({ message, isPrompt }) {

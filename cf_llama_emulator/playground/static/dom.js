@@ -14,6 +14,14 @@ export function element(tag, properties = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Makes `nodes` the children of an element; those that are there already are not touched.
+export function showChildren(parent, nodes) {
+  for (const child of [...parent.childNodes]) if (!nodes.includes(child)) child.remove();
+  nodes.forEach((node, position) => {
+    if (parent.childNodes[position] !== node) parent.insertBefore(node, parent.childNodes[position] ?? null);
+  });
+}
+
 // Calls a function at most once a frame.
 export function oncePerFrame(work) {
   let waiting = false;

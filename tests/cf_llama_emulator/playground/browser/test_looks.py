@@ -61,6 +61,23 @@ def test_keys_are_enough(page):
     assert page.the("#page-requests").is_displayed()
 
 
+def test_only_what_is_new_is_told_to_a_screen_reader(page):
+    page.ask("One")
+    page.answers()
+    page.driver.execute_script(
+        "window.told = [];"
+        "new MutationObserver((changes) => told.push(...changes.flatMap((change) => [...change.addedNodes])"
+        "  .filter((node) => !node.classList.contains('live')).map((node) => node.className)))"
+        "  .observe(document.querySelector('[role=log]'), { childList: true });"
+    )
+    page.ask("Two")
+    page.answers(2)
+    assert page.driver.execute_script("return told") == ["turn user", "turn assistant"]
+    page.click("Regenerate")
+    page.answers(2)
+    assert page.driver.switch_to.active_element.get_attribute("role") == "log"
+
+
 def test_an_answer_is_announced_once_it_is_whole(page):
     assert page.the("[role=log]").get_attribute("aria-live") == "polite"
     page.switch_on("hang", "event@2")
