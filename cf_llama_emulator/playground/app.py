@@ -38,11 +38,31 @@ _TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg"
 class Playground:
     """Serves the page to this machine; everything else goes on to the emulator."""
 
-    def __init__(self, app: ASGIApp, config: Mapping[str, Any], history: History) -> None:
-        """Serve the page in front of `app`, with what it is told and the requests that it shows."""
-        self._app, self._config, self._history = app, config, history
+    def __init__(self, app: ASGIApp, page: ASGIApp) -> None:
+        """Serve `page` in front of `app`."""
+        self._app, self._page = app, page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if not _is_for_the_page(scope):
+            await self._app(scope, receive, send)
+            return
+        reason = refusal(scope)
+        app = PlainTextResponse(f"{reason}\n", 403) if reason else self._page
+        await app(scope, receive, _with_safe_headers(send))
+
+
+class Page:
+    """The handlers of the page's routes."""
+
+    def __init__(self, config: Mapping[str, Any], history: History) -> None:
+        """Serve the page with what it is told and the requests that it shows."""
+        self._config, self._history = config, history
         folder = files(__package__).joinpath("static")
         self._files = {file.name: file.read_bytes() for file in folder.iterdir()}  # no request waits for a disk
+
+    def app(self) -> ASGIApp:
+        """Return the ASGI application."""
         routes = [
             Route("/", self._page),
             Route(f"{ROOT}config.json", self._data),
@@ -50,16 +70,7 @@ class Playground:
             Route(f"{ROOT}requests/{{number:int}}", self._request),
             Route(f"{ROOT}{{name}}", self._file),
         ]
-        self._page_app = Starlette(routes=routes)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or not (scope["path"] == "/" or scope["path"].startswith(ROOT)):
-            await self._app(scope, receive, send)
-            return
-        reason = refusal(scope)
-        app = PlainTextResponse(f"{reason}\n", 403) if reason else self._page_app
-        await app(scope, receive, _with_safe_headers(send))
+        return Starlette(routes=routes)
 
     async def _page(self, _: Request) -> Response:
         return self._served("index.html")
@@ -84,6 +95,12 @@ class Playground:
         if name not in self._files:
             return PlainTextResponse("There is no such file.\n", 404)
         return Response(self._files[name], media_type=_TYPES[name.rpartition(".")[2]])
+
+
+def _is_for_the_page(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    return scope["path"].startswith(ROOT) or (scope["path"] == "/" and scope["method"] in ("GET", "HEAD"))
 
 
 def _with_safe_headers(send: Send) -> Send:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cf_llama_emulator.playground.app import Playground
+from cf_llama_emulator.playground.app import Page, Playground
 from cf_llama_emulator.playground.config import page_config
 from cf_llama_emulator.playground.history import AnswerRecorder, History
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
@@ -82,4 +82,5 @@ def _logged(app: ASGIApp, settings: Settings, *logs: Log) -> ASGIApp:
 def _with_page(app: ASGIApp, emulator: Emulator) -> ASGIApp:
     history = History()
     logged = _logged(AnswerRecorder(app), emulator.settings, history.add)
-    return Playground(logged, page_config(emulator.settings, emulator.engine.name), history)
+    page = Page(page_config(emulator.settings, emulator.engine.name), history)
+    return Playground(logged, LocalOnly(page.app(), emulator.settings))

@@ -1,6 +1,7 @@
 """The playground's routes and headers, and who may use them."""
 
 import re
+from importlib.resources import files
 
 import httpx
 import pytest
@@ -48,8 +49,10 @@ def test_whatever_the_page_names_is_there(page):
 
 def test_no_script_makes_markup_of_text_or_code_of_it(page):
     banned = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
-    for path in ("/playground/main.js", "/playground/dom.js", "/playground/conversation.js"):
-        assert not banned.search(page.get(path).text), path
+    scripts = [file.name for file in files("cf_llama_emulator.playground").joinpath("static").iterdir()]
+    assert len(scripts) > 20
+    for name in scripts:
+        assert not banned.search(page.get(f"/playground/{name}").text), name
 
 
 @pytest.mark.parametrize("path", ["/playground/none.js", "/playground/%2e%2e/app.py", "/playground/"])
@@ -80,6 +83,19 @@ def test_other_pages_see_nothing(page, path, headers):
     answer = page.get(path, headers=headers)
     assert answer.status_code == 403
     assert "token" not in answer.text
+
+
+def test_hosts_and_origins_that_the_emulator_does_not_serve_see_nothing(page):
+    assert page.get(DATA, headers={"origin": "https://evil.example"}).status_code == 403
+    with serve(playground=True, hosts=frozenset({"127.0.0.1"})) as emulator:
+        url = emulator.playground_url
+        assert httpx.get(url, headers={"host": "localhost"}).status_code == 403
+        assert httpx.get(url).status_code == 200
+
+
+def test_what_is_posted_to_the_root_is_the_emulators(page):
+    assert page.post(PAGE).json()["errors"][0]["code"] == 7000
+    assert page.post(DATA).status_code == 405
 
 
 def test_a_link_from_elsewhere_leads_to_the_page_but_not_to_its_data(page):
