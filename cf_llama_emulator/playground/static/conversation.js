@@ -1,6 +1,7 @@
 // Draws a column's conversation: its turns, the answer as it comes, tool calls and the fields for their results.
 
 import { copyButton, element, oncePerFrame, showChildren } from "./dom.js";
+import { pretty } from "./reply.js";
 
 const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
 
@@ -149,14 +150,6 @@ function callCard(call) {
     element("pre", {}, pretty(given)),
   );
 }
-
-const pretty = (text) => {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-};
 
 const welcome = () =>
   element(

@@ -10,6 +10,15 @@ export function parseExactly(text) {
   );
 }
 
+// JSON with line ends; what is none stays as it is.
+export function pretty(text) {
+  try {
+    return JSON.stringify(parseExactly(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
 const textOf = (value) =>
   value === null || value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
 const numberOf = (value) => Number(JSON.isRawJSON?.(value) ? value.rawJSON : value) || 0;

@@ -1,7 +1,7 @@
 // Every request that the emulator has answered, live, also those of other programs.
 
-import { copyButton, element } from "./dom.js";
-import { fromBody } from "./import_request.js";
+import { element } from "./dom.js";
+import { conversationOf, drawDetails } from "./request_details.js";
 
 const EVERY = 1000; // milliseconds
 const SHOWN = 500; // rows
@@ -23,7 +23,7 @@ export class RequestsTab {
     this.rows = element("tbody");
     this.empty = element("p", { class: "note" }, "No request has been answered yet.");
     this.details = element("aside", { class: "details", "aria-label": "Request", hidden: true });
-    const heads = ["Time", "Route", "Status", "Tokens", "ms", "Request"].map((name) =>
+    const heads = ["Time", "Route", "Status", "Tokens", "ms", "Request", ""].map((name) =>
       element("th", { scope: "col" }, name),
     );
     root.replaceChildren(
@@ -64,7 +64,7 @@ export class RequestsTab {
     const query = new URLSearchParams({ after: this.#last, text });
     const { last, requests } = await (await fetch(`/playground/requests?${query}`)).json();
     if (text !== this.#text) return;
-    if (last < this.#last) this.rows.replaceChildren(); // the emulator was started anew
+    if (last < this.#last) return this.#restart(); // the emulator was started anew
     this.#last = last;
     for (const request of requests)
       if (!this.rows.querySelector(`[data-number="${request.number}"]`)) this.rows.prepend(this.#row(request));
@@ -75,9 +75,13 @@ export class RequestsTab {
 
   #filter(text) {
     this.#text = text.trim();
+    this.#restart().catch(() => {});
+  }
+
+  #restart() {
     this.#last = 0;
     this.rows.replaceChildren();
-    this.#more().catch(() => {});
+    return this.#more();
   }
 
   #row(request) {
@@ -87,6 +91,11 @@ export class RequestsTab {
       "button",
       { type: "button", class: "quiet open", onclick: () => this.#open(request) },
       request.excerpt || "(no text)",
+    );
+    const bring = element(
+      "button",
+      { type: "button", class: "quiet", title: "Bring into the chat", onclick: () => this.#bringAtOnce(request) },
+      "To chat",
     );
     const tokens = request.prompt_tokens === null ? "" : `${request.prompt_tokens} + ${request.completion_tokens}`;
     return element(
@@ -98,64 +107,19 @@ export class RequestsTab {
       element("td", {}, tokens),
       element("td", {}, request.milliseconds.toFixed(0)),
       element("td", {}, open, notes.length ? element("span", { class: "hint" }, notes.join(", ")) : null),
+      element("td", {}, bring),
     );
   }
 
   async #open(request) {
-    const {
-      content,
-      answer,
-      answer_is_cut: cut,
-    } = await (await fetch(`/playground/requests/${request.number}`)).json();
-    const brought = this.#read(content);
-    const bring = element(
-      "button",
-      { type: "button", class: "primary", disabled: !brought, onclick: () => this.bring(brought) },
-      "Bring into the chat",
-    );
-    const close = element(
-      "button",
-      { type: "button", class: "quiet", onclick: () => (this.details.hidden = true) },
-      "Close",
-    );
-    this.details.replaceChildren(
-      element(
-        "div",
-        { class: "row" },
-        bring,
-        copyButton("Copy", () => content),
-        close,
-      ),
-      element(
-        "p",
-        { class: "hint", hidden: Boolean(brought) },
-        "This is no conversation, so it cannot be brought into the chat.",
-      ),
-      element("h2", {}, `${request.method} ${request.route}`),
-      element("pre", { tabindex: 0, "aria-label": "Request" }, pretty(content)),
-      element("h2", {}, `Answer${request.status ? `, HTTP ${request.status}` : ""}`),
-      element("pre", { tabindex: 0, "aria-label": "Answer" }, pretty(answer) + (cut ? "\n…" : "")),
-    );
-    this.details.hidden = false;
-    bring.focus();
+    drawDetails(this.details, await load(request), this.config, this.bring);
   }
 
-  #read(content) {
-    try {
-      return fromBody(
-        JSON.parse(content),
-        this.config.parameters.map(({ name }) => name),
-      );
-    } catch {
-      return null;
-    }
+  async #bringAtOnce(request) {
+    const brought = conversationOf(await load(request), this.config);
+    if (brought) this.bring(brought);
+    else await this.#open(request); // it says why
   }
 }
 
-function pretty(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
+const load = async ({ number }) => (await fetch(`/playground/requests/${number}`)).json();

@@ -45,6 +45,7 @@ def test_every_shape_is_read_alike_and_no_digit_is_lost(playground, shape, strea
     page.ask("Two")
     assert page.answers(2)[1] == ""
     assert page.text(".call code") == ["add"]
+    assert json.loads(page.text(".call pre")[0]) == {"a": 2**60 + 1}
     read = json.loads(page.text("#wire pre[aria-label^=What]")[0])
     assert json.loads(read["tool_calls"][0]["arguments"]) == {"a": 2**60 + 1}
 
@@ -241,6 +242,12 @@ def test_requests_of_other_programs_are_listed_filtered_and_brought_into_the_cha
     assert "You said: of an agent" in page.text(".details pre")[1]
     page.click("Bring into the chat")
     assert page.text(".turn.user .text") == ["of an agent"]
+    page.click("Requests")
+    page.the("#find-request").clear()
+    page.the("#find-request").send_keys("chain")
+    page.wait(lambda: page.text(".open") == ["of a chain"])
+    page.click("To chat")
+    page.wait(lambda: page.text(".turn.user .text") == ["of a chain"])
     page.click("Ask again")
-    assert page.answers() == ["You said: of an agent"]
-    assert sent(page) == ask_user("of an agent", temperature=1.5)
+    assert page.answers() == ["You said: of a chain"]
+    assert sent(page) == ask_user("of a chain", temperature=1.5)
