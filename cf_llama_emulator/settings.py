@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cf_llama_emulator.hosts import LOOPBACK_HOSTS
 from cf_llama_emulator.wire.models import MODELS
 from cf_llama_emulator.wire.writers import WRITERS, Writer
 
 if TYPE_CHECKING:
     from cf_llama_emulator.server.access_log import AccessLogEntry
     from cf_llama_emulator.server.request_log import LoggedRequest
-
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""Host names of this machine, as a Host header writes them."""
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 """The account that the emulator has unless told otherwise."""
@@ -63,6 +61,8 @@ class Settings:
 
     access_log: Callable[[AccessLogEntry], None] | None = None
     """Called on the server's own thread for each request, once its answer has ended; None for no log."""
+    playground: bool = False
+    """Whether `/` is the playground, a page for trying prompts, to browsers on this machine."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:

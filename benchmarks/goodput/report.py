@@ -23,8 +23,8 @@ _PAGE = """\
 # Answers under a limit
 
 Written by `make goodput`: {calls:,} calls at once against a server in another process that refuses without Retry-After,
-one client after another in one run. Lost are calls without an answer; time is to the last answer, as a ratio to the best
-possible, where none is lost; refused are the requests that the server refused, in percent of the calls. {machine}.
+one client after another in one run. Lost are calls without an answer; time is to the last answer, as a ratio to the
+best possible, where none is lost; refused are the requests that the server refused, in percent of the calls. {machine}.
 
 ![Answers over time](goodput.svg)
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import textwrap
 import time
+import webbrowser
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -31,9 +32,9 @@ from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullErro
 from cf_llama_emulator.engines.local.weights import pull as pull_weights
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.catalogue import listing
+from cf_llama_emulator.hosts import LOOPBACK_HOSTS
 from cf_llama_emulator.server.threaded import RunningEmulator
 from cf_llama_emulator.server.threaded import serve as serve_emulator
-from cf_llama_emulator.settings import LOOPBACK_HOSTS
 from cf_llama_emulator.wire.writers import WRITERS
 
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
@@ -74,6 +75,12 @@ root.add_command(batch)
 @click.option(
     "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
 )
+@click.option(
+    "--playground/--no-playground",
+    default=True,
+    help="Serve a page for trying prompts, which shows every request, to browsers on this machine.",
+)
+@click.option("--open", "open_page", is_flag=True, help="Open the playground in the browser.")
 @click.option("--quiet", is_flag=True, help="Print no line for each request.")
 @click.option(
     "--log-format",
@@ -96,6 +103,8 @@ def serve(
     any_credentials: bool,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
+    playground: bool,
+    open_page: bool,
     quiet: bool,
     log_format: str,
 ) -> None:
@@ -119,6 +128,7 @@ def serve(
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
+        "playground": playground,
         "access_log": None if quiet else log_to_stdout(AccessLogHandler(), log_format),
     }
     if any_credentials:
@@ -137,6 +147,8 @@ def serve(
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         say(environment_lines(running))
+        if open_page and running.playground_url:
+            webbrowser.open(running.playground_url)
         _until_interrupted()
     say("\nstopped")
 
@@ -192,6 +204,7 @@ def describe_engine(choice: Choice) -> str:
 
 def environment_lines(running: RunningEmulator) -> str:
     """Return what to export, to be copied into a shell, and how to stop."""
+    page = f"playground {running.playground_url}\n" if running.playground_url else ""
     return (
         f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
         f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
@@ -199,6 +212,7 @@ def environment_lines(running: RunningEmulator) -> str:
         f"export CLOUDFLARE_AUTH_TOKEN={running.api_token}\n"
         "OpenAI's clients take the same token and this base URL:\n"
         f"{running.base_url}/accounts/{running.account_id}/ai/v1\n"
+        f"{page}"
         "ready     Ctrl-C stops"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
@@ -50,9 +50,9 @@ class AccessLogEntry:
 class AccessLog:
     """Middleware that logs each request; handlers leave details in `request.state`."""
 
-    def __init__(self, app: ASGIApp, log: Callable[[AccessLogEntry], None]) -> None:
-        """Serve `app`."""
-        self._app, self._log = app, log
+    def __init__(self, app: ASGIApp, *logs: Callable[[AccessLogEntry, Mapping[str, Any]], None]) -> None:
+        """Serve `app`; `logs` are called with each entry and the state of its request."""
+        self._app, self._logs = app, logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -84,7 +84,9 @@ class AccessLog:
             cut = "connection" in state and state["connection"].cut
             told = _told(state) | {"status": status, "milliseconds": milliseconds, "hung_up": gone and not cut}
             route = route_of(scope["path"])
-            self._log(AccessLogEntry(time=came, method=scope["method"], route=route, **told))
+            entry = AccessLogEntry(time=came, method=scope["method"], route=route, **told)
+            for log in self._logs:
+                log(entry, state)
 
 
 def _told(state: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -11,10 +12,16 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cf_llama_emulator.server.access_log import AccessLog
+from cf_llama_emulator.playground.app import Page, Playground
+from cf_llama_emulator.playground.config import page_config
+from cf_llama_emulator.playground.history import AnswerRecorder, History
+from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
+from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.errors import ServiceError
+
+Log = Callable[[AccessLogEntry, Mapping[str, Any]], None]
 
 
 class EndOfAnswers:
@@ -63,4 +70,17 @@ def create_app(emulator: Emulator) -> ASGIApp:
     origins = sorted(emulator.settings.origins)
     app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
     local = LocalOnly(EndOfAnswers(app), emulator.settings)
-    return AccessLog(local, emulator.settings.access_log) if emulator.settings.access_log else local
+    return _with_page(local, emulator) if emulator.settings.playground else _logged(local, emulator.settings)
+
+
+def _logged(app: ASGIApp, settings: Settings, *logs: Log) -> ASGIApp:
+    access_log = settings.access_log
+    all_logs = [*logs, lambda entry, _: access_log(entry)] if access_log else logs
+    return AccessLog(app, *all_logs) if all_logs else app
+
+
+def _with_page(app: ASGIApp, emulator: Emulator) -> ASGIApp:
+    history = History()
+    logged = _logged(AnswerRecorder(app), emulator.settings, history.add)
+    page = Page(page_config(emulator.settings, emulator.engine.name), history)
+    return Playground(logged, LocalOnly(page.app(), emulator.settings))

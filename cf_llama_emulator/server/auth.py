@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from cf_llama_emulator.hosts import LOOPBACK_HOSTS, host_name
 from cf_llama_emulator.wire.errors import FrontError, no_account
 
 _ACCOUNT_PATH = re.compile(r"/(?:client/v4/accounts|v1)/([^/]*)")
@@ -53,17 +54,19 @@ def refusal_of_origin(headers: Mapping[str, str], hosts: frozenset[str], origins
     """Say why a request may not come in, or return None.
 
     A web page must not reach an emulator on its reader's machine: neither by a host name that resolves to the
-    loopback address (DNS rebinding) nor directly from the page's origin.
+    loopback address (DNS rebinding) nor directly from the page's origin. The emulator's own page may, under a
+    loopback name.
 
     Args:
         headers: The request's headers, by lower-case name.
         hosts: `Host` names allowed, without port; "*" allows all.
         origins: `Origin` values allowed; "*" allows all.
     """
-    host = re.sub(r":\d+$", "", headers.get("host", "")).lower()
+    host = host_name(headers)
     if "*" not in hosts and host not in map(str.lower, hosts):
         return f"Host {host!r} is not served here; allowed: {', '.join(sorted(hosts))}."
     origin = headers.get("origin")
-    if origin is not None and "*" not in origins and origin not in origins:
+    own = host in LOOPBACK_HOSTS and origin == f"http://{headers['host']}"
+    if origin is not None and not own and "*" not in origins and origin not in origins:
         return f"Requests from the browser origin {origin!r} are not served here."
     return None

@@ -82,6 +82,11 @@ class RunningEmulator:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/client/v4"
 
     @property
+    def playground_url(self) -> str | None:
+        """The address of the playground for a browser on this machine; None if it is off."""
+        return self.base_url.removesuffix("client/v4") if self._emulator.settings.playground else None
+
+    @property
     def account_id(self) -> str:
         """An account that is served."""
         return self._emulator.settings.account_id or ACCOUNT_ID

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from cf_llama.cli import commands
 from cf_llama.cli.commands import describe_engine, root
 from cf_llama_emulator.engines.choose import ModelFile, PulledModel, Rules, Server
 from cf_llama_emulator.engines.local.weights import CATALOGUE
@@ -126,6 +127,8 @@ def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
         token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
         answer = httpx.post(url, json={"prompt": "Hello"}, headers=token)
         assert answer.json()["result"]["response"]
+        [page] = re.findall(r"^playground (.*)$", banner, re.MULTILINE)
+        assert httpx.get(page).headers["content-type"].startswith("text/html")
         process.send_signal(kill)
         out, err = process.communicate(timeout=20)
     assert set(exported) == {
@@ -275,3 +278,16 @@ def test_what_is_missing_is_said_in_a_sentence(missing):
     )
     assert done.returncode == 1
     assert done.stderr == f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.\n"
+
+
+def test_serve_opens_the_playground_when_asked(cf_llama, monkeypatch):
+    opened = []
+    monkeypatch.setattr(commands.webbrowser, "open", opened.append)
+    monkeypatch.setattr(commands, "_until_interrupted", lambda: None)
+    assert cf_llama("serve", "--engine", "rule", "--port", "0").exit_code == 0
+    assert opened == []
+    shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open").output
+    assert re.findall(r"^playground (http://127\.0\.0\.1:\d+/)$", shown, re.MULTILINE) == opened
+    shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open", "--no-playground").output
+    assert "playground" not in shown
+    assert len(opened) == 1

@@ -2,8 +2,8 @@
 
 import pytest
 
+from cf_llama_emulator.hosts import LOOPBACK_HOSTS
 from cf_llama_emulator.server.auth import refusal_of_origin
-from cf_llama_emulator.settings import LOOPBACK_HOSTS
 
 
 @pytest.mark.parametrize(
