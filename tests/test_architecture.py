@@ -87,18 +87,11 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
 
 
 ROOMS = {
-    "cf_llama": tuple("version protocol config transport batch cli".split()),
-    "cf_llama_emulator": (
-        "wire",
-        "hosts",
-        "settings",
-        "faults",
-        "batch_queue",
-        "engines",
-        "playground",
-        "server",
-        "testing",
-    ),
+    "cf_llama": ["version", "protocol", "config", "transport", "batch", "cli"],
+    "cf_llama_emulator": [
+        *("wire", "hosts", "settings", "faults"),
+        *("batch_queue", "engines", "playground", "server", "testing"),
+    ],
 }
 """Of a package, from the ground up."""
 
