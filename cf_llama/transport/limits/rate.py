@@ -10,12 +10,13 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator
 from enum import Enum
-from math import ceil, inf, isfinite
+from math import inf
 
 from cf_llama.config.rate_limit import MINUTE, RateLimit
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.limits.bucket import Bucket
 from cf_llama.transport.limits.trial import LONGEST_REFUSAL_TIME, Trial
+from cf_llama.transport.limits.window import MARGIN, Window
 
 _PROBE_INTERVAL = 0.7  # seconds between probes while the window is unknown, or this share of the time since the burst:
 _PROBE_GROWTH = 0.06
@@ -24,8 +25,6 @@ _PROBE_SHARE = 0.018  # and such a share of all requests may be refused probes
 _FIRST_PROBE = 0.25  # seconds after the limit was reached, when a bucket holds a little again
 _LONGEST_MARGIN = 0.15
 _REFUSED_PROBES = 2  # after which a bucket would have held a token
-_RESTED = 0.25  # share of the time since a burst
-_MARGIN = 0.02  # seconds by which clocks and ways differ
 _MANY = 2000  # requests counted before old ones are forgotten
 _MORE, _ENOUGH = 1.3, 4  # requests admitted beyond what a bucket would hold show that it is none
 _WHOLE = 0.6  # share of the limit that, admitted at once after a pause, shows a window rather than a bucket
@@ -62,34 +61,33 @@ class RatePacer:
     """
 
     def __init__(self, limit: RateLimit | None = None, documented: int | None = None, offset: float = 0.0) -> None:
-        self._limit, self._offset = limit, offset
+        self._limit = limit
+        self._window = Window(limit.seconds if limit else None, offset)
         self.requests: int | None = limit.requests if limit else None
         """Requests in a window: told, or learned."""
-        self.window: float | None = limit.seconds if limit else None
-        """Seconds: told, or learned."""
         self.counting = Counting.UNKNOWN
         self.waiting = 0
         """Calls that wait, as the gate counts them: many allow more probes."""
         self._trial = Trial(documented)
         self._bucket: Bucket | None = None
         self._epoch = 0
-        self._opened = -inf  # when this window's first request was sent
-        self._earliest = -inf  # before that, when a request was refused for the last time
         self._sends: list[float] = []  # of this window, refused ones left out
         self._previous: list[float] = []
         self._closed_at: float | None = None
         self._unheard: set[Sent] = set()  # of a tentative window
         self._tentative = False  # a probe was admitted, and whether a whole window follows it is not yet known
-        self._early = False  # it was admitted before a sliding window would have
-        self._shortest = 0.0  # of what the window's length may be
         self._full = False  # a request beyond the limit was refused in this window
-        self._is_aligned = False  # windows begin at multiples of their length since 1970
         self._margin = 0.055  # seconds by which requests overtake each other
         self._probe: Sent | None = None
         self._probe_at = inf
         self._probes = 0  # refused since the limit was reached
         self._probed = 0  # refused in all
         self._sent = 0
+
+    @property
+    def window(self) -> float | None:
+        """Seconds of the window: told, or learned."""
+        return self._window.seconds
 
     @property
     def used(self) -> int:
@@ -116,7 +114,7 @@ class RatePacer:
             self._begin_next(now)
         if self._closed_at is not None:
             if self._probe:  # nothing is sent before `look`
-                return max(now + _MARGIN, self._probe.at + self._trial.refusal_time)
+                return max(now + MARGIN, self._probe.at + self._trial.refusal_time)
             return max(now, self._probe_at)
         if self._is_used_up():
             if self._tentative:
@@ -134,7 +132,7 @@ class RatePacer:
     def recall(self, at: float, now: float) -> Sent:
         """A request that was only counted."""
         self._forget_old(now)
-        self._opened = self._sends[0] if self._sends else at
+        self._window.opened = self._sends[0] if self._sends else at
         return Sent(at, self._epoch)
 
     def _forget_old(self, now: float) -> None:
@@ -159,7 +157,7 @@ class RatePacer:
             self._bucket.take(now)
             return sent
         if not self._sends and self._closed_at is None and self.counting is not Counting.FIXED:
-            self._opened = now
+            self._window.opened = now
         if self._closed_at is not None:
             self._probe = sent
         else:
@@ -176,8 +174,8 @@ class RatePacer:
         if sent.epoch == self._epoch and sent is not self._probe and sent.at in self._sends:
             self._sends.remove(sent.at)
             insort(self._sends, now)
-            if self._opened == sent.at and self.counting is not Counting.FIXED:
-                self._opened = self._sends[0]
+            if self._window.opened == sent.at and self.counting is not Counting.FIXED:
+                self._window.opened = self._sends[0]
         sent.at = now
         self._trial.written(sent, now)
 
@@ -226,7 +224,7 @@ class RatePacer:
                 self._close(now)
             return
         if sent is self._probe:
-            self._probe, self._earliest = None, sent.at
+            self._probe, self._window.refused_at = None, sent.at
             self._probes += 1
             self._probed += 1
             self._schedule(now)
@@ -261,12 +259,12 @@ class RatePacer:
     @property
     def _is_no_bucket(self) -> bool:
         """Whether a bucket would have admitted one of the probes before."""
-        return self._limit is None and self._probes >= _REFUSED_PROBES and not self._early
+        return self._limit is None and self._probes >= _REFUSED_PROBES and not self._window.is_early
 
     def _trickle(self, sent: Sent) -> None:
         """A probe was admitted, and not many after it: a bucket, or a sliding window after a burst that took long."""
-        if self.window and self._limit:
-            rate = self._limit.requests / self.window
+        if self._window.seconds and self._limit:
+            rate = self._limit.requests / self._window.seconds
         else:
             rate = len(self._sends) / max(sent.at - self._drained_at, 0.001)
         self.counting = Counting.BUCKET
@@ -275,62 +273,46 @@ class RatePacer:
         self._bucket = Bucket(rate, capacity, sent.at, is_told=self._limit is not None)
 
     def _close(self, now: float) -> None:
-        if self._opened == -inf and self._sends:
-            self._opened = self._sends[0]
+        if self._window.opened == -inf and self._sends:
+            self._window.opened = self._sends[0]
         self._closed_at = self._drained_at = now
-        self._burst_at = self._opened
+        self._burst_at = self._window.opened
         self._tentative, self._probes = False, 0
-        self._earliest = now
+        self._window.refused_at = now
         self._schedule(now)
 
     def _reopen(self, sent: Sent) -> None:
         """A probe was admitted: a new window has begun, or a bucket holds a little again."""
-        gap, shortest = sent.at - self._opened, self._earliest - self._opened
-        whole = ceil(shortest)
-        self._is_aligned = whole > 0 and -_MARGIN <= self._next_multiple(self._earliest, whole) - sent.at <= _MARGIN / 2
-        if self._limit is None:
-            self._learn_window(gap, shortest)
-        elif self.window:
-            self._early = gap < self.window * (1 - _MARGIN)
+        self._window.admitted_again(sent.at)
         if self._closed_at is not None:
             self._drained_at = self._closed_at
         self._begin(sent.at, self._sends)
-        self._sends, self._opened = [sent.at], sent.at
+        self._sends, self._window.opened = [sent.at], sent.at
         sent.epoch = self._epoch
         self._tentative = self.counting is Counting.UNKNOWN or self._limit is None
 
-    def _learn_window(self, gap: float, shortest: float) -> None:
-        rested = gap - shortest > max(1.0, _RESTED * gap)  # nobody asked, so the window may have begun long ago
-        if rested and (self.window is None or gap > self.window):
-            return
-        if self.window is None or gap < self.window * (1 - _MARGIN):
-            self.window, self._shortest = gap, shortest
-        elif shortest > self.window * (1 + _MARGIN):  # the first gap was only the rest of a window
-            self.window, self._shortest, self._early = gap, shortest, True
-        else:
-            self._shortest = max(self._shortest, min(shortest, self.window))
-
     def _begin_next(self, now: float) -> None:
         """A window that is known begins after the last one, however long nothing was sent."""
-        window, opened = self.window or 0.0, self._opened
+        opened = self._window.opened
         if self.counting is Counting.UNKNOWN and self._probes:
             self.counting = Counting.SLIDING  # no request was admitted before
         self._begin(now, self._sends)
         if self.counting is Counting.FIXED:
-            self._opened = opened + window * ((now - opened) // window)
+            self._window.opened = opened
+            self._window.move_on(now)
 
     def _begin(self, now: float, previous: list[float]) -> None:
         self._epoch += 1
         self._unheard.clear()
         self._previous = previous
         self._sends = []
-        self._opened = now
+        self._window.opened = now
         self._closed_at, self._probe, self._probe_at = None, None, inf
         self._full, self._tentative = False, False
 
     def _confirm(self) -> None:
         self._tentative = False
-        if self._early:
+        if self._window.is_early:
             self.counting = Counting.FIXED
         elif self.counting is Counting.UNKNOWN:
             self.counting = Counting.SLIDING
@@ -343,17 +325,17 @@ class RatePacer:
 
     def _refilled(self, now: float) -> float | None:
         """What a bucket would hold since the limit was reached; None where its rate is not known."""
-        if self._limit is None or not self.window:
+        if self._limit is None or not self._window.seconds:
             return None
-        return self._limit.requests / self.window * (now - self._burst_at)
+        return self._limit.requests / self._window.seconds * (now - self._burst_at)
 
     def _window_is_over(self, now: float) -> bool:
         if not self._sends or self._probe:
             return False
         if self._limit is None:  # when a learned window ends is found out by a probe, unless nothing was sent for one
             is_open = self._closed_at is None and self.requests is not None
-            return is_open and now >= self._sends[-1] + (self.window or MINUTE) + _MARGIN
-        return not self._tentative and now >= self._opened + self._limit.seconds + _MARGIN
+            return is_open and now >= self._sends[-1] + (self._window.seconds or MINUTE) + MARGIN
+        return not self._tentative and now >= self._window.opened + self._limit.seconds + MARGIN
 
     def _is_used_up(self) -> bool:
         if self.requests is None or len(self._sends) < self.requests:
@@ -376,11 +358,16 @@ class RatePacer:
 
     def _sliding_ready_at(self, now: float) -> float:
         """One window after the request that takes up the room which this one needs."""
-        if self.requests is None or not self.window or self.counting is Counting.FIXED or self._early:
+        if (
+            self.requests is None
+            or not self._window.seconds
+            or self.counting is Counting.FIXED
+            or self._window.is_early
+        ):
             return now
         place = len(self._previous) + len(self._sends) - self.requests
         if 0 <= place < len(self._previous):
-            return max(now, self._previous[place] + self.window + self._margin)
+            return max(now, self._previous[place] + self._window.seconds + self._margin)
         return now
 
     def _schedule(self, now: float) -> None:
@@ -389,45 +376,20 @@ class RatePacer:
 
     def _probe_times(self, now: float) -> Iterator[float]:
         closed = now if self._closed_at is None else self._closed_at
-        if self.window and self.counting in {Counting.FIXED, Counting.SLIDING}:
-            yield from self._predicted(now)
+        if self._window.seconds and self.counting in {Counting.FIXED, Counting.SLIDING}:
+            yield from self._window.beginnings(now)
             return
-        if self._limit and self.window and self.requests:
-            yield self._opened + self.window + _MARGIN
-            yield closed + 1.5 * self.window / self.requests + _MARGIN
-            yield self._next_multiple(now, self.window)
+        if self._limit and self._window.seconds and self.requests:
+            yield self._window.opened + self._window.seconds + MARGIN
+            yield closed + 1.5 * self._window.seconds / self.requests + MARGIN
+            yield self._window.next_multiple(now, self._window.seconds)
             budget = max(1.0, _PROBE_SHARE * (self._sent + self.waiting) - self._probed)
-            yield now + max(_KNOWN_PROBE_INTERVAL, self.window / budget)
+            yield now + max(_KNOWN_PROBE_INTERVAL, self._window.seconds / budget)
             return
-        if self.window:
-            predicted = self._opened + self.window
+        if self._window.seconds:
+            predicted = self._window.opened + self._window.seconds
             yield predicted
             if now < predicted:
                 return
         yield closed + _FIRST_PROBE
         yield now + max(_PROBE_INTERVAL, _PROBE_GROWTH * (now - closed))
-
-    def _predicted(self, now: float) -> Iterator[float]:
-        """When a window that is known to be one begins: by the clock, by the middle of what is possible, at the end."""
-        window = self.window or 0.0
-        latest = self._opened + window + _MARGIN
-        if self._limit is None:
-            whole = ceil(self._shortest)
-            if whole <= window and whole > 0:
-                if self._is_aligned:
-                    multiple = self._next_multiple(max(now, self._opened + self._shortest), whole)
-                    if multiple < latest:
-                        yield multiple
-                yield self._opened + whole + _MARGIN
-            middle = (max(now, self._opened + self._shortest) + latest) / 2
-            if latest - middle > 4 * _MARGIN:
-                yield middle
-        yield latest
-        if now >= latest:
-            late = now - latest
-            yield now + max(0.1, min(_PROBE_INTERVAL, late), _PROBE_GROWTH * late)
-
-    def _next_multiple(self, now: float, window: float) -> float:
-        """The next beginning of a window that is aligned with the clock."""
-        begins = ceil((now + self._offset) / window) * window - self._offset + _MARGIN
-        return begins if begins > now and isfinite(begins) else now + window
