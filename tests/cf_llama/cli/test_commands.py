@@ -12,7 +12,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from cf_llama.cli.commands import describe_engine, root
+from cf_llama.cli.commands import root
+from cf_llama.cli.serve import describe_engine
 from cf_llama_emulator.engines.choose import ModelFile, PulledModel, Rules, Server
 from cf_llama_emulator.engines.local.weights import CATALOGUE
 from cf_llama_emulator.faults.catalogue import listing
