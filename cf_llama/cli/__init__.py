@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 NEEDED = {"click", "rich", "starlette", "uvicorn", "jsonschema"}
 """What the extra `cli` brings."""
@@ -10,6 +11,9 @@ NEEDED = {"click", "rich", "starlette", "uvicorn", "jsonschema"}
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an answer may hold what the terminal's encoding has not
     try:
         # The commands import what they need, some of them the emulator, only when they are run.
         from cf_llama.cli.commands import root  # noqa: PLC0415 - its imports may be missing
