@@ -39,6 +39,16 @@ def write_stream(deltas: Iterable[Delta]) -> Reply:
     return reply
 
 
+def say(text: str) -> None:
+    """Say something beside the answers, on the standard error."""
+    click.secho(printable(text), dim=True, err=True)
+
+
+def warn(text: str) -> None:
+    """Say on the standard error that something has failed."""
+    click.secho(printable(text), fg="red", err=True)
+
+
 def printable(text: str) -> str:
     """A text without characters that control a terminal."""
     return _CONTROLS.sub("�", text)
