@@ -49,8 +49,9 @@ def chat(
         client = Client(settings, "chat", usage_file)
     tools = tool_file.load(tools_file) if tools_file else Tools()
     if sys.stdin.isatty():
-        offered = f" Tools: {', '.join(tools)}." if tools else ""
-        terminal.say(f"{settings.model.rpartition('/')[2]}.{offered} /help lists the commands.")
+        terminal.say(f"{settings.model.rpartition('/')[2]}; /help lists the commands")
+        if tools:
+            terminal.say(f"tools: {', '.join(tools)}")
     run(Agent(client, settings, tools, Conversation(system)))
 
 

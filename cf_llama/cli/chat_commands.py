@@ -33,7 +33,7 @@ def execute(text: str, conversation: Conversation) -> str:
     match = _COMMAND.fullmatch(text)
     name, argument = match.groups(default="") if match else ("", "")
     if name not in _COMMANDS:
-        raise ValueError(f"/{name} is no command; /help lists them. A space before the slash sends it as a message.")
+        raise ValueError(f"/{name} is no command; see /help. A space before the slash sends it as a message.")
     action, _, _ = _COMMANDS[name]
     try:
         return action(conversation, argument.strip())

@@ -62,7 +62,7 @@ def test_another_file_is_not_overwritten(talk, tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("/sav x", "/sav is no command; /help lists them"),
+        ("/sav x", "/sav is no command; see /help"),
         ("/save", "/save needs the name of a file"),
         ("/load", "/load needs the name of a file"),
         ("/load /none.json", "/none.json: No such file"),
