@@ -65,7 +65,7 @@ class UsageFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.expanduser()
         self._is_sqlite = path.suffix.lower() in _SQLITE_SUFFIXES
 
     def append(self, entry: Entry) -> None:
