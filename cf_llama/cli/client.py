@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,6 +34,7 @@ class Client:
 
     def __init__(self, settings: Settings, command: str, usage_file: Path | None) -> None:
         self.transport = Transport(settings.connection("cf_llama_cli"), settings.http_client)
+        self._limits = partial(self.transport.limits, settings.model)
         self._command = command
         self._usage_file = UsageFile(usage_file) if usage_file else None
         self._console = Console(stderr=True)
@@ -43,7 +45,7 @@ class Client:
         Raises:
             WorkersAIError: the call failed.
         """
-        with self._recording_failures(), waiting_line(self._console, self.transport.limits):
+        with self._recording_failures(), waiting_line(self._console, self._limits):
             reply = self.transport.run(request)
         self._record(reply)
         return reply
@@ -55,7 +57,7 @@ class Client:
             WorkersAIError: the call failed.
         """
         with self._recording_failures(), closing(self.transport.stream(request)) as deltas:
-            with waiting_line(self._console, self.transport.limits):
+            with waiting_line(self._console, self._limits):
                 delta = next(deltas)
             while not delta.reply:
                 yield delta
