@@ -44,7 +44,7 @@ class Agent:
             self._run_rounds()
         except KeyboardInterrupt:
             self.conversation.give_up(self._text)
-            terminal.warn("stopped; what it cost is not known")
+            terminal.warn("stopped; its cost is not known" if self._text else "stopped")
         except WorkersAIError as error:
             self.conversation.give_up(self._text)
             advice = " /reset begins a new conversation." if isinstance(error, ContextOverflowError) else ""

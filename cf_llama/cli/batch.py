@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -25,11 +25,10 @@ from cf_llama.batch.payloads import Item
 from cf_llama.cli import rows as cli_rows
 from cf_llama.cli.errors import as_messages
 from cf_llama.cli.options import make_settings, parse_assignments
-from cf_llama.cli.waiting import limit_text
+from cf_llama.cli.waiting import LimitNotice, LookUp
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
 from cf_llama.protocol.errors import InvalidRequestError
-from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.transport import Transport
 
 _TIME = len("0:00:00")
@@ -94,7 +93,7 @@ def batch(
 class ProgressBar:
     """The progress of a job in a terminal: rows done and failed, tokens, cost so far and time left."""
 
-    def __init__(self, console: Console, limits: Callable[[], Limits | None]) -> None:
+    def __init__(self, console: Console, limits: LookUp) -> None:
         """Draw on `console`; `limits` says whether a batch waits for the account's limit."""
         left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
         columns = (BarColumn(bar_width=20), _ToldColumn(limits), left)
@@ -119,13 +118,13 @@ class ProgressBar:
 class _ToldColumn(ProgressColumn):
     """How far the job is, and whether a batch waits for the account's limit; it breaks in a narrow terminal."""
 
-    def __init__(self, limits: Callable[[], Limits | None]) -> None:
+    def __init__(self, limits: LookUp) -> None:
         super().__init__(Column())
-        self._limits = limits
+        self._notice = LimitNotice(limits)
 
     def render(self, task: Task) -> Text:
         """What to draw now."""
-        return Text(", ".join(filter(None, (task.fields["told"], limit_text(self._limits())))))
+        return Text(", ".join(filter(None, (task.fields["told"], self._notice.text()))))
 
 
 def _told(progress: job.Progress) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
+from time import monotonic
 
 from rich.console import Console
 from rich.live import Live
@@ -11,26 +13,47 @@ from rich.text import Text
 
 from cf_llama.transport.limits.gate import Limits
 
-
-def limit_text(limits: Limits | None) -> str:
-    """Say that calls wait for the account's limit; empty if none does."""
-    if limits is None or not limits.waiting:
-        return ""
-    seconds = limits.next_place
-    return "waiting for the limit" if seconds is None else f"waiting for the limit, {seconds:.0f} s"
+LookUp = Callable[[], Limits | None]
+"""Returns the present limits, as `Transport.limits` does."""
+_PROBE = 2.0
+"""Seconds for which a wait is taken to go on: meanwhile a request may ask whether the limit still holds."""
 
 
-def waiting_line(console: Console, limits: Callable[[], Limits | None]) -> Live:
+class LimitNotice:
+    """Says that calls wait for the account's limit, and for how long.
+
+    Args:
+        limits: Returns the present limits.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, limits: LookUp, clock: Callable[[], float] = monotonic) -> None:
+        self._limits, self._clock = limits, clock
+        self._since = self._seen = -inf
+
+    def text(self) -> str:
+        """What to show now; empty if no call waits."""
+        now, limits = self._clock(), self._limits()
+        goes_on = now - self._seen <= _PROBE
+        if limits and limits.waiting:
+            self._since = self._since if goes_on else now
+            self._seen = now
+        elif not goes_on:
+            return ""
+        return f"waiting for the limit, {now - self._since:.0f} s"
+
+
+def waiting_line(console: Console, limits: LookUp) -> Live:
     """A line that says that a call is under way, or waits for the limit, and vanishes when the call is answered.
 
     Args:
         console: Where it is drawn, if that is a terminal.
-        limits: As `Transport.limits`; asked whenever the line is drawn.
+        limits: Returns the present limits; asked whenever the line is drawn.
     """
-    spinner = Spinner("dots", style="dim")
+    spinner, notice = Spinner("dots", style="dim"), LimitNotice(limits)
 
     def draw() -> Spinner:
-        spinner.update(text=Text(limit_text(limits()), style="dim"))
+        spinner.update(text=Text(notice.text(), style="dim"))
         return spinner
 
     return Live(

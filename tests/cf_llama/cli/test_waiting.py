@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cf_llama import Limits
-from cf_llama.cli.waiting import limit_text, waiting_line
+from cf_llama.cli.waiting import LimitNotice, waiting_line
 
 LIMITS = Limits(
     requests=20,
@@ -23,17 +23,25 @@ LIMITS = Limits(
 )
 
 
-@pytest.mark.parametrize(
-    ("limits", "text"),
-    [
-        (None, ""),
-        (replace(LIMITS, waiting=0), ""),
-        (LIMITS, "waiting for the limit, 12 s"),
-        (replace(LIMITS, next_place=None), "waiting for the limit"),
-    ],
-)
-def test_only_what_waits_for_the_limit_says_so(limits, text):
-    assert limit_text(limits) == text
+@pytest.mark.parametrize("limits", [None, replace(LIMITS, waiting=0)])
+def test_without_a_wait_nothing_is_said(limits):
+    assert LimitNotice(lambda: limits).text() == ""
+
+
+def test_a_wait_is_told_with_its_seconds_until_it_ends():
+    def at(seconds, waiting):
+        nonlocal now, limits
+        now, limits = seconds, replace(LIMITS, waiting=waiting)
+        return notice.text()
+
+    now, limits = 0.0, LIMITS
+    notice = LimitNotice(lambda: limits, lambda: now)
+    assert at(100.0, 0) == ""
+    assert at(101.0, 1) == "waiting for the limit, 0 s"
+    assert at(102.0, 0) == "waiting for the limit, 1 s", "a request asks whether the limit still holds"
+    assert at(103.0, 1) == "waiting for the limit, 2 s"
+    assert at(105.1, 0) == ""
+    assert at(200.0, 1) == "waiting for the limit, 0 s"
 
 
 def test_a_terminal_shows_the_line_as_long_as_the_call_waits():
@@ -45,7 +53,7 @@ def test_a_terminal_shows_the_line_as_long_as_the_call_waits():
 
     with waiting_line(Console(file=screen, force_terminal=True, width=80), limits):
         assert drawn.wait(10)
-    assert "waiting for the limit, 12 s" in screen.getvalue()
+    assert "waiting for the limit, 0 s" in screen.getvalue()
     assert screen.getvalue().endswith("\x1b[2K")  # the line is wiped
 
 
