@@ -7,6 +7,7 @@ printed.
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 NEEDED = {"click", "rich", "starlette", "uvicorn", "jsonschema"}
 """What the extra `cli` brings."""
@@ -14,12 +15,16 @@ NEEDED = {"click", "rich", "starlette", "uvicorn", "jsonschema"}
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an answer may hold what the terminal's encoding has not
     try:
-        # The one place of this package that reaches for the emulator, and only when the command is run.
+        # The commands import what they need, some of them the emulator, only when they are run.
         from cf_llama.cli.commands import root  # noqa: PLC0415 - its imports may be missing
+
+        root(prog_name="cf-llama")
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in NEEDED:
             raise
         sys.exit(f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.")
-    root(prog_name="cf-llama")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -13,17 +14,21 @@ from typing import Any, Self
 import click
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.table import Column
+from rich.text import Text
 
 from cf_llama.batch import job
 from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.payloads import Item
 from cf_llama.cli import rows as cli_rows
+from cf_llama.cli.errors import as_messages
+from cf_llama.cli.options import make_settings, parse_assignments
+from cf_llama.cli.waiting import LimitNotice, LookUp
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
-from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
+from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.transport.transport import Transport
 
 _TIME = len("0:00:00")
@@ -62,38 +67,37 @@ def batch(
     What has been done stands in OUT.journal: stopped or killed, the same command goes on from there.
     """
     try:
-        chosen = Settings().for_call(_assigned(settings))
-        how = BatchOptions(**_assigned(options))
-        items = cli_rows.read(source, prompt, system, chosen)
-        if dry_run:
-            click.echo(_price(items, chosen))
-            return
-        transport = Transport(chosen.connection(), chosen.http_client)
-        journal = Path(f"{target}.journal")
-        if target.exists() and not journal.exists():
-            raise click.ClickException(f"{target} exists, and no {journal.name} to go on from: choose another OUT")
-        with Job.open(journal, attempts=attempts) as scheduler:
-            _begin(scheduler, items, target)
-            with ProgressBar(Console(stderr=True)) as bar:
-                scheduler.run(transport, how, bar)
-            _write(target, scheduler.results())
-            click.echo(_told(scheduler.journal.progress))
+        with as_messages():
+            chosen = make_settings(settings)
+            how = BatchOptions(**parse_assignments(options))
+            items = cli_rows.read(source, prompt, system, chosen)
+            if dry_run:
+                click.echo(_price(items, chosen))
+                return
+            transport = Transport(chosen.connection(), chosen.http_client)
+            journal = Path(f"{target}.journal")
+            if target.exists() and not journal.exists():
+                raise click.ClickException(f"{target} exists, and no {journal.name} to go on from: choose another OUT")
+            with Job.open(journal, attempts=attempts) as scheduler:
+                _begin(scheduler, items, target)
+                with ProgressBar(Console(stderr=True), partial(transport.limits, chosen.model)) as bar:
+                    scheduler.run(transport, how, bar)
+                _write(target, scheduler.results())
+                click.echo(_told(scheduler.journal.progress))
     except KeyboardInterrupt:
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
-    except (WorkersAIError, OSError) as error:
-        raise click.ClickException(str(error)) from error
 
 
 class ProgressBar:
     """The progress of a job in a terminal: rows done and failed, tokens, cost so far and time left."""
 
-    def __init__(self, console: Console) -> None:
-        """Draw on `console`."""
-        told = TextColumn("{task.fields[told]}", table_column=Column())  # it breaks where the terminal is narrow
+    def __init__(self, console: Console, limits: LookUp) -> None:
+        """Draw on `console`; `limits` says whether a batch waits for the account's limit."""
         left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
-        self._progress = Progress(BarColumn(bar_width=20), told, left, console=console, disable=not console.is_terminal)
+        columns = (BarColumn(bar_width=20), _ToldColumn(limits), left)
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=None, told="")
 
     def __call__(self, progress: job.Progress) -> None:
@@ -111,24 +115,22 @@ class ProgressBar:
             self._progress.stop()
 
 
+class _ToldColumn(ProgressColumn):
+    """How far the job is, and whether a batch waits for the account's limit; it breaks in a narrow terminal."""
+
+    def __init__(self, limits: LookUp) -> None:
+        super().__init__(Column())
+        self._notice = LimitNotice(limits)
+
+    def render(self, task: Task) -> Text:
+        """What to draw now."""
+        return Text(", ".join(filter(None, (task.fields["told"], self._notice.text()))))
+
+
 def _told(progress: job.Progress) -> str:
     parts = [f"{progress.answered + progress.failed:,} of {progress.rows:,} rows", f"{progress.failed:,} failed"]
     parts += [f"{progress.doubtful:,} doubtful"] if progress.doubtful else []
     return ", ".join([*parts, f"{progress.usage.total_tokens:,} tokens", f"${progress.usage.cost:.4f}"])
-
-
-def _assigned(texts: Iterable[str]) -> dict[str, Any]:
-    """The values of `name=value`, read as JSON where they are JSON."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise click.ClickException(f"{text!r} must be NAME=VALUE")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
 
 
 def _begin(scheduler: Job, items: Iterable[Item], target: Path) -> None:

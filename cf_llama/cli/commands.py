@@ -1,237 +1,34 @@
-"""The commands: `serve` an emulator, `batch`, `model pull` and `model list`."""
+"""The list of commands; the module of each has its name and is imported when it is needed."""
 
 from __future__ import annotations
 
-import shutil
-import signal
-import textwrap
-import time
-import webbrowser
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from importlib import import_module
 
 import click
-from rich.console import Console
 
-from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
-from cf_llama.cli.batch import batch
-from cf_llama.cli.progress import ProgressBar
 from cf_llama.version import __version__
-from cf_llama_emulator.engines.choose import (
-    FORMS,
-    Choice,
-    ModelFile,
-    PulledModel,
-    Rules,
-    Server,
-    choose_for_this_machine,
-    start,
-)
-from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullError
-from cf_llama_emulator.engines.local.weights import pull as pull_weights
-from cf_llama_emulator.faults import combined
-from cf_llama_emulator.faults.catalogue import listing
-from cf_llama_emulator.hosts import LOOPBACK_HOSTS
-from cf_llama_emulator.server.threaded import RunningEmulator
-from cf_llama_emulator.server.threaded import serve as serve_emulator
-from cf_llama_emulator.wire.writers import WRITERS
 
-LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
-"""Where to listen without letting other machines in."""
+COMMANDS = ("ask", "batch", "chat", "completion", "doctor", "model", "serve", "tokens", "usage")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one, as the emulator takes as long to import as all others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None if there is none of this name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"cf_llama.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cf-llama")
 def root() -> None:
     """Llama 3.3 70B on Cloudflare Workers AI, and an emulator of it to work offline."""
-
-
-root.add_command(batch)
-
-
-@root.command(context_settings={"show_default": True})
-@click.option("--host", default="127.0.0.1", help="Address to listen on; anything but loopback lets others in.")
-@click.option("--port", default=8799, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
-@click.option("--engine", default="auto", help=f"What thinks: {FORMS}.")
-@click.option("--engine-model", help="Name of the model on the server of an http:// engine.")
-@click.option("--engine-key", envvar="CF_LLAMA_ENGINE_KEY", show_envvar=True, help="Key of that server, if it has one.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
-@click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
-@click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
-@click.option(
-    "--queue-file",
-    type=click.Path(dir_okay=False, writable=True),
-    help="File to keep batches in, so that they survive a restart.  [default: memory]",
-)
-@click.option("--list-faults", is_flag=True, help="List all that can go wrong on demand, and exit.")
-@click.option("--any-credentials", is_flag=True, help="Take every account and every token.")
-@click.option(
-    "--allow-host",
-    multiple=True,
-    metavar="NAME",
-    help="Answer under this host name too; repeatable. Needed for any --host but this machine's own.",
-)
-@click.option(
-    "--allow-origin", multiple=True, metavar="ORIGIN", help="Answer web pages from this origin too; repeatable."
-)
-@click.option(
-    "--playground/--no-playground",
-    default=True,
-    help="Serve a page for trying prompts, which shows every request, to browsers on this machine.",
-)
-@click.option("--open", "open_page", is_flag=True, help="Open the playground in the browser.")
-@click.option("--quiet", is_flag=True, help="Print no line for each request.")
-@click.option(
-    "--log-format",
-    default="text",
-    type=click.Choice(["text", "json"]),
-    help="Form of the line for each request; with json nothing else is on the standard output.",
-)
-def serve(
-    *,
-    host: str,
-    port: int,
-    engine: str,
-    engine_model: str | None,
-    engine_key: str | None,
-    threads: int | None,
-    shape: str,
-    fault: tuple[str, ...],
-    queue_file: str | None,
-    list_faults: bool,
-    any_credentials: bool,
-    allow_host: tuple[str, ...],
-    allow_origin: tuple[str, ...],
-    playground: bool,
-    open_page: bool,
-    quiet: bool,
-    log_format: str,
-) -> None:
-    """Start an emulator of Workers AI and say how to reach it.
-
-    The engine "auto" is the largest model that has been pulled, or fixed rules where there is none.
-
-    A line for each request says when it came, its method and route, the status of the answer, whether it was asked for
-    as a stream, whether the client hung up, milliseconds, tokens of prompt and completion, faults and the model. With
-    --log-format json it is an object with the keys time, method, route, model, stream, status, prompt_tokens,
-    completion_tokens, milliseconds, faults and hung_up. Account, token and content are never printed.
-    """
-    if list_faults:
-        click.echo(listing(shutil.get_terminal_size().columns))
-        return
-    if host not in LOOPBACK_NAMES and not allow_host:
-        raise click.UsageError(f"--host {host} lets other machines in: name it with --allow-host NAME.")
-    settings: dict[str, Any] = {
-        "shape": shape,
-        "faults": ", ".join(fault),
-        "queue_file": queue_file,
-        "hosts": LOOPBACK_HOSTS.union(allow_host),
-        "origins": frozenset(allow_origin),
-        "playground": playground,
-        "access_log": None if quiet else log_to_stdout(AccessLogHandler(), log_format),
-    }
-    if any_credentials:
-        settings |= {"account_id": None, "api_token": None}
-    _check_faults(fault)  # before a model is loaded
-    say = partial(click.echo, err=log_format == "json")
-    try:
-        choice = choose_for_this_machine(engine, engine_model)
-        say(f"engine    {describe_engine(choice)}")
-        thinking = start(choice, api_key=engine_key, threads=threads)
-        running = serve_emulator(thinking, host=host, port=port, **settings)
-    except (ValueError, RuntimeError) as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
-    with running:
-        say(environment_lines(running))
-        if open_page and running.playground_url:
-            webbrowser.open(running.playground_url)
-        _until_interrupted()
-    say("\nstopped")
-
-
-@root.group()
-def model() -> None:
-    """The small models that the emulator can think with."""
-
-
-@model.command(name="list", short_help="List the models, and which are on this machine.")
-def list_models() -> None:
-    """List the models, their sizes, licences and homes, and which are on this machine."""
-    for weights in CATALOGUE.values():
-        click.echo(f"{weights.name}  {weights.size / 1e6:,.0f} MB  {weights.licence}  {weights.repository}")
-        click.echo(f"    {weights.path if weights.in_cache else f'not here yet: cf-llama model pull {weights.name}'}")
-
-
-@model.command(short_help="Fetch a model into the cache folder.")
-@click.argument("name", default=DEFAULT, type=click.Choice(list(CATALOGUE)))
-def pull(name: str) -> None:
-    """Fetch a model into the cache folder: resumable, verified, from its publisher first.
-
-    The folder is models in CF_LLAMA_CACHE, else in cf-llama in XDG_CACHE_HOME or ~/.cache.
-    """
-    weights = CATALOGUE[name]
-    click.echo(f"{name}: {weights.size / 1e6:,.0f} MB, licence {weights.licence} ({weights.repository})")
-    try:
-        with ProgressBar(Console(), weights.size) as bar:
-            path = pull_weights(weights, bar)
-    except KeyboardInterrupt:
-        raise click.ClickException("stopped; what has come is kept, the same command goes on from there") from None
-    except (PullError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"SHA-256 {weights.sha256} verified\n{path}")
-
-
-def describe_engine(choice: Choice) -> str:
-    """Say what thinks, and plainly what it is not."""
-    match choice:
-        case Rules():
-            return (
-                "fixed rules, no model: fit for tests, not for conversation.\n"
-                "          A small real model: pip install 'cf-llama[local]'; cf-llama model pull"
-            )
-        case PulledModel(name):
-            thinks = f"{name} on this machine"
-        case ModelFile(path):
-            thinks = f"{path} on this machine"
-        case Server(url, model_there):
-            thinks = f"{model_there} at {url}"
-    return f"{thinks}. This is not Llama 3.3 70B:\n          quality, speed and token counts are its own."
-
-
-def environment_lines(running: RunningEmulator) -> str:
-    """Return what to export, to be copied into a shell, and how to stop."""
-    page = f"playground {running.playground_url}\n" if running.playground_url else ""
-    return (
-        f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
-        f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
-        f"export CLOUDFLARE_API_TOKEN={running.api_token}\n"
-        f"export CLOUDFLARE_AUTH_TOKEN={running.api_token}\n"
-        "OpenAI's clients take the same token and this base URL:\n"
-        f"{running.base_url}/accounts/{running.account_id}/ai/v1\n"
-        f"{page}"
-        "ready     Ctrl-C stops"
-    )
-
-
-def _check_faults(faults: Sequence[str]) -> None:
-    """Refuse what is no fault, with all there are: as wide as the terminal, and no name broken."""
-    try:
-        combined(faults)
-    except ValueError as error:
-        columns = shutil.get_terminal_size().columns
-        raise click.ClickException(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error
-
-
-def _until_interrupted() -> None:
-    # A polite kill ends as Ctrl-C does; and a script's background jobs are started deaf to Ctrl-C.
-    for request_to_stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(request_to_stop, signal.default_int_handler)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return

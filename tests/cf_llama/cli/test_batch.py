@@ -10,11 +10,12 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from cf_llama import JournalError, Usage
+from cf_llama import JournalError, Limits, Usage
 from cf_llama.batch.job import Job, Progress
 from cf_llama.cli.batch import ProgressBar
 from cf_llama.cli.commands import root
 
+LIMITS = Limits(20, 60.0, "fixed", 20, 1, 12.4, 0, None, None)
 QUICK = ("--batch", "first_poll=0.02", "--batch", "longest_poll=0.05")
 
 
@@ -156,7 +157,7 @@ def test_a_dry_run_prices_and_sends_nothing(batch, emulator):
 )
 def test_what_cannot_be_is_named_before_anything_is_sent(batch, emulator, text, arguments, said):
     done, answers = batch(text, *arguments)
-    assert done.exit_code == 1
+    assert done.exit_code == (2 if "--set" in arguments else 1)
     assert said in done.output
     assert answers is None
     assert emulator.requests == []
@@ -178,17 +179,17 @@ def test_a_full_disk_is_said(batch, monkeypatch):
 @pytest.mark.parametrize("width", [30, 60, 100])
 def test_a_narrow_terminal_shows_all_of_the_progress(width):
     console = Console(file=io.StringIO(), force_terminal=True, width=width)
-    with ProgressBar(console) as bar:
+    with ProgressBar(console, lambda: LIMITS) as bar:
         bar(Progress(3000, 900, 5, 2, Usage(10_000, 5_000, 15_000)))
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|[━╸╺]", "", console.file.getvalue()).split()
-    told = "905 of 3,000 rows, 5 failed, 2 doubtful, 15,000 tokens, $0.0142"
+    told = "905 of 3,000 rows, 5 failed, 2 doubtful, 15,000 tokens, $0.0142, waiting for the limit, 0 s"
     assert set(told.split()) <= set(shown)
     assert "-:--:--" in shown
 
 
 def test_where_there_is_no_terminal_there_is_no_progress():
     console = Console(file=io.StringIO(), force_terminal=False)
-    with ProgressBar(console) as bar:
+    with ProgressBar(console, lambda: LIMITS) as bar:
         bar(Progress(3000, 900, 5, 2, Usage()))
     assert console.file.getvalue() == ""
 

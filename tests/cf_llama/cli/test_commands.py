@@ -12,8 +12,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from cf_llama.cli import commands
-from cf_llama.cli.commands import describe_engine, root
+from cf_llama.cli.commands import root
+from cf_llama.cli.serve import describe_engine
 from cf_llama_emulator.engines.choose import ModelFile, PulledModel, Rules, Server
 from cf_llama_emulator.engines.local.weights import CATALOGUE
 from cf_llama_emulator.faults.catalogue import listing
@@ -282,8 +282,8 @@ def test_what_is_missing_is_said_in_a_sentence(missing):
 
 def test_serve_opens_the_playground_when_asked(cf_llama, monkeypatch):
     opened = []
-    monkeypatch.setattr(commands.webbrowser, "open", opened.append)
-    monkeypatch.setattr(commands, "_until_interrupted", lambda: None)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(sys.modules["cf_llama.cli.serve"], "_until_interrupted", lambda: None)
     assert cf_llama("serve", "--engine", "rule", "--port", "0").exit_code == 0
     assert opened == []
     shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open").output
