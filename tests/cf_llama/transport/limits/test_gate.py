@@ -118,9 +118,9 @@ def test_a_wait_that_is_too_long_says_so(emulator, call):
 
 
 def test_a_queue_that_moves_is_waited_for(emulator, monkeypatch):
-    monkeypatch.setattr(gate, "LONGEST_WAIT", 1.0)
+    monkeypatch.setattr(gate, "LONGEST_WAIT", 2.5)
     emulator.goes_wrong("rate-limit=5@500ms")
-    assert len(by_tasks(transport(emulator, rate_limit=RateLimit(5, 0.5)), 25)) == 25  # 2 seconds
+    assert len(by_tasks(transport(emulator, rate_limit=RateLimit(5, 0.5)), 35)) == 35  # 3 seconds
 
 
 def test_a_blocked_event_loop_holds_up_no_other(emulator, monkeypatch):
