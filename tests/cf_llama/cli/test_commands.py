@@ -1,5 +1,6 @@
 """The list of commands."""
 
+import os
 import re
 import subprocess
 import sys
@@ -62,3 +63,19 @@ def test_what_is_missing_is_said_in_a_sentence(missing):
     )
     assert done.returncode == 1
     assert done.stderr == f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize("command", ["ask", "chat", "tokens", "doctor"])
+def test_streams_that_are_closed_are_no_failure_of_ours(emulator, command, closed):
+    shell = f"'{sys.executable}' -m cf_llama.cli {command} {closed}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, input="Hi", check=False)  # noqa: S603, S607 - our own command
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode == (2 if (command, closed) == ("ask", "<&-") else 0)
+
+
+def test_what_the_encoding_lacks_is_replaced(emulator):
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
+    command = [sys.executable, "-m", "cf_llama.cli", "ask", "5 €"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert done.stdout == "You said: 5 ?\n"
