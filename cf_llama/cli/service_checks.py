@@ -62,7 +62,7 @@ class ServiceChecks:
     def run(self) -> Iterator[Finding]:
         """All checks; without an answer of the model those that need one are skipped."""
         error = self._ask_first()
-        yield from access_findings(error, self._client.transport.connection.host, self._first_reply)
+        yield from access_findings(error, self._client.transport.connection.host, self._first_reply.usage or Usage())
         for name, check in self._further().items():
             yield Finding(name, "skipped", "needs an answer of the model") if error else self._checked(name, check)
 
@@ -91,6 +91,8 @@ class ServiceChecks:
 
     def _check_stream(self) -> Finding:
         pieces = self._stream("Count from one to five in words.", max_tokens=30)
+        if not pieces:
+            return Finding("stream", "failed", "no text came", "Ask without streaming, and report it.")
         if len(pieces) > 1:
             return Finding("stream", "ok", f"{len(pieces)} pieces")
         return Finding("stream", "ok", "the answer came in one piece; something on the way may hold it back")
@@ -103,7 +105,12 @@ class ServiceChecks:
         reply = self._run("What is 17 + 25?", tools=[_ADD], tool_choice="add", max_tokens=100)
         call = reply.tool_calls[0]
         if call.error or not all(isinstance(call.arguments.get(name), int) for name in ("first", "second")):
-            return Finding("tools", "failed", f"the arguments do not fit: {call.text}", "Ask again; models err.")
+            return Finding(
+                "tools",
+                "failed",
+                f"the arguments do not fit: {call.text!r}",
+                "Run it again: a model errs now and then.",
+            )
         return Finding("tools", "ok", f"called add({call.arguments['first']}, {call.arguments['second']})")
 
     def _check_json_mode(self) -> Finding:
@@ -114,7 +121,12 @@ class ServiceChecks:
         except json_values.InvalidJSON:
             value = None
         if not isinstance(value, dict) or not value.keys() >= set(_CITY["required"]):
-            return Finding("JSON mode", "failed", f"the answer does not fit: {reply.text}", "Ask again; models err.")
+            return Finding(
+                "JSON mode",
+                "failed",
+                f"the answer does not fit: {reply.text!r}",
+                "Run it again: a model errs now and then.",
+            )
         return Finding("JSON mode", "ok", "the answer fits its schema")
 
     def _check_queue(self) -> Finding:
@@ -155,9 +167,8 @@ class ServiceChecks:
         self.cost_usd += self._last_usage.cost
 
 
-def access_findings(error: WorkersAIError | None, host: str, reply: Reply) -> Iterator[Finding]:
+def access_findings(error: WorkersAIError | None, host: str, usage: Usage) -> Iterator[Finding]:
     """What the first call says of connection, token and model: all is good up to the one that failed."""
-    usage = reply.usage or Usage()
     good = {
         "connection": f"{host} answers",
         "token": "valid and permitted to use Workers AI",
@@ -202,5 +213,5 @@ def digits_finding(text: str, usage: Usage) -> Finding:
     billed, counted = usage.completion_tokens, tokens.count_text(text)
     if tokens.is_exact() and billed > counted + _END_OF_TURN:
         advice = "Ask without streaming, and report it."
-        return Finding("digits", "failed", f"{billed} tokens are billed, and the text has {counted}: {text}", advice)
+        return Finding("digits", "failed", f"{billed} tokens are billed, and the text has {counted}: {text!r}", advice)
     return Finding("digits", "skipped", "the model wrote another number, with as many tokens as are billed")

@@ -14,8 +14,9 @@ from cf_llama.cli.usage_file import Entry, UsageFile
 from cf_llama.config.budget import NEURONS_PER_USD
 
 _HOW_TO_BEGIN = (
-    "Nothing is recorded. To begin, name a file: export CF_LLAMA_USAGE=~/cf-llama-usage.jsonl\n"
-    "(.db or .sqlite makes it an SQLite database). From then on ask, chat and doctor add a line for each call."
+    "Nothing is recorded. To begin, name a file, which may end in .db for SQLite:\n"
+    "    export CF_LLAMA_USAGE=~/cf-llama-usage.jsonl\n"
+    "From then on ask, chat and doctor add an entry for each call."
 )
 _TITLES = ("day (UTC)", "host", "calls", "tokens in", "out", "neurons", "cost")
 _TEXT_COLUMNS = 2  # the others are numbers, and stand on the right
@@ -109,5 +110,5 @@ def _row(each: Sum) -> tuple[str, ...]:
         f"{each.prompt_tokens:,}",
         f"{each.completion_tokens:,}",
         f"{each.neurons:,.1f}",
-        f"${each.cost_usd:.4f}",
+        f"${each.cost_usd:,.6f}",
     )

@@ -1,5 +1,8 @@
 """Commands in this process, against whatever service the test has."""
 
+import os
+import socket
+
 import pytest
 from click.testing import CliRunner
 
@@ -24,3 +27,16 @@ def scripted(service, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "0123456789abcdef0123456789abcdef")
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "made-up-token-of-no-account")
     return service
+
+
+@pytest.fixture
+def cf_llama(tmp_path, monkeypatch):
+    """Run a command with an empty cache, no package index and a hub that refuses."""
+    monkeypatch.setenv("CF_LLAMA_CACHE", str(tmp_path))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as unheard:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unheard.getsockname()[1]}")
+    return lambda *arguments: CliRunner().invoke(root, arguments)

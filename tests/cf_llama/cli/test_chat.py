@@ -7,10 +7,12 @@ import re
 import select
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cf_llama.cli.client import Client
+from cf_llama.cli.tool_file import load
 from cf_llama_emulator.testing import ScriptedEmulator, ServiceError
 
 TOOLS = '''
@@ -95,6 +97,13 @@ def test_a_tool_is_called_and_shown_with_its_result(chat, emulator):
         (calls[1], "Error: LookupError: no order 13"),
     ]
     assert [tool["function"]["name"] for tool in emulator.requests[0].body["tools"]] == ["status", "stop"]
+
+
+def test_the_tools_in_the_documentation_are_tools(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "cli.md"
+    [code] = [block for block in re.findall(r"```\n(.*?)```", page.read_text("utf-8"), re.DOTALL) if "def " in block]
+    (tmp_path / "documented.py").write_text(code, "utf-8")
+    assert load(tmp_path / "documented.py")["order_status"].run({"order": 1042}).content == "left Rotterdam"
 
 
 def test_a_model_that_calls_without_end_is_stopped(chat, emulator):

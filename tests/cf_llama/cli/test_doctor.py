@@ -57,6 +57,12 @@ def doctor(run):
     return examine
 
 
+def lead_to(running, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
+
+
 def statuses(findings, *names):
     return [findings[name]["status"] for name in names]
 
@@ -194,10 +200,8 @@ def test_a_model_that_is_none(doctor, emulator):
 
 
 def test_9_rate_limited(doctor, monkeypatch):
-    with serve(faults="rate-limited") as emulator:
-        monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
-        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
-        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+    with serve(faults="rate-limited") as running:
+        lead_to(running, monkeypatch)
         code, findings = doctor()
     assert (code, *statuses(findings, "connection", "token", "model")) == (1, "ok", "ok", "failed")
     assert "no place under the rate limit" in findings["model"]["text"]
@@ -205,9 +209,7 @@ def test_9_rate_limited(doctor, monkeypatch):
 
 def faulty_streams(monkeypatch, fault):
     running = serve(faults=lambda request: fault if request.body.get("stream") else "")
-    monkeypatch.setenv("CLOUDFLARE_BASE_URL", running.base_url)
-    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", running.account_id)
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", running.api_token)
+    lead_to(running, monkeypatch)
     return running
 
 
@@ -224,6 +226,28 @@ def test_a_stream_in_one_piece_is_told(doctor, monkeypatch):
         code, findings = doctor()
     assert (code, findings["stream"]["status"]) == (0, "ok")
     assert "came in one piece" in findings["stream"]["text"]
+
+
+def test_streams_without_a_word_are_failures(doctor, monkeypatch):
+    with faulty_streams(monkeypatch, "nothing"):
+        code, findings = doctor()
+    assert (code, *statuses(findings, "model", "stream")) == (1, "ok", "failed")
+
+
+def test_tools_that_the_model_does_not_call_are_a_failure(doctor, monkeypatch):
+    with serve(faults=lambda request: "nothing" if "tools" in request.body else "") as running:
+        lead_to(running, monkeypatch)
+        code, findings = doctor()
+    assert (code, *statuses(findings, "model", "tools", "JSON mode")) == (1, "ok", "failed", "ok")
+    assert "the model made none" in findings["tools"]["text"]
+
+
+def test_json_that_does_not_fit_is_a_failure(doctor, monkeypatch):
+    with serve(faults=lambda request: "nothing" if "response_format" in request.body else "") as running:
+        lead_to(running, monkeypatch)
+        code, findings = doctor()
+    assert (code, *statuses(findings, "tools", "JSON mode")) == (1, "ok", "failed")
+    assert findings["JSON mode"]["text"] == "the answer does not fit: ''"
 
 
 def test_what_no_service_of_ours_has_said_proves_no_token(doctor, scripted):

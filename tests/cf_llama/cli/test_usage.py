@@ -97,11 +97,11 @@ def test_usage_is_a_table_by_day_and_host_with_a_total(run, file):
     record.append(Entry(**{name: getattr(ENTRY, name) for name in Entry.__slots__} | {"host": "127.0.0.1"}))
     done = run("usage", "--usage-file", file)
     assert done.stdout.splitlines() == [
-        "day (UTC)   host                calls  tokens in  out  neurons     cost",
-        "2026-11-26  api.cloudflare.com      1      1,000  100     10.0  $0.0005",
-        "2026-11-27  127.0.0.1               1      1,000  100     47.1  $0.0005",
-        "2026-11-27  api.cloudflare.com      2      2,000  200     48.6  $0.0010",
-        "total                               4      4,000  400    105.7  $0.0021",
+        "day (UTC)   host                calls  tokens in  out  neurons       cost",
+        "2026-11-26  api.cloudflare.com      1      1,000  100     10.0  $0.000518",
+        "2026-11-27  127.0.0.1               1      1,000  100     47.1  $0.000518",
+        "2026-11-27  api.cloudflare.com      2      2,000  200     48.6  $0.001036",
+        "total                               4      4,000  400    105.7  $0.002072",
     ]
     told = json.loads(run("usage", "--usage-file", file, "--json").stdout)
     assert [(day["day"], day["host"], day["calls"]) for day in told["days"]] == [
