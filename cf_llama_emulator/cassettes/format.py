@@ -57,7 +57,7 @@ def dump(exchange: Exchange) -> str:
     pieces = [[round(piece.wait, 6), _pack(piece.content)] for piece in exchange.pieces]
     values = {"method": exchange.method, "route": exchange.route, "body": exchange.body}
     values |= {"status": exchange.status, "headers": dict(exchange.headers), "pieces": pieces}
-    return _json(values if exchange.complete else values | {"complete": False})
+    return to_json(values if exchange.complete else values | {"complete": False})
 
 
 def load(line: str) -> Exchange:
@@ -126,7 +126,7 @@ def append(path: str | Path, line: str, *, afresh: bool = False) -> None:
     whole = 0 if afresh else _whole_length(path)
     if not whole:
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_bytes(f"{_json(_HEADER)}\n{line}\n".encode())
+        fresh.write_bytes(f"{to_json(_HEADER)}\n{line}\n".encode())
         fresh.replace(path)
         return
     with path.open("rb+") as file:
@@ -147,7 +147,7 @@ def _check_header(path: str | Path, line: str) -> None:
     except (ValueError, TypeError, KeyError):
         is_cassette = False
     if not is_cassette:
-        raise CassetteError(f"{path} is no cassette: its first line must be {_json(_HEADER)}")
+        raise CassetteError(f"{path} is no cassette: its first line must be {to_json(_HEADER)}")
     if header.get("version") != VERSION:
         raise CassetteError(f"cassette {path} has version {header.get('version')}; this program reads {VERSION}")
 
@@ -176,7 +176,7 @@ def _unpack(packed: Any) -> bytes:
     return base64.b64decode(packed["base64"], validate=True)
 
 
-def _json(value: Any) -> str:
+def to_json(value: Any) -> str:
     """Return JSON that UTF-8 can hold: lone surrogates, which a request's body may have, stay escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

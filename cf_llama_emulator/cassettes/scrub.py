@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from typing import Any
-from urllib.parse import quote
+from typing import Any, AnyStr
 
-from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece
+from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, to_json
 
 PLACEHOLDER = re.compile(r"<scrubbed(?:-[a-z]+)?>")
 """What stands where something has been taken out."""
 
-KEPT_HEADERS = re.compile(r"content-type|retry-after(?:-ms)?|cf-ai-.*|cf-aig-.*")
-"""Headers of an answer that a client reads."""
-
-_CREDENTIAL = re.compile(r"auth|token|secret|cookie|password|session|(?:^|-)key", re.IGNORECASE)
-_ADDRESS_HEADER = re.compile(r"forwarded|(?:client|connecting|real)-?ip", re.IGNORECASE)
-_HARMLESS = re.compile(r"accept(?:-.*)?|cache-control|connection|content-.*|host|te|transfer-encoding|x-stainless-.*")
-"""Headers of a request that say nothing of who sends it, and whose values are words of any text."""
-
-_SHORTEST_CREDENTIAL, _SHORTEST_VALUE = 4, 8
-"""Characters below which a value is not searched for, because it would be found everywhere."""
-
 _ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f:]*[0-9a-f]))(?![\w:])"
 )
-_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|-?\d[\d.eE+-]*')
+_LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?<![^\s:,\[])-?\d[\d.eE+-]*(?![^\s,\]}])')
 _INCREMENT = re.compile(rf'"(response|content|arguments|text|reasoning\w*)"\s*:\s*({_LITERAL.pattern})')
 _JSON = re.compile(r"json|event-stream")
 _ERROR = 400
@@ -66,7 +53,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return a text without what the patterns find."""
-        return _replaced(text, self.spans(text))
+        return _edited([text], self.spans(text))[0]
 
     def json(self, value: Any) -> Any:
         """Return a JSON value, scrubbed in its texts, keys and numbers."""
@@ -82,21 +69,25 @@ class Scrubber:
     def exchange(self, exchange: Exchange) -> Exchange:
         """Return an exchange of which nothing is left that the patterns find."""
         headers = {name: self.text(value) for name, value in exchange.headers.items()}
-        passes = [_spans_of_increments, _spans_of_json] if _JSON.search(headers.get("content-type", "")) else []
-        contents = [piece.content for piece in exchange.pieces]
-        scrubber = self.also(_ADDRESSES) if exchange.status >= _ERROR else self
-        for spans in [*passes, Scrubber.spans] if scrubber.patterns else []:
-            contents = _edited(contents, spans(scrubber, b"".join(contents).decode("utf-8", "surrogateescape")))
+        is_json = _JSON.search(exchange.headers.get("content-type", "")) is not None
         return replace(
             exchange,
             route=self.text(exchange.route),
             body=self.json(exchange.body),
             headers=headers,
-            pieces=[Piece(piece.wait, content) for piece, content in zip(exchange.pieces, contents, strict=True)],
+            pieces=(self.also(ADDRESSES) if exchange.status >= _ERROR else self)._pieces(exchange.pieces, is_json=is_json),
         )
 
+    def _pieces(self, pieces: Sequence[Piece], *, is_json: bool) -> list[Piece]:
+        passes = [_spans_of_increments, _spans_of_json, Scrubber.spans] if is_json else [Scrubber.spans]
+        contents = [piece.content for piece in pieces]
+        for spans_of in passes:
+            text = b"".join(contents).decode("utf-8", "surrogateescape")
+            contents = _edited(contents, _in_bytes(text, spans_of(self, text)))
+        return [Piece(piece.wait, content) for piece, content in zip(pieces, contents, strict=True)]
 
-_ADDRESSES = Scrubber(((_ADDRESS, "<scrubbed-address>"),))
+
+ADDRESSES = Scrubber(((_ADDRESS, "<scrubbed-address>"),))
 """Error pages tell the client's address."""
 
 
@@ -110,3 +101,73 @@ def user_patterns(patterns: Iterable[str | re.Pattern[str]]) -> Scrubber:
         return Scrubber(tuple((re.compile(pattern), "<scrubbed>") for pattern in patterns))
     except re.error as error:
         raise CassetteError(f"scrub pattern {error.pattern!r} is no regular expression: {error}") from None
+
+
+def _spans_of_json(scrubber: Scrubber, text: str) -> list[Span]:
+    """Return what is to be replaced in the literals of JSON, so that it stays JSON, and in what stands between them."""
+    spans: list[Span] = []
+    begin = 0
+    for literal in _LITERAL.finditer(text):
+        spans += _moved(scrubber.spans(text[begin : literal.start()]), begin)
+        value = _value(literal.group())
+        if value is None:
+            spans += _moved(scrubber.spans(literal.group()), literal.start())
+        elif (scrubbed := scrubber.text(value)) != value:
+            spans.append((*literal.span(), to_json(scrubbed)))
+        begin = literal.end()
+    return [*spans, *_moved(scrubber.spans(text[begin:]), begin)]
+
+
+def _spans_of_increments(scrubber: Scrubber, text: str) -> list[Span]:
+    """Return what is to be replaced in the increments of a stream, where the patterns find it across several events."""
+    channels: dict[str, list[tuple[int, int, str]]] = {}
+    for match in _INCREMENT.finditer(text):
+        if (value := _value(match[2])) is not None:
+            channels.setdefault(match[1], []).append((*match.span(2), value))
+    spans: list[Span] = []
+    for increments in channels.values():
+        values = [value for _, _, value in increments]
+        scrubbed = _edited(values, scrubber.spans("".join(values)))
+        changed = zip(increments, scrubbed, strict=True)
+        spans += [(start, end, to_json(new)) for (start, end, old), new in changed if new != old]
+    return sorted(spans)
+
+
+def _value(literal: str) -> str | None:
+    """Return the text of a JSON literal, of a number as it is written; None if it is no JSON."""
+    if not literal.startswith('"'):
+        return literal
+    try:
+        return str(json.loads(literal, strict=False))
+    except ValueError:
+        return None
+
+
+def _moved(spans: Iterable[Span], by: int) -> list[Span]:
+    return [(start + by, end + by, new) for start, end, new in spans]
+
+
+def _in_bytes(text: str, spans: Iterable[Span]) -> list[tuple[int, int, bytes]]:
+    """Return spans of characters as spans of the bytes that the characters were read from."""
+    edits, position, offset = [], 0, 0
+    for start, end, new in spans:
+        begin = offset + len(text[position:start].encode("utf-8", "surrogateescape"))
+        position, offset = end, begin + len(text[start:end].encode("utf-8", "surrogateescape"))
+        edits.append((begin, offset, new.encode("utf-8")))
+    return edits
+
+
+def _edited(parts: Iterable[AnyStr], edits: Sequence[tuple[int, int, AnyStr]]) -> list[AnyStr]:
+    """Return parts of a whole, edited at places of the whole; what is new stands in the part where its place begins."""
+    result: list[AnyStr] = []
+    begin = 0
+    for part in parts:
+        end, position, new = begin + len(part), begin, part[:0]
+        for start, stop, replacement in edits:
+            if start < end and stop > begin:
+                new += part[position - begin : max(start, position) - begin]
+                new += replacement if start >= begin else part[:0]
+                position = min(stop, end)
+        result.append(new + part[position - begin :])
+        begin = end
+    return result
