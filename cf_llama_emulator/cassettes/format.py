@@ -1,4 +1,4 @@
-"""The file format of a cassette: JSON Lines, a header and then one exchange a line. `docs/cassettes.md` documents it."""
+"""The file format of a cassette: JSON Lines, a header and then an exchange a line. `docs/cassettes.md` describes it."""
 
 from __future__ import annotations
 

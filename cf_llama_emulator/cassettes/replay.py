@@ -171,5 +171,3 @@ class ReplayTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 def asked_by(request: httpx.Request, content: bytes) -> Asked:
     """Return what a request of httpx asks for."""
     return asked(request.method, request.url.path, request.url.query.decode("ascii"), content)
-
-

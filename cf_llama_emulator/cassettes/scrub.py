@@ -70,15 +70,17 @@ class Scrubber:
         """Return an exchange of which nothing is left that the patterns find."""
         headers = {name: self.text(value) for name, value in exchange.headers.items()}
         is_json = _JSON.search(exchange.headers.get("content-type", "")) is not None
+        scrubber = self.also(ADDRESSES) if exchange.status >= _ERROR else self
         return replace(
             exchange,
             route=self.text(exchange.route),
             body=self.json(exchange.body),
             headers=headers,
-            pieces=(self.also(ADDRESSES) if exchange.status >= _ERROR else self)._pieces(exchange.pieces, is_json=is_json),
+            pieces=scrubber.pieces(exchange.pieces, is_json=is_json),
         )
 
-    def _pieces(self, pieces: Sequence[Piece], *, is_json: bool) -> list[Piece]:
+    def pieces(self, pieces: Sequence[Piece], *, is_json: bool) -> list[Piece]:
+        """Return the pieces of an answer, scrubbed also where a text is spread over several of them."""
         passes = [_spans_of_increments, _spans_of_json, Scrubber.spans] if is_json else [Scrubber.spans]
         contents = [piece.content for piece in pieces]
         for spans_of in passes:
