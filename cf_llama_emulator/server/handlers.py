@@ -290,4 +290,4 @@ class Emulator:
         return with_faults(response, plan_of(request), connection)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        return headers_of(request, self.engine.name)
+        return headers_of(request, self.engine.name if self.settings.cassette is None else "cassette")
