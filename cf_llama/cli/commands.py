@@ -1,11 +1,9 @@
-"""The commands: `serve` an emulator, `batch`, `model pull` and `model list`."""
+"""The commands: `serve` an emulator, `record`, `batch`, `model pull` and `model list`."""
 
 from __future__ import annotations
 
 import shutil
-import signal
 import textwrap
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +13,10 @@ from rich.console import Console
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.batch import batch
+from cf_llama.cli.cassette_options import cassette_options, cassette_settings
+from cf_llama.cli.interrupt import until_interrupted
 from cf_llama.cli.progress import ProgressBar
+from cf_llama.cli.record import record
 from cf_llama.version import __version__
 from cf_llama_emulator.engines.choose import (
     FORMS,
@@ -47,6 +48,7 @@ def root() -> None:
 
 
 root.add_command(batch)
+root.add_command(record)
 
 
 @root.command(context_settings={"show_default": True})
@@ -58,6 +60,7 @@ root.add_command(batch)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@cassette_options
 @click.option(
     "--queue-file",
     type=click.Path(dir_okay=False, writable=True),
@@ -91,6 +94,8 @@ def serve(
     threads: int | None,
     shape: str,
     fault: tuple[str, ...],
+    cassette: str | None,
+    cassette_speed: float | None,
     queue_file: str | None,
     list_faults: bool,
     any_credentials: bool,
@@ -116,6 +121,7 @@ def serve(
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
+        **cassette_settings(cassette, cassette_speed),
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
@@ -126,8 +132,8 @@ def serve(
     _check_faults(fault)  # before a model is loaded
     say = partial(click.echo, err=log_format == "json")
     try:
-        choice = choose_for_this_machine(engine, engine_model)
-        say(f"engine    {describe_engine(choice)}")
+        choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
+        say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:
@@ -137,7 +143,7 @@ def serve(
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         say(environment_lines(running))
-        _until_interrupted()
+        until_interrupted()
     say("\nstopped")
 
 
@@ -210,14 +216,3 @@ def _check_faults(faults: Sequence[str]) -> None:
     except ValueError as error:
         columns = shutil.get_terminal_size().columns
         raise click.ClickException(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error
-
-
-def _until_interrupted() -> None:
-    # A polite kill ends as Ctrl-C does; and a script's background jobs are started deaf to Ctrl-C.
-    for request_to_stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(request_to_stop, signal.default_int_handler)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return

@@ -61,6 +61,11 @@ class Recorder:
         self._scrubber = user_patterns(scrub)
         self._sent: dict[tuple[Pattern[str], str], None] = {}
         self._lock = Lock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Record no more answers that break off, because from now on it is this side that ends them."""
+        self._closed = True
 
     def replay(self, request: Asked) -> Exchange | None:
         """Return the recorded answer of a request, or None if it is to be sent and recorded.
@@ -76,6 +81,8 @@ class Recorder:
         Raises:
             OSError: the file cannot be written.
         """
+        if self._closed and not exchange.complete:
+            return
         with self._lock:
             self._sent |= dict.fromkeys(sent.patterns)
             scrubber = Scrubber((*self._sent, *received.patterns, *self._scrubber.patterns))

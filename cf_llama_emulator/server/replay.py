@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cf_llama_emulator.cassettes.format import Exchange, read
-from cf_llama_emulator.cassettes.replay import Replayer, asked, check_speed, response_headers
+from cf_llama_emulator.cassettes.replay import Asked, Replayer, asked, check_speed, response_headers
 from cf_llama_emulator.server.responses import EventStream
 from cf_llama_emulator.settings import Settings
 
@@ -35,12 +35,17 @@ def find_recorded(request: Request, content: bytes, replayer: Replayer) -> Excha
         ServiceError: there is none; the text says how the nearest recorded request differs.
     """
     question = asked(request.method, request.url.path, request.url.query, content)
+    note_details(request, question)
+    return replayer.answer(question)
+
+
+def note_details(request: Request, question: Asked) -> None:
+    """Leave in a request's state what its line in the log tells."""
     body = question.body if isinstance(question.body, dict) else {}
     request.state.stream = body.get("stream") is True
     model = unquote(request.url.path).partition(_RUN)[2] or body.get("model")
     if isinstance(model, str):
         request.state.model = model
-    return replayer.answer(question)
 
 
 def recorded_response(exchange: Exchange, headers: Mapping[str, str], settings: Settings) -> Response:
