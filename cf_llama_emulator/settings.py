@@ -54,6 +54,12 @@ class Settings:
     """Browser origins that are served; "*" serves all."""
     queue_file: str | Path | None = None
     """Where batches are kept, so that they survive a restart; None keeps them in memory alone."""
+    cassette: str | Path | None = None
+    """Recorded answers that are replayed, in place of an engine's; see `cf_llama_emulator.cassettes`."""
+    cassette_speed: float | None = None
+    """1 replays as fast as recorded, 2 twice as fast; None at once."""
+    cassette_again: bool = True
+    """Whether the answers to identical requests begin anew after the last; otherwise a further request is refused."""
     log_length: int = 10_000
     """How many requests are remembered; the oldest are forgotten first."""
     log_bytes: int = 100_000_000

@@ -89,7 +89,7 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
 ROOMS = {
     "cf_llama": ["version", "protocol", "config", "transport", "batch", "cli"],
     "cf_llama_emulator": [
-        *("wire", "hosts", "settings", "faults"),
+        *("wire", "hosts", "cassettes", "settings", "faults"),
         *("batch_queue", "engines", "playground", "server", "testing"),
     ],
 }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import textwrap
-import time
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +12,8 @@ from typing import Any
 import click
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
+from cf_llama.cli.cassette_options import cassette_options, cassette_settings
+from cf_llama.cli.interrupt import until_interrupted
 from cf_llama_emulator.engines.choose import (
     FORMS,
     Choice,
@@ -44,6 +44,7 @@ LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@cassette_options
 @click.option(
     "--queue-file",
     type=click.Path(dir_okay=False, writable=True),
@@ -83,6 +84,8 @@ def serve(
     threads: int | None,
     shape: str,
     fault: tuple[str, ...],
+    cassette: str | None,
+    cassette_speed: float | None,
     queue_file: str | None,
     list_faults: bool,
     any_credentials: bool,
@@ -110,6 +113,7 @@ def serve(
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
+        **cassette_settings(cassette, cassette_speed),
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),
@@ -121,8 +125,8 @@ def serve(
     _check_faults(fault)  # before a model is loaded
     say = partial(click.echo, err=log_format == "json")
     try:
-        choice = choose_for_this_machine(engine, engine_model)
-        say(f"engine    {describe_engine(choice)}")
+        choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
+        say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:
@@ -134,7 +138,7 @@ def serve(
         say(environment_lines(running))
         if open_page and running.playground_url:
             webbrowser.open(running.playground_url)
-        _until_interrupted()
+        until_interrupted()
     say("\nstopped")
 
 
@@ -177,14 +181,3 @@ def _check_faults(faults: Sequence[str]) -> None:
     except ValueError as error:
         columns = shutil.get_terminal_size().columns
         raise click.ClickException(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error
-
-
-def _until_interrupted() -> None:
-    # A polite kill ends as Ctrl-C does; and a script's background jobs are started deaf to Ctrl-C.
-    for request_to_stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(request_to_stop, signal.default_int_handler)
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return

@@ -23,6 +23,9 @@ from cf_llama_emulator.wire.errors import ServiceError
 
 Log = Callable[[AccessLogEntry, Mapping[str, Any]], None]
 
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+"""What a cassette may have."""
+
 
 class EndOfAnswers:
     """Notes that an answer ends, in whichever way: before its last byte, for who has read that may ask again."""
@@ -63,6 +66,9 @@ def create_app(emulator: Emulator) -> ASGIApp:
         Route(f"{gateway}/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{gateway}/{{model:path}}", emulator.run, methods=["POST"]),
     ]
+    if emulator.settings.cassette is not None:
+        paths = (f"{account}/{{rest:path}}", "/v1/{account_id}/{gateway}/{rest:path}")
+        routes = [Route(path, emulator.replay, methods=METHODS) for path in paths]
     refused = (HTTPException, ServiceError, RecursionError, ClientDisconnect)
     handlers: Any = dict.fromkeys(refused, emulator.refuse)
     service = Starlette(routes=routes, exception_handlers=handlers)

@@ -25,6 +25,7 @@ from cf_llama_emulator.faults.limits import UsageCounter
 from cf_llama_emulator.faults.queue_faults import ACCEPTED
 from cf_llama_emulator.server.ai_gateway import Cache, at_gateway, cache_key
 from cf_llama_emulator.server.auth import check_account_form, check_credentials
+from cf_llama_emulator.server.replay import cassette_of, find_recorded, recorded_response
 from cf_llama_emulator.server.request_context import (
     capacity,
     check_size,
@@ -78,6 +79,7 @@ class Emulator:
             combined([self.settings.faults])  # raises for what it cannot be
         self.requests = RequestLog(self.settings.log_length, self.settings.log_bytes)
         self.queue = Queue(self.engine, self.settings, self._spend)
+        self.replayer = cassette_of(self.settings)
 
     def clear(self) -> None:
         """Reset the request log, usage, cache and pending faults. Batches are kept."""
@@ -142,6 +144,14 @@ class Emulator:
         plan_of(request).refuse(self.usage)
         found, counts = catalogue_page(self.settings.models, request.query_params)
         return await self._deliver(request, json_response(envelope(found) | {"result_info": counts}))
+
+    async def replay(self, request: Request) -> Response:
+        """Answer any request with what a cassette has for it; refusals and faults on the way are as ever."""
+        content = await self._admit(request)
+        plan_of(request).refuse(self.usage)
+        self._begin(request)
+        exchange = find_recorded(request, content, self.replayer)
+        return await self._deliver(request, recorded_response(exchange, self._headers(request), self.settings))
 
     async def refuse_method(self, request: Request) -> Response:
         """Reject routes of the OpenAI-compatible API that do not exist here."""
@@ -280,4 +290,4 @@ class Emulator:
         return with_faults(response, plan_of(request), connection)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        return headers_of(request, self.engine.name)
+        return headers_of(request, self.engine.name if self.settings.cassette is None else "cassette")

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.engines.script import ScriptEngine
@@ -41,35 +42,33 @@ def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, 
     return RunningEmulator(Emulator(engine or RuleEngine(), Settings(**settings)), host, port)
 
 
-def server_config(emulator: Emulator, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `emulator`: without logs and headers of its own; a second for the last answers."""
+def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
+    """Return how uvicorn serves `app`: without logs and headers of its own; a second for the last answers."""
+    defaults = {"lifespan": "off", "http": Protocol}
     return uvicorn.Config(
-        create_app(emulator),
+        app,
         log_config=None,
         log_level="critical",
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        lifespan="off",
         ws="none",
-        http=Protocol,
         timeout_graceful_shutdown=1,
-        **options,
+        **{**defaults, **options},
     )
 
 
-class RunningEmulator:
-    """A started emulator."""
+class RunningServer:
+    """A started server."""
 
-    def __init__(self, emulator: Emulator, host: str, port: int) -> None:
-        """Serve `emulator` until `close`."""
-        self._emulator = emulator
+    def __init__(self, app: ASGIApp, host: str, port: int, **options: Any) -> None:
+        """Serve `app` until `close`; `options` are those of uvicorn."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         # asyncio does so only for sockets that name their protocol; without it each answer waits 40 ms for an ACK
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._address = self._socket.getsockname()
-        self._server = _Server(server_config(emulator))
+        self._server = _Server(server_config(app, **options))
         self._thread = threading.Thread(target=self._run, name="cf-llama-emulator", daemon=True)
         self._thread.start()
         self._server.is_up.wait()
@@ -80,6 +79,32 @@ class RunningEmulator:
         host, port = self._address[:2]
         host = _WITHIN.get(host, host)
         return f"http://{f'[{host}]' if ':' in host else host}:{port}/client/v4"
+
+    def close(self) -> None:
+        """Stop serving; answers under way are cut off after a second."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        # A runner closes its loop, and with it every socket, before the thread ends.
+        with asyncio.Runner() as runner:
+            runner.run(self._server.serve(sockets=[self._socket]))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class RunningEmulator(RunningServer):
+    """A started emulator."""
+
+    def __init__(self, emulator: Emulator, host: str, port: int) -> None:
+        """Serve `emulator` until `close`."""
+        self._emulator = emulator
+        super().__init__(create_app(emulator), host, port)
 
     @property
     def playground_url(self) -> str | None:
@@ -116,22 +141,9 @@ class RunningEmulator:
         Raises:
             BaseException: whatever a function of a `ScriptEngine` raised, e.g. an `AssertionError`.
         """
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        super().close()
         if isinstance(self._emulator.engine, ScriptEngine):
             self._emulator.engine.raise_failure()
-
-    def _run(self) -> None:
-        # A runner closes its loop, and with it every socket, before the thread ends.
-        with asyncio.Runner() as runner:
-            runner.run(self._server.serve(sockets=[self._socket]))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
 
 class _Server(uvicorn.Server):

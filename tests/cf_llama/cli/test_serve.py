@@ -217,7 +217,7 @@ def test_rules_are_said_to_be_no_model():
 def test_serve_opens_the_playground_when_asked(cf_llama, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    monkeypatch.setattr(sys.modules["cf_llama.cli.serve"], "_until_interrupted", lambda: None)
+    monkeypatch.setattr(sys.modules["cf_llama.cli.serve"], "until_interrupted", lambda: None)
     assert cf_llama("serve", "--engine", "rule", "--port", "0").exit_code == 0
     assert opened == []
     shown = cf_llama("serve", "--engine", "rule", "--port", "0", "--open").output

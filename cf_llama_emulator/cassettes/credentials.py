@@ -1,0 +1,81 @@
+"""What one exchange says of the account and the client, so that it can be found again in what is recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote
+
+from cf_llama_emulator.cassettes.scrub import Scrubber
+
+_KEPT = re.compile(r"content-type|retry-after(?:-ms)?|cf-ai-.*|cf-aig-.*")
+"""Headers of an answer that a client reads."""
+
+_CREDENTIAL = re.compile(r"auth|token|secret|cookie|password|session|(?:^|-)key", re.IGNORECASE)
+_HARMLESS = re.compile(r"accept(?:-.*)?|cache-control|connection|content-.*|host|te|transfer-encoding|x-stainless-.*")
+"""Headers of a request that say nothing of who sends it, and whose values are words of any text."""
+
+SHORTEST_CREDENTIAL, SHORTEST_VALUE = 4, 8
+"""Characters below which a value is not searched for, because any text has it."""
+
+
+def kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers of an answer that matter to a client, by lower-case name."""
+    return {name.lower(): value for name, value in headers if _KEPT.fullmatch(name.lower())}
+
+
+def of_request(account: str | None, headers: Iterable[tuple[str, str]]) -> Scrubber:
+    """Return what finds the account id and the values of all headers that a request has sent.
+
+    Left out are headers of content negotiation, credentials of fewer than 4 characters and other values of fewer
+    than 8.
+    """
+    found: dict[str, str] = {}
+    if account is not None and len(account) >= SHORTEST_CREDENTIAL:
+        found[account] = "<scrubbed-account>"
+    for name, value in headers:
+        if _CREDENTIAL.search(name):
+            found |= dict.fromkeys(_credentials(value), "<scrubbed-token>")
+        elif not _HARMLESS.fullmatch(name.lower()) and len(value) >= SHORTEST_VALUE:
+            found[value] = "<scrubbed-header>"
+    return _finding(found)
+
+
+def of_answer(headers: Iterable[tuple[str, str]]) -> Scrubber:
+    """Return what finds the ray id of an answer and the cookies that it sets."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if name.lower() == "cf-ray":
+            found |= dict.fromkeys(_long_enough([value, value.partition("-")[0]]), "<scrubbed-ray>")
+        elif name.lower() == "set-cookie":
+            found |= dict.fromkeys(_credentials(value.partition(";")[0]), "<scrubbed-token>")
+    return _finding(found)
+
+
+def _credentials(value: str) -> list[str]:
+    """Return a credential and the parts that are secret by themselves: of `Bearer x`, and of cookies `a=x; b=y`."""
+    parts = [value, *re.split(r"[\s;]+", value)[1:], *re.findall(r"=([^;]*)", value)]
+    return _long_enough([part.strip() for part in parts])
+
+
+def _long_enough(values: Iterable[str]) -> list[str]:
+    return [value for value in values if len(value) >= SHORTEST_CREDENTIAL]
+
+
+def _finding(found: Mapping[str, str]) -> Scrubber:
+    """Return patterns for texts in every spelling, the longest first."""
+    longest_first = sorted(found, key=len, reverse=True)
+    return Scrubber(
+        tuple(
+            (re.compile("|".join(map(re.escape, dict.fromkeys(_spellings(value)))), re.IGNORECASE), found[value])
+            for value in longest_first
+        )
+    )
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """Yield a text as it is, within JSON and in a URL."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield quote(value, safe="")

@@ -1,0 +1,168 @@
+"""A proxy on this machine that records what the service answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from cf_llama_emulator.cassettes.format import CassetteError
+from cf_llama_emulator.cassettes.recorder import AsyncRecorderTransport, Recorder
+from cf_llama_emulator.cassettes.replay import asked
+from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
+from cf_llama_emulator.server.app import METHODS
+from cf_llama_emulator.server.host_guard import LocalOnly
+from cf_llama_emulator.server.replay import note_details
+from cf_llama_emulator.server.responses import EventStream, json_response, while_connected
+from cf_llama_emulator.server.threaded import LOOPBACK, RunningServer
+from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError
+
+UPSTREAM = "https://api.cloudflare.com/client/v4"
+_GATEWAY = httpx.URL("https://gateway.ai.cloudflare.com")
+"""The gateway's own host, which has the paths that begin with `/v1/`."""
+
+_BASE = "/client/v4/"
+_OF_ONE_CONNECTION = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_OF_ONE_REQUEST = {*_OF_ONE_CONNECTION, "host", "content-length"}
+_TIMEOUT = httpx.Timeout(None, connect=30)
+"""The client of the proxy decides how long it waits for an answer."""
+
+CLIENT_GONE = 499
+
+
+class RecordingProxy(RunningServer):
+    """A started proxy in front of the service, which records its answers."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        upstream: str = UPSTREAM,
+        port: int = 0,
+        access_log: Callable[[AccessLogEntry], None] | None = None,
+    ) -> None:
+        """Listen on loopback until `close`.
+
+        Args:
+            recorder: What records; the requests that it has an answer for are not sent.
+            upstream: The service's base URL, ending in `/client/v4`, or that of a server of the same routes.
+            port: The port to listen on; 0 takes a free one.
+            access_log: Called for each request, once its answer has ended.
+
+        Raises:
+            CassetteError: `upstream` is no http or https URL, or has a user name.
+            OSError: the port is taken.
+        """
+        self._recorder = recorder
+        super().__init__(_app(recorder, read_upstream(upstream), access_log), LOOPBACK, port, lifespan="on")
+
+    def close(self) -> None:
+        """Stop; answers under way are cut off after a second, and not recorded."""
+        self._recorder.close()
+        super().close()
+
+
+def read_upstream(url: str) -> httpx.URL:
+    """Return a base URL without a slash at its end.
+
+    Raises:
+        CassetteError: it is no http or https URL, or has a user name.
+    """
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL:
+        read = httpx.URL()
+    if read.scheme not in {"http", "https"} or not read.host or read.userinfo or read.query:
+        raise CassetteError("upstream must be an http or https URL, without user name and query")
+    return read.copy_with(path=read.path.rstrip("/"))
+
+
+def target_of(path: bytes, query: bytes, upstream: httpx.URL) -> httpx.URL:
+    """Return where a request goes: below `upstream` what comes below `/client/v4`, to its host everything else."""
+    if path.startswith(_BASE.encode()):
+        path = upstream.raw_path.rstrip(b"/") + path[len(_BASE) - 1 :]
+    elif upstream == httpx.URL(UPSTREAM) and path.startswith(b"/v1/"):
+        upstream = _GATEWAY
+    return upstream.copy_with(raw_path=path + (b"?" + query if query else b""))
+
+
+def _app(recorder: Recorder, upstream: httpx.URL, access_log: Callable[[AccessLogEntry], None] | None) -> ASGIApp:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with httpx.AsyncClient(follow_redirects=False) as client:
+            yield {"transport": AsyncRecorderTransport(recorder, _ClientTransport(client)), "upstream": upstream}
+
+    app = LocalOnly(Starlette(routes=[Route("/{path:path}", _forward, methods=METHODS)], lifespan=lifespan), Settings())
+    return AccessLog(app, lambda entry, _: access_log(entry)) if access_log else app
+
+
+class _ClientTransport(httpx.AsyncBaseTransport):
+    """Sends requests as they are, by a client because that knows the proxies and certificates of the environment."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._client.send(request, stream=True)
+
+
+async def _forward(request: Request) -> Response:
+    content, scope = await request.body(), request.scope
+    note_details(request, asked(request.method, request.url.path, request.url.query, content))
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    outgoing = httpx.Request(
+        request.method,
+        target_of(raw_path, scope["query_string"], request.state.upstream),
+        headers=_without(request.headers.raw, _OF_ONE_REQUEST),
+        content=content,
+        extensions={"timeout": _TIMEOUT.as_dict()},
+    )
+    try:
+        response = await while_connected(request, request.state.transport.handle_async_request(outgoing))
+    except (httpx.HTTPError, CassetteError) as error:
+        return _failure(f"no answer of {request.state.upstream.host}: {str(error) or type(error).__name__}")
+    if response is None:
+        return Response(status_code=CLIENT_GONE)
+    passed_on = EventStream(_chunks(response), response.status_code)
+    passed_on.raw_headers = _without(response.headers.raw, _OF_ONE_CONNECTION)
+    return passed_on
+
+
+def _without(headers: Iterable[tuple[bytes, bytes]], names: set[str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in headers if name.decode("latin-1").lower() not in names]
+
+
+async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes]:
+    """Yield the bytes of an answer as they come.
+
+    Raises:
+        ConnectionAbortedError: the service broke the answer off; so does the proxy.
+    """
+    try:
+        async for chunk in response.stream:  # type: ignore[union-attr] # an asynchronous one
+            yield chunk
+    except httpx.HTTPError:
+        raise ConnectionAbortedError from None
+    finally:
+        await response.aclose()
+
+
+def _failure(text: str) -> Response:
+    return json_response(ServiceError(502, EMULATOR_CODE, f"cf-llama record: {text}").body("record"), 502)

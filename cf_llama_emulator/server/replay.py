@@ -1,0 +1,67 @@
+"""Recorded answers as responses of the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cf_llama_emulator.cassettes.format import Exchange, read
+from cf_llama_emulator.cassettes.replay import Asked, Replayer, asked, check_speed, response_headers
+from cf_llama_emulator.server.responses import EventStream
+from cf_llama_emulator.settings import Settings
+
+_RUN = "/ai/run/"
+
+
+def cassette_of(settings: Settings) -> Replayer:
+    """Return what replays the cassette of the settings; without one it has no answers.
+
+    Raises:
+        CassetteError: it cannot be read, or the speed is not above 0.
+    """
+    check_speed(settings.cassette_speed)
+    exchanges = [] if settings.cassette is None else read(settings.cassette)
+    return Replayer(exchanges, again=settings.cassette_again)
+
+
+def find_recorded(request: Request, content: bytes, replayer: Replayer) -> Exchange:
+    """Return the recorded answer of a request.
+
+    Raises:
+        ServiceError: there is none; the text says how the nearest recorded request differs.
+    """
+    question = asked(request.method, request.url.path, request.url.query, content)
+    note_details(request, question)
+    return replayer.answer(question)
+
+
+def note_details(request: Request, question: Asked) -> None:
+    """Leave in a request's state what its line in the log tells."""
+    body = question.body if isinstance(question.body, dict) else {}
+    request.state.stream = body.get("stream") is True
+    model = unquote(request.url.path).partition(_RUN)[2] or body.get("model")
+    if isinstance(model, str):
+        request.state.model = model
+
+
+def recorded_response(exchange: Exchange, headers: Mapping[str, str], settings: Settings) -> Response:
+    """Return a recorded answer in its pieces; its headers go over `headers`."""
+    chunks = _chunks(exchange, settings.cassette_speed)
+    return EventStream(chunks, exchange.status, {**headers, **response_headers(exchange)})
+
+
+async def _chunks(exchange: Exchange, speed: float | None) -> AsyncGenerator[bytes]:
+    """Yield the pieces of an answer.
+
+    Raises:
+        ConnectionAbortedError: after the last piece of an answer that broke off, so that the server drops it.
+    """
+    for piece in exchange.pieces:
+        await asyncio.sleep(piece.wait / speed if speed else 0)
+        yield piece.content
+    if not exchange.complete:
+        raise ConnectionAbortedError
