@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cf_llama_emulator.server.access_log import AccessLog
+from cf_llama_emulator.server.control import control_routes
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
 from cf_llama_emulator.wire.errors import ServiceError
@@ -55,6 +56,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
         Route(f"{gateway}/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
         Route(f"{gateway}/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{gateway}/{{model:path}}", emulator.run, methods=["POST"]),
+        *control_routes(emulator),
     ]
     refused = (HTTPException, ServiceError, RecursionError, ClientDisconnect)
     handlers: Any = dict.fromkeys(refused, emulator.refuse)

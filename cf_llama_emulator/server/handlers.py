@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from cf_llama_emulator.batch_queue import Queue
+from cf_llama_emulator.engines.script import ScriptableEngine
 from cf_llama_emulator.faults import HEADER, NO_FAULTS, FaultState, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
 from cf_llama_emulator.faults.connection import connection_of
@@ -69,6 +70,8 @@ class Emulator:
     settings: Settings = field(default_factory=Settings)
     next_faults: deque[str] = field(default_factory=deque)
     """Faults of the next requests, one text per request."""
+    always: str = ""
+    """Faults of every request, beside those of the settings."""
     usage: UsageCounter = field(default_factory=UsageCounter)
     cache: Cache = field(default_factory=Cache)
     fault_state: FaultState = field(default_factory=FaultState)
@@ -77,12 +80,15 @@ class Emulator:
         if isinstance(self.settings.faults, str):
             combined([self.settings.faults])  # raises for what it cannot be
         self.requests = RequestLog(self.settings.log_length, self.settings.log_bytes)
-        self.queue = Queue(self.engine, self.settings, self._spend)
+        self.scripted = ScriptableEngine(self.engine)
+        self.queue = Queue(self.scripted, self.settings, self._spend)
 
     def clear(self) -> None:
-        """Reset the request log, usage, cache and pending faults. Batches are kept."""
+        """Reset the request log, script, usage, cache and pending faults. Batches are kept."""
         self.requests.clear()
+        self.scripted.clear()
         self.next_faults.clear()
+        self.always = ""
         self.usage, self.cache, self.fault_state = UsageCounter(), Cache(), FaultState()
 
     async def run(self, request: Request) -> Response:
@@ -182,7 +188,7 @@ class Emulator:
         faults = self.settings.faults
         each = faults if isinstance(faults, str) else faults(request.state.read_request)
         coming = self.next_faults.popleft() if self.next_faults else ""
-        return [each, coming, *request.headers.getlist(HEADER)]
+        return [each, self.always, coming, *request.headers.getlist(HEADER)]
 
     def _apply_faults(self, request: Request, texts: list[str]) -> Plan:
         """Add faults to a request and return them."""
@@ -244,7 +250,7 @@ class Emulator:
     async def _generate(self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any]) -> Response:
         """Generate an answer, whole or as a stream."""
         prompt_tokens = estimate_input(engine_request)
-        faults, pieces = await take_faults(with_usage(self.engine.answer(engine_request), prompt_tokens))
+        faults, pieces = await take_faults(with_usage(self.scripted.answer(engine_request), prompt_tokens))
         try:
             if faults is not None:
                 self._apply_faults(request, [faults.text]).refuse(self.usage)
@@ -280,4 +286,4 @@ class Emulator:
         return with_faults(response, plan_of(request), connection)
 
     def _headers(self, request: Request) -> dict[str, str]:
-        return headers_of(request, self.engine.name)
+        return headers_of(request, self.scripted.name)

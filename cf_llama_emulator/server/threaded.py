@@ -11,7 +11,6 @@ from typing import Any, Self
 import uvicorn
 
 from cf_llama_emulator.engines.rules.engine import RuleEngine
-from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.connection import Protocol
 from cf_llama_emulator.server.app import create_app
@@ -114,8 +113,7 @@ class RunningEmulator:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
-        if isinstance(self._emulator.engine, ScriptEngine):
-            self._emulator.engine.raise_failure()
+        self._emulator.scripted.raise_failure()
 
     def _run(self) -> None:
         # A runner closes its loop, and with it every socket, before the thread ends.
