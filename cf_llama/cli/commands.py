@@ -27,6 +27,7 @@ from cf_llama_emulator.engines.choose import (
     choose_for_this_machine,
     start,
 )
+from cf_llama_emulator.engines.embeddings import DESCRIPTION
 from cf_llama_emulator.engines.local.weights import CATALOGUE, DEFAULT, PullError
 from cf_llama_emulator.engines.local.weights import pull as pull_weights
 from cf_llama_emulator.faults import combined
@@ -127,7 +128,7 @@ def serve(
     say = partial(click.echo, err=log_format == "json")
     try:
         choice = choose_for_this_machine(engine, engine_model)
-        say(f"engine    {describe_engine(choice)}")
+        say(f"engine    {describe_engine(choice)}\nvectors   {DESCRIPTION}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:

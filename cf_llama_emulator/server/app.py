@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cf_llama_emulator.server.access_log import AccessLog
 from cf_llama_emulator.server.control import control_routes
+from cf_llama_emulator.server.embeddings import embedding_routes
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
 from cf_llama_emulator.wire.errors import ServiceError
@@ -47,6 +48,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
     """Return the ASGI application that serves `emulator`."""
     account, gateway = "/client/v4/accounts/{account_id}", "/v1/{account_id}/{gateway}/workers-ai"
     routes = [
+        *embedding_routes(emulator, account, gateway),
         Route(f"{account}/ai/run", emulator.run_any, methods=["POST"]),
         Route(f"{account}/ai/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{account}/ai/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
