@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench fuzz format strangers local lowest newest live notebooks clean
+.PHONY: help demo test check chaos bench fuzz format strangers worker local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -17,6 +17,7 @@ help:
 	@echo "make chaos      20,000 calls through everything that can go wrong; SEED=2 and CALLS=200000 change the run"
 	@echo "make bench      what a call costs, beside raw httpx and other packages; writes benchmarks/results"
 	@echo "make strangers  other clients of the service, on the emulator"
+	@echo "make worker     env.AI of a Worker on the emulator, with workerd and wrangler; needs Node.js"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
 	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
@@ -53,6 +54,9 @@ strangers: $(VENV)/ready
 	@$(PIP) install --quiet --constraint constraints.txt --group strangers
 	$(BIN)/python -m pytest -m strangers tests/strangers \
 		-W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning  # they leave sockets open
+
+worker: $(VENV)/ready
+	$(BIN)/python -m pytest -m worker tests/cf_llama_emulator/worker
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull

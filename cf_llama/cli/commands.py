@@ -1,4 +1,4 @@
-"""The commands: `serve` an emulator, `batch`, `model pull` and `model list`."""
+"""The commands: `serve` an emulator, `batch`, `worker`, `model pull` and `model list`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.batch import batch
 from cf_llama.cli.progress import ProgressBar
+from cf_llama.cli.worker import worker
 from cf_llama.version import __version__
 from cf_llama_emulator.engines.choose import (
     FORMS,
@@ -48,6 +49,7 @@ def root() -> None:
 
 
 root.add_command(batch)
+root.add_command(worker)
 
 
 @root.command(context_settings={"show_default": True})

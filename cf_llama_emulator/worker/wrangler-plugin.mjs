@@ -1,0 +1,51 @@
+// A plugin of miniflare, and so of `wrangler dev`: a binding with the genuine code of `env.AI` in front of `bridge.mjs`.
+
+import { readFileSync } from "node:fs";
+
+const BRIDGE = readFileSync(new URL("bridge.mjs", import.meta.url), "utf8");
+const DATE = "2026-04-01";
+
+const serviceName = (worker, binding) => `cf-llama-ai:${worker}:${binding}`;
+const networkName = (worker, binding) => `${serviceName(worker, binding)}:network`;
+
+function textBindings({ baseUrl, accountId, apiToken }) {
+  const values = { BASE_URL: baseUrl, ACCOUNT_ID: accountId, API_TOKEN: apiToken };
+  return Object.entries(values).map(([name, text]) => ({ name, text }));
+}
+
+function parse(bindings) {
+  for (const { name, options } of bindings ?? [])
+    for (const option of ["baseUrl", "accountId", "apiToken"])
+      if (typeof options?.[option] !== "string")
+        throw new Error(`The binding ${name} needs the option ${option}, a text; \`cf-llama worker\` prints them all.`);
+  return bindings;
+}
+
+export const plugins = {
+  "cf-llama-ai": {
+    options: { parse, safeParse: (bindings) => ({ success: true, data: parse(bindings) }) },
+    getBindings: (bindings, worker) =>
+      bindings?.map(({ name }) => ({
+        name,
+        wrapped: {
+          moduleName: "cloudflare-internal:ai-api",
+          innerBindings: [{ name: "fetcher", service: { name: serviceName(worker, name) } }],
+        },
+      })),
+    getNodeBindings: () => ({}),
+    getServices: ({ options: bindings, workerIndex: worker }) =>
+      bindings?.flatMap(({ name, options }) => [
+        { name: networkName(worker, name), network: { allow: ["local", "private", "public"], deny: [] } },
+        {
+          name: serviceName(worker, name),
+          worker: {
+            modules: [{ name: "bridge.mjs", esModule: BRIDGE }],
+            compatibilityDate: DATE,
+            compatibilityFlags: ["enable_request_signal"],
+            bindings: textBindings(options),
+            globalOutbound: { name: networkName(worker, name) },
+          },
+        },
+      ]),
+  },
+};
