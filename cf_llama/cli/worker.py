@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from cf_llama_emulator.worker import WORKERD, WRANGLER, worker_files, wrangler_c
 
 @click.command(context_settings={"show_default": True})
 @click.option("--url", default="http://127.0.0.1:8799", help="Where the emulator listens.")
-@click.option("--main", default="src/index.ts", help="Entry file of the Worker, for wrangler.")
+@click.option("--main", default="src/index.ts", help="Entry file of the Worker, as seen from here.")
 @click.option(
     "--init",
     "folder",
@@ -33,7 +34,7 @@ def worker(*, url: str, main: str, folder: Path | None, force: bool) -> None:
         click.echo(wrangler_config(base_url, main), nl=False)
         return
     try:
-        _write(folder, worker_files(folder, base_url, main), force=force)
+        _write(folder, worker_files(folder, base_url, _seen_from(folder, main)), force=force)
     except OSError as error:
         raise click.ClickException(f"cannot write to {folder}: {error.strerror or error}") from error
     click.echo(
@@ -41,6 +42,14 @@ def worker(*, url: str, main: str, folder: Path | None, force: bool) -> None:
         f"  npx wrangler dev --config {WRANGLER}\n"
         f"  npx workerd serve {WORKERD}   (with the Worker as JavaScript in worker.js)"
     )
+
+
+def _seen_from(folder: Path, main: str) -> str:
+    """Return the path of the entry file for a configuration in `folder`, as wrangler reads it."""
+    try:
+        return Path(os.path.relpath(main, folder)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return Path(main).resolve().as_posix()
 
 
 def _write(folder: Path, texts: dict[str, str], *, force: bool) -> None:

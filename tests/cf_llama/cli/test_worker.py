@@ -45,9 +45,10 @@ def test_another_address_and_entry_file(url):
     assert config["main"] == 'worker"s.js'
 
 
-def test_init_writes_everything_into_a_folder(tmp_path):
+def test_init_writes_everything_into_a_folder(tmp_path, monkeypatch):
     folder = tmp_path / "new" / "folder"
-    done = run("--init", folder, "--url", "http://127.0.0.1:9", "--main", "worker.js")
+    monkeypatch.chdir(tmp_path)
+    done = run("--init", folder, "--url", "http://127.0.0.1:9", "--main", "src/worker.js")
     assert done.exit_code == 0, done.output
     assert "npx wrangler dev --config wrangler.local.jsonc" in done.output
     assert {path.name for path in folder.iterdir()} == FILES
@@ -55,7 +56,8 @@ def test_init_writes_everything_into_a_folder(tmp_path):
     assert dev_of(config)["plugin"]["package"] == str(folder / "wrangler-plugin.mjs")
     assert dev_of(config)["options"]["baseUrl"] == "http://127.0.0.1:9/client/v4"
     assert '(name = "BASE_URL", text = "http://127.0.0.1:9/client/v4")' in (folder / "config.capnp").read_text("utf-8")
-    assert run("--init", folder, "--url", "http://127.0.0.1:9", "--main", "worker.js").exit_code == 0
+    assert config["main"] == "../../src/worker.js"
+    assert run("--init", folder, "--url", "http://127.0.0.1:9", "--main", "src/worker.js").exit_code == 0
 
 
 def test_init_spares_what_is_there_unless_forced(tmp_path):
