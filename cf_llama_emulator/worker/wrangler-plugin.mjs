@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 
 const BRIDGE = readFileSync(new URL("bridge.mjs", import.meta.url), "utf8");
 const DATE = "2026-04-01";
+const PLUGIN = "cf-llama-ai";
 
-const serviceName = (worker, binding) => `cf-llama-ai:${worker}:${binding}`;
+const serviceName = (worker, binding) => `${PLUGIN}:${worker}:${binding}`;
 const networkName = (worker, binding) => `${serviceName(worker, binding)}:network`;
 
 function textBindings({ baseUrl, accountId, apiToken }) {
@@ -13,8 +14,11 @@ function textBindings({ baseUrl, accountId, apiToken }) {
   return Object.entries(values).map(([name, text]) => ({ name, text }));
 }
 
-function parse(bindings) {
-  for (const { name, options } of bindings ?? [])
+/** Our bindings of a Worker: miniflare 4 lists them, miniflare 5 gives all that the Worker is configured with. */
+function bindingsOf(given) {
+  const named = Object.entries(given?.config?.env ?? {}).map(([name, { dev }]) => ({ name, ...dev }));
+  const bindings = Array.isArray(given) ? given : named.filter(({ plugin }) => plugin?.name === PLUGIN);
+  for (const { name, options } of bindings)
     for (const option of ["baseUrl", "accountId", "apiToken"])
       if (typeof options?.[option] !== "string")
         throw new Error(`The binding ${name} needs the option ${option}, a text; \`cf-llama worker\` prints them all.`);
@@ -22,19 +26,19 @@ function parse(bindings) {
 }
 
 export const plugins = {
-  "cf-llama-ai": {
-    options: { parse, safeParse: (bindings) => ({ success: true, data: parse(bindings) }) },
-    getBindings: (bindings, worker) =>
-      bindings?.map(({ name }) => ({
+  [PLUGIN]: {
+    options: { parse: (given) => given, safeParse: (given) => ({ success: true, data: given }) },
+    getBindings: (given, ...rest) => // of which the Worker's number is the last
+      bindingsOf(given).map(({ name }) => ({
         name,
         wrapped: {
           moduleName: "cloudflare-internal:ai-api",
-          innerBindings: [{ name: "fetcher", service: { name: serviceName(worker, name) } }],
+          innerBindings: [{ name: "fetcher", service: { name: serviceName(rest.at(-1), name) } }],
         },
       })),
     getNodeBindings: () => ({}),
-    getServices: ({ options: bindings, workerIndex: worker }) =>
-      bindings?.flatMap(({ name, options }) => [
+    getServices: ({ options: given, workerIndex: worker }) =>
+      bindingsOf(given).flatMap(({ name, options }) => [
         { name: networkName(worker, name), network: { allow: ["local", "private", "public"], deny: [] } },
         {
           name: serviceName(worker, name),
