@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PACKAGES = ("wrangler@4", "typescript", "@cloudflare/workers-types", "@types/node")
+SDK = ("ai@6", "workers-ai-provider@3", "zod@4")
+PACKAGES = ("wrangler@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
 PATIENCE = 300
 """Seconds after which something hangs."""
 
@@ -68,7 +69,11 @@ class Tools:
     def build(self, name, target):
         """Compile one of the Workers here to JavaScript."""
         source = HERE / "workers" / name
-        self.run("esbuild", source, "--bundle", "--format=esm", f"--outfile={target}", "--log-level=error")
+        copy = self.folder / name  # beside the packages that it imports
+        copy.write_text(source.read_text("utf-8"), "utf-8")
+        self.run(
+            "esbuild", copy, "--bundle", "--format=esm", f"--outfile={target}", "--log-level=error", "--external:node:*"
+        )
 
 
 @pytest.fixture(scope="session")

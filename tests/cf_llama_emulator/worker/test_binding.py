@@ -164,6 +164,27 @@ def test_what_the_bridge_has_not_is_said(worker, emulator):
     assert "run() with JSON and models()" in told["result"][1]["description"]
 
 
+@pytest.fixture(scope="module")
+def sdk(tools, running, tmp_path_factory):
+    with on_workerd(tools, "sdk.ts", tmp_path_factory.mktemp("sdk"), running) as client:
+        yield client
+
+
+def test_the_ai_sdk_calls_a_tool_and_goes_on(sdk, emulator):
+    emulator.say(emulator.call("add", a=1, b=2), "Three.")
+    assert sdk.get("/tools").json() == {"text": "Three.", "results": [3]}
+    assert emulator.requests[1].body["messages"][-1]["content"] == "3"
+
+
+def test_the_ai_sdk_streams(sdk, emulator):
+    emulator.say("One two three")
+    assert sdk.get("/stream").text == "One two three"
+
+
+def test_the_ai_sdk_embeds(sdk, emulator):
+    assert sdk.get("/embeddings").json() == [384, 384]
+
+
 def test_the_client_of_the_emulator_is_typed_and_works(tools, tmp_path, emulator):
     write_files(tmp_path, emulator)
     source = tmp_path / "client.ts"
