@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SDK = ("ai@6", "workers-ai-provider@3", "zod@4")
+SDK = ("ai@7", "workers-ai-provider@4", "zod@4")
 PACKAGES = ("wrangler@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
 PATIENCE = 300
 """Seconds after which something hangs."""

@@ -11,10 +11,11 @@ import httpx
 import pytest
 
 from cf_llama_emulator.testing import ScriptedEmulator
-from cf_llama_emulator.worker import WORKERD, WRANGLER, worker_files
+from cf_llama_emulator.worker import WORKERD, WRANGLER, plugin_path, worker_files
 from tests.cf_llama_emulator.client import MODEL, ask_user, events_of
 
 ASK = ask_user("Hello")
+WORKERS = Path(__file__).parent / "workers"
 SMALL = "@cf/baai/bge-small-en-v1.5"
 
 
@@ -164,6 +165,13 @@ def test_what_the_bridge_has_not_is_said(worker, emulator):
     assert "run() with JSON and models()" in told["result"][1]["description"]
 
 
+def test_miniflare_takes_the_plugin(tools, emulator):
+    script = tools.folder / "miniflare.mjs"
+    script.write_text((WORKERS / "miniflare.mjs").read_text("utf-8"), "utf-8")
+    told = tools.run("node", script, plugin_path(), emulator.base_url, emulator.account_id, emulator.api_token)
+    assert json.loads(told.splitlines()[-1]) == [[1, 1024], ["@cf/baai/bge-m3"]]
+
+
 @pytest.fixture(scope="module")
 def sdk(tools, running, tmp_path_factory):
     with on_workerd(tools, "sdk.ts", tmp_path_factory.mktemp("sdk"), running) as client:
@@ -188,7 +196,7 @@ def test_the_ai_sdk_embeds(sdk, emulator):
 def test_the_client_of_the_emulator_is_typed_and_works(tools, tmp_path, emulator):
     write_files(tmp_path, emulator)
     source = tmp_path / "client.ts"
-    source.write_text((Path(__file__).parent / "workers" / "client.ts").read_text("utf-8"), "utf-8")
+    source.write_text((WORKERS / "client.ts").read_text("utf-8"), "utf-8")
     types = tools.folder / "node_modules" / "@types"
     options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext", "--allowImportingTsExtensions")
     (tmp_path / "package.json").write_text('{"type": "module"}')
