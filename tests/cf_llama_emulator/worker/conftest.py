@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 SDK = ("ai@7", "workers-ai-provider@4", "zod@4")
-PACKAGES = ("wrangler@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
+PACKAGES = ("wrangler@4", "miniflare-4@npm:miniflare@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
 PATIENCE = 300
 """Seconds after which something hangs."""
 

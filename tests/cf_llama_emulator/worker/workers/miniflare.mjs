@@ -1,5 +1,5 @@
-// Miniflare itself, as test runners use it, with the plugin: arguments are the plugin's file and the emulator's URL.
-import { Miniflare } from "miniflare";
+// Miniflare 4 itself, as test runners use it, with the plugin: arguments are the plugin's file and the emulator's URL.
+import { Miniflare } from "miniflare-4";
 
 const [, , file, baseUrl, accountId, apiToken] = process.argv;
 const plugin = { package: file, name: "cf-llama-ai" };
