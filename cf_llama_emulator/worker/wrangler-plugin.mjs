@@ -1,6 +1,7 @@
 // A plugin of miniflare, and so of `wrangler dev`: a binding with the genuine code of `env.AI` in front of `bridge.mjs`.
 
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 
 const BRIDGE = readFileSync(new URL("bridge.mjs", import.meta.url), "utf8");
 const DATE = "2026-04-01";
@@ -25,6 +26,14 @@ function bindingsOf(given) {
   return bindings;
 }
 
+/** The very miniflare that runs: it knows its own classes only, and this file cannot import it by name. */
+function loadedMiniflare() {
+  const modules = Object.values(createRequire(import.meta.url).cache);
+  const found = modules.find(({ exports }) => exports && "ProxyNodeBinding" in exports && "Miniflare" in exports);
+  if (!found) throw new Error("The plugin runs in miniflare, and that is not loaded.");
+  return found.exports;
+}
+
 export const plugins = {
   [PLUGIN]: {
     options: { parse: (given) => given, safeParse: (given) => ({ success: true, data: given }) },
@@ -36,7 +45,10 @@ export const plugins = {
           innerBindings: [{ name: "fetcher", service: { name: serviceName(rest.at(-1), name) } }],
         },
       })),
-    getNodeBindings: () => ({}),
+    getNodeBindings: (given) => {
+      const { ProxyNodeBinding } = loadedMiniflare();
+      return Object.fromEntries(bindingsOf(given).map(({ name }) => [name, new ProxyNodeBinding()]));
+    },
     getServices: ({ options: given, workerIndex: worker }) =>
       bindingsOf(given).flatMap(({ name, options }) => [
         { name: networkName(worker, name), network: { allow: ["local", "private", "public"], deny: [] } },

@@ -172,6 +172,17 @@ def test_miniflare_takes_the_plugin(tools, emulator):
     assert json.loads(told.splitlines()[-1]) == [[1, 1024], ["@cf/baai/bge-m3"]]
 
 
+def test_node_gets_the_binding_from_wrangler(tools, tmp_path, emulator):
+    write_files(tmp_path, emulator)
+    (tmp_path / "worker.js").write_text("export default {}")
+    script = tools.folder / "proxy.mjs"
+    script.write_text((WORKERS / "proxy.mjs").read_text("utf-8"), "utf-8")
+    told = json.loads(tools.run("node", script, tmp_path / WRANGLER).splitlines()[-1])
+    assert told["whole"]["response"] == "You said: Hello"
+    assert "".join(event.get("response") or "" for event in events_of(told["text"])) == "You said: Hello"
+    assert told["refused"].startswith("5006: ")
+
+
 @pytest.fixture(scope="module")
 def sdk(tools, running, tmp_path_factory):
     with on_workerd(tools, "sdk.ts", tmp_path_factory.mktemp("sdk"), running) as client:
