@@ -10,7 +10,7 @@ import click
 from cf_llama_emulator.worker import WORKERD, WRANGLER, worker_files, wrangler_config
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(context_settings={"show_default": True}, short_help="Let an emulator answer env.AI of a Worker.")
 @click.option("--url", default="http://127.0.0.1:8799", help="Where the emulator listens.")
 @click.option("--main", default="src/index.ts", help="Entry file of the Worker, as seen from here.")
 @click.option(
