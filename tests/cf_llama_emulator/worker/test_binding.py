@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -157,6 +158,17 @@ def test_reject_if_busy(worker, emulator):
 def test_embeddings_and_models(worker, emulator):
     assert worker("run", SMALL, {"text": ["a", "b"]})["result"]["shape"] == [2, 384]
     assert [model["name"] for model in worker("models", {"search": SMALL})["result"]] == [SMALL]
+
+
+def test_a_call_that_is_given_up_ends_in_the_emulator_too(worker, emulator):
+    usage = emulator._emulator.usage
+    told = worker("run", MODEL, ASK, {"timeout": 300, "extraHeaders": {"x-emulator-faults": "busy=600"}})
+    assert told["name"] == "TimeoutError"
+    deadline = time.monotonic() + 60
+    while usage.under_way and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert usage.under_way == 0
+    assert len(emulator.requests) == 1
 
 
 def test_what_the_bridge_has_not_is_said(worker, emulator):
