@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench goodput fuzz format strangers browser local lowest newest live notebooks clean
+.PHONY: help demo test check chaos bench goodput fuzz format strangers browser worker local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -19,6 +19,7 @@ help:
 	@echo "make goodput    how soon calls are answered under a limit, beside other clients; writes benchmarks/results"
 	@echo "make strangers  other clients of the service, on the emulator"
 	@echo "make browser    the playground in a real browser; needs the system's chromium and chromium-driver"
+	@echo "make worker     env.AI of a Worker on the emulator, with workerd and wrangler; needs Node.js"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
 	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
@@ -63,6 +64,9 @@ strangers: $(VENV)/ready
 browser: $(VENV)/ready
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { echo "Install your system's chromium and its driver, on Debian: apt-get install chromium chromium-driver"; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/cf_llama_emulator/playground
+
+worker: $(VENV)/ready
+	$(BIN)/python -m pytest -m worker tests/cf_llama_emulator/worker
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull

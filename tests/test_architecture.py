@@ -90,7 +90,7 @@ ROOMS = {
     "cf_llama": ["version", "protocol", "config", "transport", "batch", "cli"],
     "cf_llama_emulator": [
         *("wire", "hosts", "cassettes", "settings", "faults"),
-        *("batch_queue", "engines", "playground", "server", "testing"),
+        *("batch_queue", "engines", "playground", "server", "testing", "worker"),
     ],
 }
 """Of a package, from the ground up."""

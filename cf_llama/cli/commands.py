@@ -8,7 +8,7 @@ import click
 
 from cf_llama.version import __version__
 
-COMMANDS = ("ask", "batch", "chat", "completion", "doctor", "model", "record", "serve", "tokens", "usage")
+COMMANDS = ("ask", "batch", "chat", "completion", "doctor", "model", "record", "serve", "tokens", "usage", "worker")
 
 
 class LazyGroup(click.Group):

@@ -24,6 +24,7 @@ from cf_llama_emulator.engines.choose import (
     choose_for_this_machine,
     start,
 )
+from cf_llama_emulator.engines.embeddings import DESCRIPTION
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.hosts import LOOPBACK_HOSTS
@@ -126,7 +127,7 @@ def serve(
     say = partial(click.echo, err=log_format == "json")
     try:
         choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
-        say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}")
+        say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}\nvectors   {DESCRIPTION}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
     except (ValueError, RuntimeError) as error:

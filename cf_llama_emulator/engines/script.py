@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 
 from cf_llama_emulator.faults import read_brought
 from cf_llama_emulator.wire.chunks import limit_tokens, split
-from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, Engine, EngineRequest, Faults, Piece, Raw, Text
 from cf_llama_emulator.wire.errors import ServiceError, emulator_error
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,41 @@ class ScriptEngine:
             self.failures.append(error.with_traceback(error.__traceback__ and error.__traceback__.tb_next))
             logger.exception("A turn of the script failed.")
             raise emulator_error(f"turn {self._asked} of the script failed: {_first_line(error)}") from None
+
+
+class ScriptableEngine:
+    """Follows a script once there is one, and answers with another engine until then."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Begin without a script."""
+        self._engine = engine
+        self._script: ScriptEngine | None
+        self.clear()
+
+    def say(self, *turns: Turn) -> None:
+        """Add turns as `ScriptEngine.say` does; what is refused begins no script."""
+        script = self._script or ScriptEngine()
+        script.say(*turns)
+        self._script, self.name = script, script.name
+
+    def clear(self) -> None:
+        """Forget the script and its failures, unless a script is the engine."""
+        self._script = self._engine if isinstance(self._engine, ScriptEngine) else None
+        self.name = self._engine.name
+
+    @property
+    def remaining(self) -> int:
+        """Number of unused scripted answers."""
+        return self._script.remaining if self._script else 0
+
+    def raise_failure(self) -> None:
+        """Do as `ScriptEngine.raise_failure` does; nothing without a script."""
+        if self._script:
+            self._script.raise_failure()
+
+    def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
+        """Yield the next turn of the script, or what the other engine says."""
+        return (self._script or self._engine).answer(request)
 
 
 def _nothing_left(number: int, request: EngineRequest) -> str:

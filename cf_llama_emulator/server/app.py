@@ -16,6 +16,8 @@ from cf_llama_emulator.playground.app import Page, Playground
 from cf_llama_emulator.playground.config import page_config
 from cf_llama_emulator.playground.history import AnswerRecorder, History
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
+from cf_llama_emulator.server.control import control_routes
+from cf_llama_emulator.server.embeddings import embedding_routes
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
 from cf_llama_emulator.settings import Settings
@@ -56,6 +58,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
     """Return the ASGI application that serves `emulator`."""
     account, gateway = "/client/v4/accounts/{account_id}", "/v1/{account_id}/{gateway}/workers-ai"
     routes = [
+        *embedding_routes(emulator, account, gateway),
         Route(f"{account}/ai/run", emulator.run_any, methods=["POST"]),
         Route(f"{account}/ai/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{account}/ai/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
@@ -65,6 +68,7 @@ def create_app(emulator: Emulator) -> ASGIApp:
         Route(f"{gateway}/v1/chat/completions", emulator.chat_completions, methods=["POST"]),
         Route(f"{gateway}/run/{{model:path}}", emulator.run, methods=["POST"]),
         Route(f"{gateway}/{{model:path}}", emulator.run, methods=["POST"]),
+        *control_routes(emulator),
     ]
     if emulator.settings.cassette is not None:
         paths = (f"{account}/{{rest:path}}", "/v1/{account_id}/{gateway}/{rest:path}")

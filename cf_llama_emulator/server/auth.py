@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
 
 from cf_llama_emulator.hosts import LOOPBACK_HOSTS, host_name
 from cf_llama_emulator.wire.errors import FrontError, no_account
@@ -70,3 +71,13 @@ def refusal_of_origin(headers: Mapping[str, str], hosts: frozenset[str], origins
     if origin is not None and not own and "*" not in origins and origin not in origins:
         return f"Requests from the browser origin {origin!r} are not served here."
     return None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a client's IP address is this machine's own."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return (mapped or ip).is_loopback

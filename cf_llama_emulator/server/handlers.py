@@ -6,9 +6,10 @@ The order is the one that recorded answers show: path, method, credentials, JSON
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from cf_llama_emulator.batch_queue import Queue
+from cf_llama_emulator.engines.script import ScriptableEngine
 from cf_llama_emulator.faults import HEADER, NO_FAULTS, FaultState, Plan, combined
 from cf_llama_emulator.faults.catalogue import BARE, BUSY, JSON_ANSWER, STOP, WINDOW
 from cf_llama_emulator.faults.connection import connection_of
@@ -70,6 +72,8 @@ class Emulator:
     settings: Settings = field(default_factory=Settings)
     next_faults: deque[str] = field(default_factory=deque)
     """Faults of the next requests, one text per request."""
+    always: str = ""
+    """Faults of every request, beside those of the settings."""
     usage: UsageCounter = field(default_factory=UsageCounter)
     cache: Cache = field(default_factory=Cache)
     fault_state: FaultState = field(default_factory=FaultState)
@@ -78,27 +82,30 @@ class Emulator:
         if isinstance(self.settings.faults, str):
             combined([self.settings.faults])  # raises for what it cannot be
         self.requests = RequestLog(self.settings.log_length, self.settings.log_bytes)
-        self.queue = Queue(self.engine, self.settings, self._spend)
+        self.scripted = ScriptableEngine(self.engine)
+        self.queue = Queue(self.scripted, self.settings, self.spend)
         self.replayer = cassette_of(self.settings)
 
     def clear(self) -> None:
-        """Reset the request log, usage, cache and pending faults. Batches are kept."""
+        """Reset the request log, script, usage, cache and pending faults. Batches are kept."""
         self.requests.clear()
+        self.scripted.clear()
         self.next_faults.clear()
+        self.always = ""
         self.usage, self.cache, self.fault_state = UsageCounter(), Cache(), FaultState()
 
     async def run(self, request: Request) -> Response:
         """Answer `POST …/ai/run/{model}`."""
-        content = await self._admit(request)
+        content = await self.admit(request)
         body, model = parse_body(content), request.path_params["model"]
-        self._check_model(request, model)
+        self.check_model(request, model)
         if request.query_params.get("queueRequest") == "true" or "request_id" in body:
             return await self._queued(request, model, body)
         return await self._handle(request, model, body, content)
 
     async def run_any(self, request: Request) -> Response:
         """Answer `POST …/ai/run` with the model in the body; this route has its own error responses."""
-        content = await self._admit(request)
+        content = await self.admit(request)
         body = parse_body(content)
         model, given = body.get("model"), body.get("input")
         if not isinstance(model, str) or not isinstance(given, dict):
@@ -115,7 +122,7 @@ class Emulator:
         result = self.queue.poll(body["request_id"]) if polls else self.queue.submit(model, body, plan)
         status = HTTPStatus.ACCEPTED if ACCEPTED in plan and not polls else HTTPStatus.OK
         answer = result if BARE in plan else envelope(result)
-        return await self._deliver(request, json_response(answer, status, self._headers(request)))
+        return await self.deliver(request, json_response(answer, status, self.headers(request)))
 
     async def chat_completions(self, request: Request) -> Response:
         """Answer `POST …/ai/v1/chat/completions`: always in the OpenAI shape, without envelope."""
@@ -131,27 +138,26 @@ class Emulator:
 
     async def _openai(self, request: Request) -> tuple[bytes, dict[str, Any]]:
         """Return content and body of a request to an OpenAI-compatible route after checking its model."""
-        content = await self._admit(request)
+        content = await self.admit(request)
         body = parse_body(content)
         if not isinstance(body.get("model"), str):
             raise bad_input("required properties at '/' are 'model'")
-        self._check_model(request, body["model"])
+        self.check_model(request, body["model"])
         return content, body
 
     async def search(self, request: Request) -> Response:
         """Answer `GET …/ai/models/search`: checks account and token at no cost."""
-        await self._admit(request)
+        await self.admit(request)
         plan_of(request).refuse(self.usage)
         found, counts = catalogue_page(self.settings.models, request.query_params)
-        return await self._deliver(request, json_response(envelope(found) | {"result_info": counts}))
+        return await self.deliver(request, json_response(envelope(found) | {"result_info": counts}))
 
     async def replay(self, request: Request) -> Response:
         """Answer any request with what a cassette has for it; refusals and faults on the way are as ever."""
-        content = await self._admit(request)
-        plan_of(request).refuse(self.usage)
-        self._begin(request)
+        content = await self.admit(request)
+        await self.begin(request, {})
         exchange = find_recorded(request, content, self.replayer)
-        return await self._deliver(request, recorded_response(exchange, self._headers(request), self.settings))
+        return await self.deliver(request, recorded_response(exchange, self.headers(request), self.settings))
 
     async def refuse_method(self, request: Request) -> Response:
         """Reject routes of the OpenAI-compatible API that do not exist here."""
@@ -174,9 +180,9 @@ class Emulator:
             request.state.plan = NO_FAULTS
         error = plan_of(request).refusal(at_gateway(error) if on_gateway_host(request) else error)
         content, kind = error_body(error, request_id(request))
-        return await self._deliver(request, Response(content, error.status, self._headers(request), kind))
+        return await self.deliver(request, Response(content, error.status, self.headers(request), kind))
 
-    async def _admit(self, request: Request) -> bytes:
+    async def admit(self, request: Request) -> bytes:
         """Log the request, check its credentials and return its content."""
         content = await self._log(request)
         check_account_form(request.url.path)
@@ -192,7 +198,7 @@ class Emulator:
         faults = self.settings.faults
         each = faults if isinstance(faults, str) else faults(request.state.read_request)
         coming = self.next_faults.popleft() if self.next_faults else ""
-        return [each, coming, *request.headers.getlist(HEADER)]
+        return [each, self.always, coming, *request.headers.getlist(HEADER)]
 
     def _apply_faults(self, request: Request, texts: list[str]) -> Plan:
         """Add faults to a request and return them."""
@@ -208,17 +214,21 @@ class Emulator:
         self.requests.remember(came)
         return came.content
 
-    def _begin(self, request: Request) -> None:
-        """Count a request as being answered, until its answer has ended or its client is gone."""
-        usage = self.usage
+    async def begin(self, request: Request, body: Mapping[str, Any]) -> None:
+        """Refuse a checked request by its faults; otherwise count it as being answered until its answer has ended."""
+        plan, usage = plan_of(request), self.usage
+        plan.refuse(usage)
         usage.under_way += 1
 
         def end() -> None:
             usage.under_way -= 1
 
         request.state.end = end
+        if BUSY in plan:
+            await capacity(request, body, plan.values[BUSY])
 
-    def _check_model(self, request: Request, model: str) -> None:
+    def check_model(self, request: Request, model: str) -> None:
+        """Refuse a text generation model that does not exist with 400/5007."""
         request.state.model = model
         if model not in self.settings.models:
             raise ServiceError(400, 5007, f"No such model {model} or task")
@@ -233,28 +243,23 @@ class Emulator:
         check_context(engine_request, plan.values.get(WINDOW, CONTEXT_WINDOW))
         if not plan.settings(self.settings).json_streams:
             check_json_stream(body)
-        plan.refuse(self.usage)
-        self._begin(request)
-        if BUSY in plan:
-            await capacity(request, body, plan.values[BUSY])
-        return await self._answer(request, engine_request, body, content)
+        await self.begin(request, body)
+        return await self.answer(request, content, partial(self._generate, request, engine_request, body))
 
-    async def _answer(
-        self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any], content: bytes
-    ) -> Response:
-        """Answer from the cache or the engine; stop if the client disconnects."""
+    async def answer(self, request: Request, content: bytes, generate: Callable[[], Awaitable[Response]]) -> Response:
+        """Answer from the cache or by `generate`; stop if the client disconnects."""
         key = cache_key(request.headers, gateway_of(request), request.url.path, content)
         if (kept := self.cache.find(key)) is not None:
-            return await self._deliver(request, kept)
-        answer = await while_connected(request, self._generate(request, engine_request, body))
+            return await self.deliver(request, kept)
+        answer = await while_connected(request, generate())
         if answer is None:
             return Response(status_code=CLIENT_GONE)
-        return await self._deliver(request, self.cache.keeping(key, request.headers, answer))
+        return await self.deliver(request, self.cache.keeping(key, request.headers, answer))
 
     async def _generate(self, request: Request, engine_request: EngineRequest, body: Mapping[str, Any]) -> Response:
         """Generate an answer, whole or as a stream."""
         prompt_tokens = estimate_input(engine_request)
-        faults, pieces = await take_faults(with_usage(self.engine.answer(engine_request), prompt_tokens))
+        faults, pieces = await take_faults(with_usage(self.scripted.answer(engine_request), prompt_tokens))
         try:
             if faults is not None:
                 self._apply_faults(request, [faults.text]).refuse(self.usage)
@@ -266,7 +271,7 @@ class Emulator:
             raise
         words = stop_words(body) if STOP in plan else []
         pieces = self._count_usage(request, plan.pieces(stop_at_words(pieces, words) if words else pieces))
-        headers, writer = self._headers(request), plan.writer(writer)
+        headers, writer = self.headers(request), plan.writer(writer)
         if body.get("stream") and JSON_ANSWER not in plan:
             return await stream(pieces, writer, headers, request_id(request))
         return await json_answer(pieces, writer, headers, bare=BARE in plan or is_openai(request))
@@ -277,17 +282,19 @@ class Emulator:
             async for piece in pieces:
                 if isinstance(piece, End):
                     request.state.tokens = piece.prompt_tokens, piece.completion_tokens
-                    self._spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
+                    self.spend(neurons(piece.prompt_tokens or 0, piece.completion_tokens or 0))
                 yield piece
 
-    def _spend(self, cost: float) -> None:
+    def spend(self, cost: float) -> None:
+        """Count neurons."""
         self.usage.spend(cost)  # of now: `clear` begins another
 
-    async def _deliver(self, request: Request, response: Response) -> Response:
+    async def deliver(self, request: Request, response: Response) -> Response:
         """Apply transfer faults to a response."""
         request.state.connection = connection = connection_of(request.scope)
         await while_connected(request, plan_of(request).begin(connection))
         return with_faults(response, plan_of(request), connection)
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        return headers_of(request, self.engine.name if self.settings.cassette is None else "cassette")
+    def headers(self, request: Request) -> dict[str, str]:
+        """Return the headers of an answer."""
+        return headers_of(request, self.scripted.name if self.settings.cassette is None else "cassette")

@@ -12,7 +12,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from cf_llama_emulator.engines.rules.engine import RuleEngine
-from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.faults.connection import Protocol
 from cf_llama_emulator.server.app import create_app
@@ -142,8 +141,7 @@ class RunningEmulator(RunningServer):
             BaseException: whatever a function of a `ScriptEngine` raised, e.g. an `AssertionError`.
         """
         super().close()
-        if isinstance(self._emulator.engine, ScriptEngine):
-            self._emulator.engine.raise_failure()
+        self._emulator.scripted.raise_failure()
 
 
 class _Server(uvicorn.Server):

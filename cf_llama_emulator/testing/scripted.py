@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any, Self
 
 from cf_llama_emulator.engines.rules.engine import RuleEngine
-from cf_llama_emulator.engines.script import ScriptEngine, Turn
+from cf_llama_emulator.engines.script import Turn
 from cf_llama_emulator.faults import combined
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.threaded import LOOPBACK, RunningEmulator
-from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.engine_protocol import Call, End, EngineRequest, Faults, Piece, Raw, Text
+from cf_llama_emulator.wire.engine_protocol import Call, End, Faults, Raw, Text
 from cf_llama_emulator.wire.errors import ServiceError
 
 __all__ = ["Call", "End", "Faults", "Raw", "ScriptedEmulator", "ServiceError", "Text"]
-
-
-class ScriptedEngine:
-    """Follows the script of the current test, or fixed rules without one."""
-
-    name = "script"
-
-    def __init__(self) -> None:
-        """Begin without a script."""
-        self.script: ScriptEngine | None = None
-
-    def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
-        """Yield the next turn of the script, or what the rules say."""
-        return (self.script or RuleEngine()).answer(request)
 
 
 class ScriptedEmulator(RunningEmulator):
@@ -36,13 +20,10 @@ class ScriptedEmulator(RunningEmulator):
 
     def __init__(self) -> None:
         """Serve on a free port of this machine."""
-        self._engine, self._always = ScriptedEngine(), ""
-        settings = Settings(faults=lambda _: self._always)
-        super().__init__(Emulator(self._engine, settings), LOOPBACK, 0)
+        super().__init__(Emulator(RuleEngine()), LOOPBACK, 0)
 
     def cleared(self) -> Self:
         """Return it as it was in the beginning."""
-        self._engine.script, self._always = None, ""
         self._emulator.clear()
         return self
 
@@ -62,8 +43,7 @@ class ScriptedEmulator(RunningEmulator):
             TypeError: a turn is made of something else.
             ValueError: its faults are not known, not allowed in a script or not at its head.
         """
-        self._engine.script = self._engine.script or ScriptEngine()
-        self._engine.script.say(*turns)
+        self._emulator.scripted.say(*turns)
 
     @staticmethod
     def call(name: str, /, **arguments: Any) -> Call:
@@ -77,22 +57,16 @@ class ScriptedEmulator(RunningEmulator):
             ValueError: when a name is not known or a value is not allowed.
         """
         combined([text])
-        self._always = text
+        self._emulator.always = text
 
     def raise_failure(self) -> None:
         """Raise what a function of the script raised, in its own traceback, and forget it; of several the first.
 
         Without a failure it does nothing.
         """
-        if self._engine.script:
-            self._engine.script.raise_failure()
-
-    def close(self) -> None:
-        """Stop serving, then do as `raise_failure` does."""
-        super().close()
-        self.raise_failure()
+        self._emulator.scripted.raise_failure()
 
     @property
     def remaining(self) -> int:
         """Number of unused scripted answers."""
-        return self._engine.script.remaining if self._engine.script else 0
+        return self._emulator.scripted.remaining

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cf_llama_emulator.wire.embeddings import EMBEDDING_MODELS, EmbeddingModel
 from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -37,7 +38,8 @@ def catalogue_page(models: Iterable[str], query: Mapping[str, str]) -> tuple[lis
 
     The first page holds them all, whatever `per_page` says, and every other one is empty.
     """
-    found = [_entry(model) for model in models if query.get("search", "") in model]
+    named = [*map(_entry, models), *map(_embedding_entry, EMBEDDING_MODELS.values())]
+    found = [entry for entry in named if query.get("search", "") in entry["name"]]
     page = int(query["page"]) if re.fullmatch("[1-9][0-9]{0,8}", query.get("page", "")) else 1
     shown = found if page == 1 else []
     counts = {"count": len(shown), "page": page, "per_page": max(len(found), 1), "total_count": len(found)}
@@ -45,11 +47,19 @@ def catalogue_page(models: Iterable[str], query: Mapping[str, str]) -> tuple[lis
 
 
 def _entry(model: str) -> dict[str, Any]:
+    return _described(model, "Text Generation", "context_window", CONTEXT_WINDOW)
+
+
+def _embedding_entry(model: EmbeddingModel) -> dict[str, Any]:
+    return _described(model.name, "Text Embeddings", "output_dimensions", model.dimensions)
+
+
+def _described(model: str, task: str, named: str, value: int) -> dict[str, Any]:
     return {
         "id": model,
         "name": model,
         "description": "Answered by an emulator.",
-        "task": {"id": "text-generation", "name": "Text Generation"},
+        "task": {"id": task.lower().replace(" ", "-"), "name": task},
         "tags": [],
-        "properties": [{"property_id": "context_window", "value": str(CONTEXT_WINDOW)}],
+        "properties": [{"property_id": named, "value": str(value)}],
     }

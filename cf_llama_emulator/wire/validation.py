@@ -86,7 +86,12 @@ def check_schema(body: Mapping[str, Any], forms: Iterable[str] = FORMS, *, stric
     `strict_tools` holds tools to the letter of the page's schema. The wording is the service's: the first failure of
     each form, properties before required keys, equal texts once.
     """
-    failures = {form: _first_failure(form, body, strict_tools=strict_tools) for form in forms}
+    return matching_form(body, {form: _validator(form, strict_tools=strict_tools) for form in forms})
+
+
+def matching_form(body: Mapping[str, Any], validators: Mapping[str, Draft202012Validator]) -> str:
+    """Return which of some forms the body meets; refuse with 400/5006 one that meets none or several."""
+    failures = {form: next(map(_text, validator.iter_errors(body)), None) for form, validator in validators.items()}
     matches = [form for form, failure in failures.items() if failure is None]
     if len(matches) == 1:
         return matches[0]
@@ -115,6 +120,11 @@ _TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
 _Validator = extend(Draft202012Validator, type_checker=_TYPES)
 
 
+def validator_of(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """Return a validator of a JSON schema that reads numbers as the service does."""
+    return _Validator(schema)
+
+
 _PAGE = files(__package__).joinpath("model_schema.json").read_text("utf-8")  # now, as no request may wait for a file
 
 
@@ -124,12 +134,7 @@ def _validator(form: str, *, strict_tools: bool) -> Draft202012Validator:
     schema = page["oneOf"][_BRANCHES.index(form)]
     if "tools" in schema["properties"] and not strict_tools:
         schema["properties"]["tools"]["items"] = _TOOL
-    return _Validator(schema)
-
-
-def _first_failure(form: str, body: Mapping[str, Any], *, strict_tools: bool) -> str | None:
-    error = next(_validator(form, strict_tools=strict_tools).iter_errors(body), None)
-    return None if error is None else _text(error)
+    return validator_of(schema)
 
 
 def _text(error: ValidationError) -> str:
@@ -144,8 +149,10 @@ def _text(error: ValidationError) -> str:
             return f"'{where}' must be >= {limit}"
         case "maximum":
             return f"'{where}' must be <= {limit}"
-        case "minLength":
+        case "minLength" | "minItems":
             return f"Length of '{where}' must be >= {limit}"
+        case "maxItems":
+            return f"Length of '{where}' must be <= {limit}"
         case "enum":
             return f"'{where}' must be one of '{','.join(limit)}'"
         case "not":

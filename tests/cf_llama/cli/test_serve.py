@@ -71,6 +71,7 @@ def test_serve_says_how_to_reach_it_and_stops_cleanly(tmp_path, kill):
     with started(CF_LLAMA_CACHE=str(tmp_path)) as process:
         banner, exported = read_banner(process)
         assert "fixed rules, no model" in banner
+        assert "hashed words and letters, no model" in banner
         account = f"{exported['CLOUDFLARE_BASE_URL']}/accounts/{exported['CLOUDFLARE_ACCOUNT_ID']}"
         url = f"{account}/ai/run/{MODEL}"
         token = {"authorization": f"Bearer {exported['CLOUDFLARE_API_TOKEN']}"}
