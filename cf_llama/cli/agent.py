@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from textwrap import indent
 
 from cf_llama.cli import terminal
 from cf_llama.cli.client import Client
@@ -46,7 +47,7 @@ class Agent:
             self.conversation.give_up(self._text)
             terminal.warn("stopped; its cost is not known" if self._text else "stopped")
         except WorkersAIError as error:
-            self.conversation.give_up(self._text)
+            self.conversation.give_up(self._text, error.partial.usage if error.partial else None)
             advice = " /reset begins a new conversation." if isinstance(error, ContextOverflowError) else ""
             terminal.warn(f"{error}{advice}")
         if self.conversation.usage != before:
@@ -88,7 +89,7 @@ class Agent:
             except KeyboardInterrupt:
                 is_stopped, content, failed = True, _STOPPED, True
             self.conversation.add_result(call, content)
-            (terminal.warn if failed else terminal.say)(_shortened(f"  {content}"))
+            (terminal.warn if failed else terminal.say)(indent(_shortened(content), "  "))
         if is_stopped:
             raise KeyboardInterrupt
 

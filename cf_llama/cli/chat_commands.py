@@ -34,7 +34,9 @@ def execute(text: str, conversation: Conversation) -> str:
     name, argument = match.groups(default="") if match else ("", "")
     if name not in _COMMANDS:
         raise ValueError(f"/{name} is no command; see /help. A space before the slash sends it as a message.")
-    action, _, _ = _COMMANDS[name]
+    action, metavar, _ = _COMMANDS[name]
+    if argument.strip() and not metavar:
+        raise ValueError(f"/{name} must stand alone; send what follows it as a message of its own")
     try:
         return action(conversation, argument.strip())
     except OSError as error:

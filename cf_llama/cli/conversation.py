@@ -48,8 +48,9 @@ class Conversation:
         """Add the result of a tool call."""
         self.turns.append({"role": "tool", "tool_call_id": call.id, "content": content})
 
-    def give_up(self, partial: str) -> None:
-        """Keep what came of a reply that did not end; take an unanswered message of the user back."""
+    def give_up(self, partial: str, usage: Usage | None = None) -> None:
+        """Keep text and usage of a reply that did not end; without text, take the user's message back."""
+        self.usage += usage or Usage()
         if partial:
             self.turns.append({"role": "assistant", "content": partial})
         elif self.turns and self.turns[-1]["role"] == "user":

@@ -9,7 +9,9 @@ import click
 
 from cf_llama.protocol.errors import MissingCredentialsError, WorkersAIError
 
-WITHOUT_ACCOUNT = "To work without an account, run `cf-llama serve` in another terminal and copy its export lines."
+WITHOUT_ACCOUNT = "To work without an account, run `cf-llama serve` and copy its export lines."
+
+_VARIABLES = {"account_id": "CLOUDFLARE_ACCOUNT_ID", "api_token": "CLOUDFLARE_API_TOKEN"}
 
 
 @contextmanager
@@ -24,6 +26,9 @@ def as_messages() -> Iterator[None]:
     except BrokenPipeError:  # nobody reads any more, as of `cf-llama ask ... | head -1`: click ends quietly
         raise
     except MissingCredentialsError as error:
-        raise click.ClickException(f"{error}. {WITHOUT_ACCOUNT}") from None
+        missing = " and ".join(
+            variable for name, variable in _VARIABLES.items() if f"{name} is missing" in error.message
+        )
+        raise click.ClickException(f"{missing} must be set. {WITHOUT_ACCOUNT}") from None
     except (WorkersAIError, OSError) as error:
         raise click.ClickException(str(error)) from error

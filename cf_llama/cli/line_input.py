@@ -6,6 +6,8 @@ import select
 import sys
 from collections.abc import Callable
 
+import click
+
 _PASTE_GAP = 0.05  # seconds; the lines of a pasted block are there at once
 
 
@@ -34,6 +36,8 @@ def terminal_lines() -> tuple[Callable[[str], str], Callable[[], bool]]:
     """The arguments of `read_message` for the standard input; only a terminal sees prompts and has pasted blocks."""
     if not sys.stdin.isatty():
         return (lambda _: input()), (lambda: False)
+    if not sys.stdout.isatty():  # `input` would write the prompt among the answers
+        return _read_line, _has_more
     try:
         import readline  # noqa: PLC0415 - not on every system, and it changes how `input` works
 
@@ -41,6 +45,12 @@ def terminal_lines() -> tuple[Callable[[str], str], Callable[[], bool]]:
     except ImportError:
         pass
     return input, _has_more
+
+
+def _read_line(prompt: str) -> str:
+    """Read a line, with the prompt on the standard error."""
+    click.echo(prompt, nl=False, err=True)
+    return input()
 
 
 def _has_more() -> bool:

@@ -1,5 +1,6 @@
 """Commands in this process, against whatever service the test has."""
 
+import inspect
 import os
 import socket
 
@@ -8,6 +9,9 @@ from click.testing import CliRunner
 
 from cf_llama.cli.commands import root
 
+SEPARATE = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+"""Before click 8.2 both outputs are one unless told otherwise."""
+
 
 @pytest.fixture
 def run(monkeypatch):
@@ -15,7 +19,7 @@ def run(monkeypatch):
     monkeypatch.delenv("CF_LLAMA_USAGE", raising=False)
 
     def invoke(*arguments, stdin=None, **how):
-        return CliRunner().invoke(root, [str(argument) for argument in arguments], input=stdin, **how)
+        return CliRunner(**SEPARATE).invoke(root, [str(argument) for argument in arguments], input=stdin, **how)
 
     return invoke
 

@@ -129,6 +129,17 @@ def test_a_failure_ends_the_answer_and_not_the_chat(chat, emulator):
     assert sent(emulator, 1) == [{"role": "user", "content": "Hi again"}]
 
 
+def test_a_stream_that_broke_off_is_kept_and_counted(run, scripted):
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    scripted.streams({"response": "One two", "usage": usage}, done=False, ending="cut")
+    scripted.replies("three")
+    done = run("chat", stdin="Count\nGo on\n")
+    assert (done.exit_code, done.stdout) == (0, "One two\nthree\n")
+    assert "the stream broke off" in done.stderr
+    assert "9 + 2 tokens" in done.stderr
+    assert [turn["content"] for turn in scripted.seen[1].body["messages"]] == ["Count", "One two", "Go on"]
+
+
 def test_a_conversation_that_is_too_long_says_what_to_do(chat, emulator):
     emulator.always("context-overflow")
     assert "/reset begins a new conversation" in chat("Hi").stderr

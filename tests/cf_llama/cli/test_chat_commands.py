@@ -64,6 +64,7 @@ def test_another_file_is_not_overwritten(talk, tmp_path):
     [
         ("/sav x", "/sav is no command; see /help"),
         ("/save", "/save needs the name of a file"),
+        ("/usage\nand a message", "/usage must stand alone"),
         ("/load", "/load needs the name of a file"),
         ("/load /none.json", "/none.json: No such file"),
         ("/save /none/x.json", "/none/x.json: No such file"),

@@ -40,8 +40,9 @@ def test_arguments_that_are_no_json_go_back_as_json():
 def test_a_reply_that_did_not_end_is_kept_as_far_as_it_came():
     talk = Conversation()
     talk.add_user("Count")
-    talk.give_up("One two")
+    talk.give_up("One two", Usage(9, 2, 11))
     assert [turn["content"] for turn in talk.turns] == ["Count", "One two"]
+    assert (talk.usage, talk.replies) == (Usage(9, 2, 11), 0)
 
 
 def test_a_message_without_any_reply_is_taken_back_and_a_result_is_not():

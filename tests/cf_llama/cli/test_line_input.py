@@ -51,3 +51,12 @@ def test_input_that_is_no_terminal_has_no_prompts_and_a_message_on_each_line(mon
     assert read_message(read_line, more) == "one"
     assert read_message(read_line, more) == "two"
     assert capsys.readouterr().out == ""
+
+
+def test_prompts_are_not_among_answers_that_go_to_a_file(monkeypatch, capsys):
+    typed_text = io.StringIO("one\n")
+    monkeypatch.setattr(typed_text, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed_text)
+    read_line, _ = terminal_lines()
+    assert read_message(read_line, lambda: False) == "one"
+    assert capsys.readouterr() == ("", "> ")

@@ -109,6 +109,25 @@ def test_results_are_text_or_json(load):
     assert tools["nothing"].run({}).content == "null"
 
 
+def test_arguments_are_what_the_hints_say_even_if_the_hints_are_texts(load):
+    tools = load(
+        '''
+        from __future__ import annotations
+        from datetime import date
+        from pydantic import BaseModel
+
+        class Order(BaseModel):
+            number: int
+            day: date
+
+        def later(order: Order, days: int) -> date:
+            """Postpone an order."""
+            return order.day.replace(day=order.day.day + days)
+        '''
+    )
+    assert tools["later"].run({"order": {"number": 1, "day": "2026-11-27"}, "days": 2}).content == '"2026-11-29"'
+
+
 def test_what_goes_wrong_is_told_to_the_model(load):
     tools = load(
         '''
