@@ -1,8 +1,7 @@
 """What a Worker needs so that an emulator answers its `env.AI`: files for wrangler and workerd, shipped as data.
 
 `bridge.mjs` stands behind the genuine code of the binding and speaks to the emulator; `wrangler-plugin.mjs` and
-`config.capnp` put it there. `emulator.ts` scripts an emulator from tests. Routes
-that they call belong in `server`.
+`config.capnp` put it there. `emulator.ts` scripts an emulator from tests. Routes that they call belong in `server`.
 """
 
 from __future__ import annotations
