@@ -24,6 +24,7 @@ class Decoder:
             raise CassetteError(f"an answer with content-encoding {encoding!r} cannot be searched for secrets")
         self._windows = [_AUTOMATIC, _RAW] if "deflate" in names else [_AUTOMATIC] if names else []
         self._unpack = zlib.decompressobj(self._windows[0]) if names else None
+        self._undecoded = b""
         self.failed = False
         """Whether the answer is not what its header says."""
 
@@ -31,13 +32,17 @@ class Decoder:
         """Return what the next bytes mean; perhaps nothing yet."""
         if self._unpack is None:
             return content
+        self._undecoded += content  # until something comes out: a wrong window shows only with the second byte
         try:
-            return self._unpack.decompress(content)
+            decoded = self._unpack.decompress(content)
         except zlib.error:
             self._windows = self._windows[1:]
             self._unpack = zlib.decompressobj(self._windows[0]) if self._windows else None
             self.failed = self._unpack is None
+            content, self._undecoded = self._undecoded, b""
             return self.decode(content)
+        self._undecoded = b"" if decoded else self._undecoded
+        return decoded
 
 
 def acceptable(accept_encoding: str) -> str:

@@ -137,7 +137,11 @@ def append(path: str | Path, line: str, *, afresh: bool = False) -> None:
 
 def _whole_length(path: Path) -> int:
     """Return how many bytes of a file are whole lines."""
-    return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+    if not path.exists() or not (size := path.stat().st_size):
+        return 0
+    with path.open("rb") as file:
+        file.seek(size - 1)
+        return size if file.read() == b"\n" else path.read_bytes().rfind(b"\n") + 1
 
 
 def _check_header(path: str | Path, line: str) -> None:

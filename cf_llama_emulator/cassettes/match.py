@@ -27,8 +27,13 @@ def route_of(path: str, query: str = "") -> tuple[str, str | None]:
             account, path = match["account"], f"{beginning}/<account>{match['rest'] or ''}"
             break
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
-    written = "&".join(f"{quote(name)}={quote(value)}" for name, value in pairs)
+    written = "&".join(f"{_readable(name)}={_readable(value)}" for name, value in pairs)
     return path.lstrip("/") + (f"?{written}" if written else ""), account
+
+
+def _readable(text: str) -> str:
+    """Return a name or value of a query with only those characters encoded that would end it."""
+    return re.sub(r"[%&=#+\s]", lambda match: quote(match[0]), text)
 
 
 def normalised(content: bytes) -> Any:
@@ -46,7 +51,7 @@ def normalised(content: bytes) -> Any:
 
 
 def is_same(recorded: Any, asked: Any) -> bool:
-    """Whether two normalised bodies mean the same; what has been scrubbed from the recorded one may be any text."""
+    """Whether two normalised bodies, or routes, are the same; what was scrubbed from the recorded may be any text."""
     return next(_differences(recorded, asked, ""), None) is None
 
 

@@ -70,7 +70,7 @@ def explain_miss(exchanges: Sequence[Exchange], request: Asked) -> str:
     head = f"{request.method} {request.route}"
     if times := sum(_fits(exchange, request) for exchange in exchanges):
         return f"the cassette has {times} of the answers to {head} that were asked for, and no further one"
-    alike = [each for each in exchanges if (each.method, each.route) == request[:2]]
+    alike = [each for each in exchanges if _is_of_route(each, request)]
     if not alike:
         known = ", ".join(dict.fromkeys(f"{each.method} {each.route}" for each in exchanges))
         return f"no request {head} is recorded; the cassette has {known or 'none at all'}"
@@ -80,7 +80,11 @@ def explain_miss(exchanges: Sequence[Exchange], request: Asked) -> str:
 
 
 def _fits(exchange: Exchange, request: Asked) -> bool:
-    return (exchange.method, exchange.route) == request[:2] and is_same(exchange.body, request.body)
+    return _is_of_route(exchange, request) and is_same(exchange.body, request.body)
+
+
+def _is_of_route(exchange: Exchange, request: Asked) -> bool:
+    return exchange.method == request.method and is_same(exchange.route, request.route)
 
 
 def response_headers(exchange: Exchange) -> dict[str, str]:

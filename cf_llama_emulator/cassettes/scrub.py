@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, AnyStr
+from typing import Any, AnyStr, NamedTuple
 
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, to_json
 
@@ -120,19 +120,36 @@ def _spans_of_json(scrubber: Scrubber, text: str) -> list[Span]:
     return [*spans, *_moved(scrubber.spans(text[begin:]), begin)]
 
 
+class _Increment(NamedTuple):
+    """A part of an answer's text in one event of a stream."""
+
+    start: int
+    end: int
+    event: int
+    value: str
+
+
 def _spans_of_increments(scrubber: Scrubber, text: str) -> list[Span]:
-    """Return what is to be replaced in the increments of a stream, where the patterns find it across several events."""
-    channels: dict[str, list[tuple[int, int, str]]] = {}
+    """Return what is to be replaced in the increments of a stream, where the patterns find it across several events.
+
+    Where an event has an increment twice, both copies are replaced: one of them may have lost its whitespace, so that
+    the patterns do not find it.
+    """
+    channels: dict[str, list[_Increment]] = {}
+    event = position = 0
     for match in _INCREMENT.finditer(text):
+        event, position = event + text.count("\n", position, match.start()), match.start()
         if (value := _value(match[2])) is not None:
-            channels.setdefault(match[1], []).append((*match.span(2), value))
-    spans: list[Span] = []
+            channels.setdefault(match[1], []).append(_Increment(*match.span(2), event, value))
+    new: dict[_Increment, str] = {}
     for increments in channels.values():
-        values = [value for _, _, value in increments]
-        scrubbed = _edited(values, scrubber.spans("".join(values)))
-        changed = zip(increments, scrubbed, strict=True)
-        spans += [(start, end, to_json(new)) for (start, end, old), new in changed if new != old]
-    return sorted(spans)
+        values = [increment.value for increment in increments]
+        new |= dict(zip(increments, _edited(values, scrubber.spans("".join(values))), strict=True))
+    changed = {(each.event, each.value.strip()): text for each, text in new.items() if text != each.value}
+    for each, scrubbed in new.items():
+        if scrubbed == each.value:
+            new[each] = changed.get((each.event, each.value.strip()), scrubbed)
+    return sorted((each.start, each.end, to_json(text)) for each, text in new.items() if text != each.value)
 
 
 def _value(literal: str) -> str | None:

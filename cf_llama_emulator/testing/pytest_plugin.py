@@ -16,6 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from cf_llama_emulator.testing.scripted import ScriptedEmulator
 
+pytest_plugins = ["cf_llama_emulator.testing.cassette_plugin"]
+
 VARIABLES = (
     "CLOUDFLARE_BASE_URL",
     "CLOUDFLARE_ACCOUNT_ID",

@@ -15,6 +15,7 @@ RUN = "ai/run/@cf/meta/llama-3.3-70b-instruct-fp8-fast"
     [
         (f"/client/v4/accounts/{ACCOUNT}/{RUN}", "", f"accounts/<account>/{RUN}"),
         (f"/some/proxy/accounts/{ACCOUNT}/{RUN.replace('@', '%40')}", "", f"accounts/<account>/{RUN}"),
+        (f"/accounts/{ACCOUNT}/a", "q=j%40b.c+%26%C3%A9", "accounts/<account>/a?q=j@b.c%20%26é"),
         (f"/client/v4/accounts/{ACCOUNT}/ai/run", "b=2&a=1%2F", "accounts/<account>/ai/run?a=1/&b=2"),
         (
             f"/v1/{ACCOUNT}/my-gateway/workers-ai/v1/chat/completions",

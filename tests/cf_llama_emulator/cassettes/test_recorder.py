@@ -101,6 +101,15 @@ def test_a_request_with_a_secret_is_found_with_another(record, path):
         assert post(client, "http://a", ask_user("my account is another"))[0].status_code == 404
 
 
+def test_a_route_with_something_scrubbed_is_found_with_something_else(service, path):
+    with client_of(RecorderTransport(Recorder(path, scrub=["jane@[a-z.]+"]))) as client:
+        client.get(f"{service.base_url}/accounts/{ACCOUNT}/a", params={"q": "jane@example.com"})
+    assert read(path)[0].route == "accounts/<account>/a?q=<scrubbed>"
+    with client_of(ReplayTransport(path)) as client:
+        assert client.get(f"http://a/accounts/{ACCOUNT}/a", params={"q": "joe@example.com"}).status_code == 200
+        assert client.get(f"http://a/accounts/{ACCOUNT}/b", params={"q": "joe@example.com"}).status_code == 404
+
+
 def test_own_patterns_are_scrubbed_in_requests_and_answers(record, path):
     record("I am jane@example.com", scrub=["[a-z]+@example.com", "Caf. ?42"], stream=True)
     [exchange] = read(path)

@@ -68,6 +68,15 @@ def test_both_copies_of_a_hybrid_stream_and_numeric_increments_are_found():
     assert second == {"choices": [{"delta": {"content": ""}}], "response": ""}
 
 
+def test_a_copy_that_has_lost_its_whitespace_is_taken_out_too():
+    events = [{"delta": {"content": f" {word} "}, "response": word} for word in ("I", "am", "Jane", "Doe", "now")]
+    chunks = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+    found = b"".join(scrubbed(user_patterns([r"Jane\s+Doe"]), *chunks, kind=SSE))
+    assert b"Jane" not in found
+    assert b"Doe" not in found
+    assert found.count(b"am") == 2
+
+
 def test_fragments_of_arguments_are_found():
     found = scrubbed(MAIL, *sse('{"to": "ja', 'ne@example.com"}', key="arguments"), kind=SSE)
     assert "".join(json.loads(event[6:])["arguments"] for event in found) == '{"to": "<scrubbed>"}'
