@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench goodput fuzz format strangers browser worker local lowest newest live notebooks clean
+.PHONY: help docs demo test check chaos bench goodput fuzz format strangers browser worker local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -20,6 +20,7 @@ help:
 	@echo "make strangers  other clients of the service, on the emulator"
 	@echo "make browser    the playground in a real browser; needs the system's chromium and chromium-driver"
 	@echo "make worker     env.AI of a Worker on the emulator, with workerd and wrangler; needs Node.js"
+	@echo "make docs       the documentation as a site, in site/; every warning is an error"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
 	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
@@ -55,6 +56,11 @@ bench: $(VENV)/ready
 goodput: $(VENV)/ready
 	@$(PIP) install --quiet --constraint constraints.txt --group bench || echo "others cannot be installed here: ours alone"
 	$(BIN)/python -m benchmarks.goodput --results benchmarks/results
+
+docs: $(VENV)/ready
+	@$(PIP) install --quiet --constraint constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+	@echo "open site/index.html"
 
 strangers: $(VENV)/ready
 	@$(PIP) install --quiet --constraint constraints.txt --group strangers

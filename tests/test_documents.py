@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -49,18 +50,34 @@ def test_demonstration_runs_without_account_and_model(no_account):
     assert "source: leave.md" in run.stdout
 
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = [
-    pytest.param(code, id=f"{page.stem}-{number}")
+    pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
     for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
 ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))
     assert all((page.parent / link).exists() for link in links if "://" not in link)
+
+
+@pytest.mark.parametrize("name", ["mkdocs.yml", "docs/llms.txt"])
+def test_every_page_of_the_site_is_listed_once(name):
+    listed = re.findall(r"(?:- |\()([\w/-]+\.md)\b", (ROOT / name).read_text("utf-8"))
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(pages)
+
+
+@pytest.mark.skipif(find_spec("mkdocs") is None, reason="the group docs is not installed")
+def test_the_site_is_built_without_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - as above
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert (tmp_path / "guides" / "quickstart.html").exists()
 
 
 @pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code.values[0]])
