@@ -16,7 +16,7 @@ from cf_llama_emulator.cassettes import credentials
 from cf_llama_emulator.cassettes.decoding import Decoder, acceptable
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, append, dump, read
 from cf_llama_emulator.cassettes.match import route_of
-from cf_llama_emulator.cassettes.replay import Asked, Replayer, asked_by, check_speed, refused, replayed
+from cf_llama_emulator.cassettes.replay import Replayer, RequestKey, check_speed, key_of_request, refused, replayed
 from cf_llama_emulator.cassettes.scrub import Scrubber, user_patterns
 from cf_llama_emulator.wire.errors import ServiceError
 
@@ -67,7 +67,7 @@ class Recorder:
         """Record no more answers that break off, because from now on it is this side that ends them."""
         self._closed = True
 
-    def replay(self, request: Asked) -> Exchange | None:
+    def replay(self, request: RequestKey) -> Exchange | None:
         """Return the recorded answer of a request, or None if it is to be sent and recorded.
 
         Raises:
@@ -95,7 +95,7 @@ class Recording:
 
     def __init__(self, recorder: Recorder, request: httpx.Request, content: bytes) -> None:
         """Begin with a request that is about to be sent."""
-        self._recorder, self.asked = recorder, asked_by(request, content)
+        self._recorder, self.key = recorder, key_of_request(request, content)
         self._sent = credentials.of_request(route_of(request.url.path)[1], request.headers.multi_items())
         self._pieces: list[Piece] = []
         self._last = perf_counter()
@@ -126,9 +126,7 @@ class Recording:
         kept = credentials.kept_headers(headers)
         if self._decoder.failed:
             kept["content-encoding"] = self._response.headers["content-encoding"]
-        exchange = Exchange(
-            **self.asked._asdict(), status=self._response.status_code, headers=kept, pieces=self._pieces
-        )
+        exchange = Exchange(**self.key._asdict(), status=self._response.status_code, headers=kept, pieces=self._pieces)
         complete = complete or exchange.content.rstrip().endswith(_DONE)
         self._recorder.add(replace(exchange, complete=complete), self._sent, credentials.of_answer(headers))
 
@@ -219,7 +217,7 @@ class AsyncRecorderTransport(httpx.AsyncBaseTransport):
 def _known(recorder: Recorder, recording: Recording) -> httpx.Response | None:
     """Return the recorded answer of a request, or a refusal; None if it is to be sent."""
     try:
-        exchange = recorder.replay(recording.asked)
+        exchange = recorder.replay(recording.key)
     except ServiceError as error:
         return refused(error)
     return None if exchange is None else replayed(exchange, recorder.speed)

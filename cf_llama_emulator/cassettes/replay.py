@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -19,8 +20,11 @@ from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError
 _PLACES = 3
 """Differences that the answer to an unknown request shows."""
 
+_COMPARED = 500
+"""Characters by which the nearest of several requests is found."""
 
-class Asked(NamedTuple):
+
+class RequestKey(NamedTuple):
     """What a request asks for, as it is compared."""
 
     method: str
@@ -28,9 +32,9 @@ class Asked(NamedTuple):
     body: Any
 
 
-def asked(method: str, path: str, query: str, content: bytes) -> Asked:
+def request_key(method: str, path: str, query: str, content: bytes) -> RequestKey:
     """Return what a request asks for."""
-    return Asked(method, route_of(path, query)[0], normalised(content))
+    return RequestKey(method, route_of(path, query)[0], normalised(content))
 
 
 class Replayer:
@@ -42,7 +46,7 @@ class Replayer:
         self._used: Counter[int] = Counter()
         self._lock = Lock()
 
-    def find(self, request: Asked) -> Exchange | None:
+    def find(self, request: RequestKey) -> Exchange | None:
         """Return the answer of a request that is due; None if there is none, or none any more."""
         with self._lock:
             fitting = [number for number, exchange in enumerate(self._exchanges) if _fits(exchange, request)]
@@ -54,7 +58,7 @@ class Replayer:
             self._used[number] += 1
             return self._exchanges[number]
 
-    def answer(self, request: Asked) -> Exchange:
+    def answer(self, request: RequestKey) -> Exchange:
         """Return the answer of a request that is due.
 
         Raises:
@@ -65,25 +69,45 @@ class Replayer:
         raise ServiceError(404, EMULATOR_CODE, f"cf_llama_emulator: {explain_miss(self._exchanges, request)}")
 
 
-def explain_miss(exchanges: Sequence[Exchange], request: Asked) -> str:
+def explain_miss(exchanges: Sequence[Exchange], request: RequestKey) -> str:
     """Say why a cassette has no answer, by the recorded request that is nearest."""
     head = f"{request.method} {request.route}"
     if times := sum(_fits(exchange, request) for exchange in exchanges):
-        return f"the cassette has {times} of the answers to {head} that were asked for, and no further one"
-    alike = [each for each in exchanges if _is_of_route(each, request)]
-    if not alike:
-        known = ", ".join(dict.fromkeys(f"{each.method} {each.route}" for each in exchanges))
-        return f"no request {head} is recorded; the cassette has {known or 'none at all'}"
-    found = min((differences(each.body, request.body) for each in alike), key=len)
-    more = f"; and {len(found) - _PLACES} more" if len(found) > _PLACES else ""
-    return f"no such request {head} is recorded; from the nearest it differs in {'; '.join(found[:_PLACES])}{more}"
+        recorded = "once" if times == 1 else f"{times} times"
+        return f"this request {head} is recorded {recorded}, and was sent once more than that"
+    bodies = [each.body for each in exchanges if _is_of_route(each, request)]
+    if not bodies:
+        known = list(dict.fromkeys(f"{each.method} {each.route}" for each in exchanges))
+        return f"no request {head} is recorded; the cassette has {_some(known, ', ')}"
+    found = [differences(body, request.body) for body in bodies]
+    fewest = min(map(len, found))
+    nearest = max(
+        (number for number, places in enumerate(found) if len(places) == fewest),
+        key=lambda number: _likeness(bodies[number], request.body),
+    )
+    return f"no such request {head} is recorded; from the nearest it differs in {_some(found[nearest], '; ')}"
 
 
-def _fits(exchange: Exchange, request: Asked) -> bool:
+def _some(texts: Sequence[str], separator: str) -> str:
+    """Return the first of some texts, and how many more there are."""
+    more = [f"and {len(texts) - _PLACES} more"] if len(texts) > _PLACES else []
+    return separator.join([*texts[:_PLACES], *more]) or "nothing"
+
+
+def _likeness(recorded: Any, asked: Any) -> float:
+    """Return how alike the newest messages of two bodies are; 0 to 1."""
+    return SequenceMatcher(None, _newest(recorded), _newest(asked)).ratio()
+
+
+def _newest(body: Any) -> str:
+    return str(body.get("messages", body) if isinstance(body, dict) else body)[-_COMPARED:]
+
+
+def _fits(exchange: Exchange, request: RequestKey) -> bool:
     return _is_of_route(exchange, request) and is_same(exchange.body, request.body)
 
 
-def _is_of_route(exchange: Exchange, request: Asked) -> bool:
+def _is_of_route(exchange: Exchange, request: RequestKey) -> bool:
     return exchange.method == request.method and is_same(exchange.route, request.route)
 
 
@@ -167,11 +191,11 @@ class ReplayTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def _answer(self, request: httpx.Request, content: bytes) -> httpx.Response:
         try:
-            return replayed(self._replayer.answer(asked_by(request, content)), self._speed)
+            return replayed(self._replayer.answer(key_of_request(request, content)), self._speed)
         except ServiceError as error:
             return refused(error)
 
 
-def asked_by(request: httpx.Request, content: bytes) -> Asked:
+def key_of_request(request: httpx.Request, content: bytes) -> RequestKey:
     """Return what a request of httpx asks for."""
-    return asked(request.method, request.url.path, request.url.query.decode("ascii"), content)
+    return request_key(request.method, request.url.path, request.url.query.decode("ascii"), content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, AnyStr, NamedTuple
@@ -37,11 +38,13 @@ class Scrubber:
 
     def spans(self, text: str) -> list[Span]:
         """Return what is to be replaced in a text: in order, and none within another."""
+        done = [match.span() for match in PLACEHOLDER.finditer(text)]
+        ends = [end for _, end in done]
         found = [
             (*match.span(), placeholder)
             for pattern, placeholder in self.patterns
             for match in pattern.finditer(text)
-            if match.group()
+            if match.group() and not _lies_within(match.span(), done, ends)
         ]
         merged: list[Span] = []
         for start, end, placeholder in sorted(found):
@@ -162,6 +165,12 @@ def _value(literal: str) -> str | None:
         return None
 
 
+def _lies_within(span: tuple[int, int], others: Sequence[tuple[int, int]], ends: Sequence[int]) -> bool:
+    """Whether a span lies within one of others, which are in order and end at `ends`."""
+    at = bisect_left(ends, span[1])
+    return at < len(others) and others[at][0] <= span[0]
+
+
 def _moved(spans: Iterable[Span], by: int) -> list[Span]:
     return [(start + by, end + by, new) for start, end, new in spans]
 
@@ -179,14 +188,17 @@ def _in_bytes(text: str, spans: Iterable[Span]) -> list[tuple[int, int, bytes]]:
 def _edited(parts: Iterable[AnyStr], edits: Sequence[tuple[int, int, AnyStr]]) -> list[AnyStr]:
     """Return parts of a whole, edited at places of the whole; what is new stands in the part where its place begins."""
     result: list[AnyStr] = []
-    begin = 0
+    begin = first = 0
     for part in parts:
         end, position, new = begin + len(part), begin, part[:0]
-        for start, stop, replacement in edits:
-            if start < end and stop > begin:
-                new += part[position - begin : max(start, position) - begin]
-                new += replacement if start >= begin else part[:0]
-                position = min(stop, end)
+        while first < len(edits) and edits[first][0] < end:
+            start, stop, replacement = edits[first]
+            new += part[position - begin : max(start, begin) - begin]
+            new += replacement if start >= begin else part[:0]
+            position = min(stop, end)
+            if stop > end:  # it goes on in the next part
+                break
+            first += 1
         result.append(new + part[position - begin :])
         begin = end
     return result

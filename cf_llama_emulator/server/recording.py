@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from cf_llama_emulator.cassettes.format import CassetteError
 from cf_llama_emulator.cassettes.recorder import AsyncRecorderTransport, Recorder
-from cf_llama_emulator.cassettes.replay import asked
+from cf_llama_emulator.cassettes.replay import request_key
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
 from cf_llama_emulator.server.app import METHODS
 from cf_llama_emulator.server.host_guard import LocalOnly
@@ -125,7 +125,7 @@ class _ClientTransport(httpx.AsyncBaseTransport):
 
 async def _forward(request: Request) -> Response:
     content, scope = await request.body(), request.scope
-    note_details(request, asked(request.method, request.url.path, request.url.query, content))
+    note_details(request, request_key(request.method, request.url.path, request.url.query, content))
     raw_path = scope.get("raw_path") or scope["path"].encode()
     outgoing = httpx.Request(
         request.method,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cf_llama_emulator.cassettes.format import Exchange, read
-from cf_llama_emulator.cassettes.replay import Asked, Replayer, asked, check_speed, response_headers
+from cf_llama_emulator.cassettes.replay import Replayer, RequestKey, check_speed, request_key, response_headers
 from cf_llama_emulator.server.responses import EventStream
 from cf_llama_emulator.settings import Settings
 
@@ -34,14 +34,14 @@ def find_recorded(request: Request, content: bytes, replayer: Replayer) -> Excha
     Raises:
         ServiceError: there is none; the text says how the nearest recorded request differs.
     """
-    question = asked(request.method, request.url.path, request.url.query, content)
-    note_details(request, question)
-    return replayer.answer(question)
+    key = request_key(request.method, request.url.path, request.url.query, content)
+    note_details(request, key)
+    return replayer.answer(key)
 
 
-def note_details(request: Request, question: Asked) -> None:
+def note_details(request: Request, key: RequestKey) -> None:
     """Leave in a request's state what its line in the log tells."""
-    body = question.body if isinstance(question.body, dict) else {}
+    body = key.body if isinstance(key.body, dict) else {}
     request.state.stream = body.get("stream") is True
     model = unquote(request.url.path).partition(_RUN)[2] or body.get("model")
     if isinstance(model, str):

@@ -99,7 +99,7 @@ def test_a_further_request_is_refused_where_nothing_begins_anew(replay):
     client.result(ask_user("Hi"))
     refused = client.run(ask_user("Hi"))
     assert refused.status_code == 404
-    assert "has 1 of the answers" in refused.json()["errors"][0]["message"]
+    assert "is recorded once, and was sent once more than that (" in refused.json()["errors"][0]["message"]
 
 
 def test_an_unknown_request_is_refused_with_what_differs(replay):
@@ -112,6 +112,19 @@ def test_an_unknown_request_is_refused_with_what_differs(replay):
     assert (
         "no request POST accounts/<account>/ai/v1/chat/completions is recorded; the cassette has POST accounts" in other
     )
+
+
+def test_the_nearest_of_many_is_shown(replay):
+    texts = ["What is the capital of France?", "How old is the sun?", "Name a river in Spain."]
+    client = replay(*(exchange(ask_user(text), whole("one")) for text in texts))
+    message = client.run(ask_user("How old is the moon?")).json()["errors"][0]["message"]
+    assert 'recorded "How old is the sun?", asked "How old is the moon?"' in message
+
+
+def test_an_empty_cassette_says_so(replay, path):
+    path.parent.mkdir()
+    path.touch()
+    assert "is recorded; the cassette has nothing" in replay().run(ask_user("Hi")).text
 
 
 def test_many_differences_are_counted(replay):

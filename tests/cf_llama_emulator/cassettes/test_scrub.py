@@ -98,6 +98,12 @@ def test_a_pattern_that_finds_nothing_at_all_places_changes_nothing():
     assert user_patterns(["x*"]).text("abc") == "abc"
 
 
+def test_what_has_been_scrubbed_is_not_scrubbed_again():
+    scrubber = user_patterns([r"[a-z]+"])
+    assert scrubber.text(scrubber.text("12 ab 34")) == "12 <scrubbed> 34"
+    assert user_patterns([".+"]).text("12 <scrubbed-token> 34") == "<scrubbed>"
+
+
 def test_a_request_body_is_scrubbed_in_texts_keys_and_numbers():
     body = {
         "messages": [{"content": "I am jane@example.com"}],
