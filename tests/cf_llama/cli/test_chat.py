@@ -172,8 +172,9 @@ def test_without_an_account_nothing_is_asked(run):
 
 
 IN_TERMINAL = """
-import fcntl, termios
+import fcntl, signal, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background jobs are started deaf to it
 from cf_llama.cli import main
 main()
 """
