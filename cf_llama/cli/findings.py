@@ -13,7 +13,12 @@ from cf_llama.cli.errors import WITHOUT_ACCOUNT
 from cf_llama.config.connection import is_loopback
 from cf_llama.config.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 from cf_llama.config.settings import Settings
-from cf_llama.protocol.errors import MissingCredentialsError, WorkersAIError
+from cf_llama.protocol.errors import (
+    ConnectionFailedError,
+    MissingCredentialsError,
+    RequestTimeoutError,
+    WorkersAIError,
+)
 
 Status = Literal["ok", "failed", "skipped"]
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -34,7 +39,15 @@ class Finding:
 def failure(name: str, error: WorkersAIError) -> Finding:
     """The finding of a check that ended with an error."""
     said = str(error).removesuffix(error.advice).rstrip()
-    return Finding(name, "failed", said, error.advice)
+    return Finding(name, "failed", said, error.advice or _advice(error))
+
+
+def _advice(error: WorkersAIError) -> str:
+    if isinstance(error, RequestTimeoutError):
+        return "Try again, or wait for longer with --set timeout=SECONDS."
+    if isinstance(error, ConnectionFailedError):
+        return "Check the network, the proxy variables and base_url; an emulator has to be running (`cf-llama serve`)."
+    return ""
 
 
 def check_settings(settings: Settings) -> Finding:
