@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from cf_llama.config.connection import BINDING_URL, Connection
 from cf_llama.protocol import errors
 from cf_llama.protocol.error_responses import CODES
-from cf_llama.transport.javascript import chunks_of, is_javascript, to_headers, to_javascript
+from cf_llama.transport.javascript import chunks_of, is_javascript, to_headers, to_javascript, unwrapped
 
 SYNC = (
     "a binding answers asynchronous methods only, such as ainvoke, astream or achat: a Worker has one thread, and "
@@ -87,7 +87,7 @@ class BindingClient:
             httpx.ReadError: JavaScript raised an exception that has no code of the service.
         """
         del of_http
-        binding = self._connection.binding
+        binding = unwrapped(self._connection.binding)
         convert = to_javascript if is_javascript(binding) else dict[str, Any]
         try:
             async with _waiting(request.read_timeout()):

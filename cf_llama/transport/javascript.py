@@ -38,9 +38,15 @@ def to_json(value: object) -> bytes:
     return str(js.JSON.stringify(value)).encode()
 
 
+def unwrapped(binding: Any) -> Any:
+    """The JavaScript object under the wrapper of Cloudflare's SDK, which would turn large integers into BigInts."""
+    inner = getattr(binding, "_binding", None)
+    return inner if is_javascript(inner) else binding
+
+
 def to_headers(headers: Any) -> dict[str, str]:
-    """Headers of a response, with names in lower case."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    """Headers of a response, of JavaScript or of Python, with names in lower case."""
+    pairs = headers.entries() if hasattr(headers, "entries") else headers.items()
     return {str(name).lower(): str(value) for name, value in pairs}
 
 
