@@ -57,7 +57,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
-    they are and never closed).
+    they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
+    by asynchronous methods only).
 
     None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
     of range are refused before anything is sent.

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "cf_llama_emulator": {"cf_llama", *INTEGRATIONS, *FRAMEWORKS},
 }
 LEAVES = {"protocol.json_values", "protocol.model", "protocol.stop_sequences", "version"}
-SOCKET = re.compile(r"transport\.(transport|http(\.\w+)?)")
+SOCKET = re.compile(r"transport\.(transport|binding|http(\.\w+)?)")
 ON_TOP = re.compile(r"transport\.prepare|(batch|cli)(\.\w+)?")
 """What may stand on the transport."""
 COMMAND_LINE = re.compile(r"cli(\.\w+)?")
@@ -206,6 +206,7 @@ UNLIKE = {
     "cf_llama/transport/http/dialing.py:async_resolve": "an event loop looks names up in its own thread",
     "cf_llama/transport/http/dialing.py:async_connect_to_any": "tasks race addresses; a thread takes them in turn",
     "cf_llama/transport/http/clients.py:shared_async_client": "one for each loop; all threads share one",
+    "cf_llama/transport/transport.py:_async_client": "a Worker's binding can only be awaited",
     "cf_llama/transport/limits/admission.py:aenter": "a thread waits for an event, a task for a future",
     "cf_llama/config/budget.py:__aenter__": "nothing waits here: each is the other",
     "cf_llama/config/budget.py:__aexit__": "as above",

@@ -28,6 +28,8 @@ _SOURCES = {
     "api_token": "CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, CF_API_TOKEN, "
     "or CLOUDFLARE_API_KEY while CLOUDFLARE_EMAIL is unset)",
 }
+BINDING_URL = "https://workers-binding.ai/run"
+"""Where a Worker's AI binding sends its requests; the model's id follows."""
 _API_HOST, _GATEWAY_HOST = "api.cloudflare.com", "gateway.ai.cloudflare.com"
 _ROUTE = re.compile(r"(?:/accounts|(?<=/client/v4)/ai|(?<=gateway\.ai\.cloudflare\.com)/v1|/workers-ai)(?=/|$).*")
 """The part to remove if a base URL includes a route."""
@@ -80,10 +82,15 @@ class Connection:
     """Seconds to wait for a place under the limit; None: for as long as calls are let through, and two minutes more."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     gateway: Gateway | None = None
-    """A gateway used through its own host; an emulator on this machine serves that host too."""
+    """A gateway used through its own host, or by a binding; an emulator on this machine serves that host too."""
+    binding: Any = field(default=None, repr=False)
+    """A Worker's AI binding, which is called instead of a host; account, token and base URL are then unused."""
     user_agent: str = "cf_llama"
 
     def __post_init__(self) -> None:
+        if self.binding is not None:
+            self._use_binding()
+            return
         account_id = self.account_id or ""
         token = self.api_token.get_secret_value() if self.api_token else ""
         if missing := [name for name, value in zip(_SOURCES, (account_id, token), strict=True) if not value]:
@@ -101,11 +108,24 @@ class Connection:
                 "(allow_insecure_base_url=True sends it all the same)"
             )
 
+    def _use_binding(self) -> None:
+        if self.gateway and self.gateway.legacy_host:
+            raise InvalidRequestError("gateway: legacy_host is a host of its own, which a binding does not call")
+        for name, value in {"base_url": BINDING_URL, "account_id": None, "api_token": None}.items():
+            object.__setattr__(self, name, value)
+
     def url(self, model: str) -> str:
         """The URL that runs `model`; its name is not escaped, as in the official samples."""
+        if self.binding is not None:
+            return f"{BINDING_URL}/{model}"
         if self.gateway:
             return self.gateway.url(str(self.account_id), model, _gateway_host(self.base_url))
         return f"{self.base_url}/accounts/{self.account_id}/ai/run/{model}"
+
+    def run_options(self) -> dict[str, Any]:
+        """Options of a binding's `run`: what is a header over HTTP."""
+        options: dict[str, Any] = {"extraHeaders": dict(self.headers)} if self.headers else {}
+        return options | ({"gateway": self.gateway.options()} if self.gateway else {})
 
     @property
     def host(self) -> str:

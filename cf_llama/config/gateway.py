@@ -91,13 +91,37 @@ class Gateway:
         }
         return {f"cf-aig-{name}": _text(value) for name, value in values.items() if value is not None}
 
+    def options(self) -> dict[str, Any]:
+        """The option `gateway` of a Worker's binding."""
+        retries = {
+            "maxAttempts": self.max_attempts,
+            "retryDelayMs": _milliseconds(self.retry_delay),
+            "backoff": self.backoff,
+        }
+        values = {
+            "id": self.id,
+            "cacheTtl": self.cache_ttl,
+            "cacheKey": self.cache_key,
+            "skipCache": self.skip_cache,
+            "collectLog": self.collect_log,
+            "metadata": self.metadata or None,
+            "eventId": self.event_id,
+            "requestTimeoutMs": _milliseconds(self.request_timeout),
+            "retries": _given(retries) or None,
+        }
+        return _given(values)
+
     def url(self, account_id: str, model: str, host: str = LEGACY_HOST) -> str:
         """The route of a model on the gateway's own host."""
         return f"{host}/{account_id}/{self.id}/workers-ai/{model}"
 
     def as_json(self) -> Mapping[str, Any]:
         """The settings that are set, to make the same gateway again."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return _given(asdict(self))
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _milliseconds(seconds: float | None) -> int | None:

@@ -49,3 +49,4 @@ class SettingsOptions(TypedDict, total=False):
     default_headers: Mapping[str, str] | None
     http_client: Any
     http_async_client: Any
+    binding: Any

@@ -138,6 +138,12 @@ class Settings(BaseModel):
     )
     http_client: Any = Field(default=None, exclude=True, repr=False, description="Your own httpx or httpx2 Client.")
     http_async_client: Any = Field(default=None, exclude=True, repr=False, description="Your own AsyncClient.")
+    binding: Any = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="The AI binding of a Worker, `env.AI`, to call instead of HTTP; for async methods only.",
+    )
 
     if TYPE_CHECKING:
 
@@ -214,6 +220,13 @@ class Settings(BaseModel):
             f"{info.field_name} must be an httpx.{kind} or httpx2.{kind}, not {type(value).__name__}"
         )
 
+    @field_validator("binding")
+    @classmethod
+    def _check_binding(cls, value: Any) -> Any:
+        if value is None or callable(getattr(value, "run", None)):
+            return value
+        raise ValueError(f"binding must be a Worker's AI binding, as env.AI, not {type(value).__name__}")
+
     _check_default_headers = field_validator("default_headers")(check_headers)
 
     @field_validator("timeout", mode="before")
@@ -248,17 +261,14 @@ class Settings(BaseModel):
         return facts.DEFAULT_MAX_TOKENS if value is None else value
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without clients of one's own and a budget: they cannot travel, and the shared clients take their place."""
+        """Without clients of one's own, binding and budget: they cannot travel; shared clients take their place."""
         state = super().__getstate__()
-        return {
-            **state,
-            "__dict__": {**state["__dict__"], "http_client": None, "http_async_client": None, "budget": None},
-        }
+        return {**state, "__dict__": state["__dict__"] | dict.fromkeys((*_OWN, "budget"))}
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """A deep copy that shares the user's own clients."""
+        """A deep copy that shares the user's own clients and binding."""
         memo = {} if memo is None else memo
-        memo |= {id(client): client for client in (self.http_client, self.http_async_client) if client is not None}
+        memo |= {id(shared): shared for name in _OWN if (shared := getattr(self, name)) is not None}
         return super().__deepcopy__(memo)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -307,7 +317,8 @@ class Settings(BaseModel):
         headers = dict(self.default_headers)
         if self.session_id:
             headers["x-session-affinity"] = self.session_id
-        if self.gateway:
+        has_binding = self.binding is not None
+        if self.gateway and not has_binding:
             headers |= self.gateway.headers()
         return Connection(
             base_url=self.base_url,
@@ -321,7 +332,8 @@ class Settings(BaseModel):
             rate_limit_wait=self.rate_limit_wait,
             budget=self.budget,
             headers=headers,
-            gateway=self.gateway if self.gateway and self.gateway.legacy_host else None,
+            gateway=self.gateway if self.gateway and (self.gateway.legacy_host or has_binding) else None,
+            binding=self.binding,
             user_agent=user_agent,
         )
 
@@ -333,6 +345,8 @@ class Settings(BaseModel):
 REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy", "extra_body")
 """Settings that are part of the request body, on which the answer depends."""
 
+_OWN = ("http_client", "http_async_client", "binding")
+"""Settings that hold an object of the user's own, which cannot be copied."""
 _ALIASES = {"api_key": "api_token"}
 _NEVER_NONE = frozenset(
     name for name, field in Settings.model_fields.items() if field.get_default(call_default_factory=False) is not None

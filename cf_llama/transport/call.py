@@ -277,9 +277,9 @@ class Call:
             return self._reader.interrupted(f"the stream broke off ({what})")
         if isinstance(error, zlib.error) or "DecodingError" in kinds(error):
             return BadResponseError(f"the answer cannot be unpacked ({what})")
-        return connection_error(
-            error, self._connection.host, _proxy_variable(self._connection.url(self._request.model))
-        )
+        url = self._connection.url(self._request.model)
+        proxy = _proxy_variable(url) if self._connection.binding is None else ""
+        return connection_error(error, self._connection.host, proxy)
 
     def _timed_out(self, message: str) -> WorkersAIError:
         if isinstance(self._reader, ResponseReader) and self._reader.delivered:

@@ -20,6 +20,7 @@ from cf_llama.protocol.model import MODEL
 from cf_llama.protocol.reply import Delta, Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport import logs  # noqa: F401 - from here on lines about requests hold no account id
+from cf_llama.transport.binding import SYNC, BindingClient
 from cf_llama.transport.call import Call
 from cf_llama.transport.chat_call import ChatCall
 from cf_llama.transport.json_call import JSONCall, JSONRequest, JSONResponse
@@ -117,9 +118,13 @@ class Transport:
             await asyncio.sleep(call.pause())
 
     def _client(self) -> Any:
+        if self.connection.binding is not None:
+            raise InvalidRequestError(SYNC)
         return _opened(self.client) or _clients().shared_client(self.connection.max_connections)
 
     async def _async_client(self) -> Any:
+        if self.connection.binding is not None:
+            return BindingClient(self.connection)
         return _opened(self.async_client) or await _clients().shared_async_client(self.connection.max_connections)
 
 

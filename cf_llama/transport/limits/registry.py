@@ -16,7 +16,7 @@ from cf_llama.transport.limits.shared import SharedPacer
 
 DOCUMENTED = 300
 """Requests a minute that an account may send (Cloudflare docs: Workers AI limits, text generation)."""
-_SERVICE_HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com")
+_SERVICE_HOSTS = ("api.cloudflare.com", "gateway.ai.cloudflare.com", "workers-binding.ai")
 _GATEWAY_ID = "cf-aig-gateway-id"
 
 _lock = Lock()
