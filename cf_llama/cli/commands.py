@@ -1,4 +1,4 @@
-"""The commands: `serve` an emulator, `batch`, `model pull` and `model list`."""
+"""The commands: `serve` an emulator, `batch`, `verify`, `model pull` and `model list`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import time
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
-from cf_llama.cli.batch import batch
+from cf_llama.cli.batch import FILE, batch
 from cf_llama.cli.progress import ProgressBar
+from cf_llama.cli.verify import faults_of_profile, verify
 from cf_llama.version import __version__
 from cf_llama_emulator.engines.choose import (
     FORMS,
@@ -48,6 +50,7 @@ def root() -> None:
 
 
 root.add_command(batch)
+root.add_command(verify)
 
 
 @root.command(context_settings={"show_default": True})
@@ -59,6 +62,7 @@ root.add_command(batch)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@click.option("--profile", type=FILE, help="Go wrong as `cf-llama verify --apply` wrote into this file.")
 @click.option(
     "--queue-file",
     type=click.Path(dir_okay=False, writable=True),
@@ -98,6 +102,7 @@ def serve(
     threads: int | None,
     shape: str,
     fault: tuple[str, ...],
+    profile: Path | None,
     queue_file: str | None,
     list_faults: bool,
     any_credentials: bool,
@@ -117,6 +122,7 @@ def serve(
     --log-format json it is an object with the keys time, method, route, model, stream, status, prompt_tokens,
     completion_tokens, milliseconds, faults and hung_up. Account, token and content are never printed.
     """
+    fault = (*faults_of_profile(profile), *fault)
     if list_faults:
         click.echo(listing(shutil.get_terminal_size().columns))
         return

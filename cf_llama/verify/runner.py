@@ -22,20 +22,22 @@ def run_experiments(
     Args:
         experiments: What to ask, in this order.
         send: Sends one request.
-        sleep: Waits for so many seconds before a poll.
+        sleep: Waits for so many seconds before a request; not at all but for polls.
     """
     known: dict[Request, Answer] = {}
+
+    def ask(request: Request, pause: float = 0) -> Answer:
+        if request not in known:
+            sleep(pause)
+            known[request] = send(request)
+        return known[request]
+
     for experiment in experiments:
-        answers = []
-        for request in experiment.requests:
-            if request not in known:
-                known[request] = send(request)
-            answers.append(known[request])
+        answers = [ask(request) for request in experiment.requests]
         pause = FIRST_PAUSE
         while not answers[-1].failure and (following := experiment.follow(answers)):
-            sleep(pause)
+            answers.append(ask(following, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
-            answers.append(send(following))
         yield experiment, experiment.judge(answers)
 
 

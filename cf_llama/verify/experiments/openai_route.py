@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 from cf_llama.protocol import model
-from cf_llama.verify.answer import DONE, Answer, body, choice, data_lines, message, text_of
+from cf_llama.verify.answer import DONE, Answer, body, calls, choice, message, text_of
 from cf_llama.verify.experiment import Experiment, NotTestable, Request, accepted, chat, refusing
-from cf_llama.verify.experiments.stream_observations import finish_of, increments_of, stream_of, usage_of
-from cf_llama.verify.experiments.streams import FINISH_SWITCHES, INCREMENT_SWITCHES, USAGE_SWITCHES
+from cf_llama.verify.experiments.stream_observations import end, finish_of, increments_of, stream_of, usage_of
+from cf_llama.verify.experiments.streams import END_SWITCHES, FINISH_SWITCHES, INCREMENT_SWITCHES, USAGE_SWITCHES
 from cf_llama.verify.experiments.tool_calls import (
     ADD,
     ASKED,
@@ -47,6 +47,8 @@ def _completion(answers: Sequence[Answer]) -> str:
 
 def _reasons(answers: Sequence[Answer]) -> str:
     given = [choice(payload(answer)).get("finish_reason") for answer in answers]
+    if not calls(payload(answers[-1])):
+        raise NotTestable("the model called no tool")
     return "none" if not any(given) else ", ".join(map(str, given))
 
 
@@ -56,12 +58,6 @@ def _digits(answers: Sequence[Answer]) -> str:
     if not kinds:
         raise NotTestable("no event consists of digits alone")
     return " and ".join(sorted(kinds))
-
-
-def _end(answers: Sequence[Answer]) -> str:
-    if not (lines := data_lines(accepted(answers[0]))):
-        raise NotTestable("the stream has no events")
-    return DONE if lines[-1] == DONE else "no mark"
 
 
 def _tokens_out(answers: Sequence[Answer]) -> str:
@@ -96,7 +92,7 @@ OPENAI_ROUTE = (
         requests=(HELLO, CUT, CALLED),
         expected="stop, length, tool_calls",
         observe=_reasons,
-        switches={"none": "finish-reason=absent"},
+        switches={"none": "finish-reason"},
     ),
     Experiment(
         name="openai-stream-end",
@@ -104,8 +100,8 @@ OPENAI_ROUTE = (
         section="11",
         requests=(STREAMED,),
         expected=DONE,
-        observe=_end,
-        switches={"no mark": "no-done"},
+        observe=end,
+        switches=END_SWITCHES,
     ),
     Experiment(
         name="openai-stream-finish",
@@ -198,6 +194,6 @@ OPENAI_ROUTE = (
 
 
 def _searched(answer: Answer) -> str:
-    found = body(answer)
-    listed = found.get("result") if isinstance(found, dict) else None
-    return "an empty list" if listed == [] else "something else"
+    if not isinstance(found := body(answer), dict):
+        raise NotTestable("the answer is not readable")
+    return "an empty list" if found.get("result") == [] else "something else"

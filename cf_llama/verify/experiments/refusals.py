@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from cf_llama.protocol import model
 from cf_llama.verify.answer import Answer, body, code, is_refusal
-from cf_llama.verify.experiment import Experiment, NotTestable, Request, ask, refusal_code, refusal_text, refusing
+from cf_llama.verify.experiment import Experiment, NotTestable, Request, ask, refusal_code, refusing
 
 _HELLO = json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 5})
 
@@ -32,6 +32,8 @@ def _form(answers: Sequence[Answer]) -> str:
         raise NotTestable("it was answered")
     found, kind = body(answer), answer.headers.get("content-type", "")
     if not isinstance(found, dict):
+        if "json" in kind:
+            raise NotTestable("the refusal is not readable")
         if not answer.content.strip():
             return "empty"
         return "html" if "html" in kind else "markdown" if "markdown" in kind else "text"
@@ -87,7 +89,9 @@ def _window(answers: Sequence[Answer]) -> str:
     if not is_refusal(answer):
         return refusal_code(answers)
     told = re.search(r"limit \((\d+)\)", answer.content.decode("utf-8", "replace"))
-    return f"refused with {code(answer)}, window {told[1]}" if told else refusal_text(answer)
+    if told is None and code(answer) in {None, 5021}:
+        raise NotTestable("the refusal does not say the size of the window")
+    return f"refused with {code(answer)}" + (f", window {told[1]}" if told else "")
 
 
 def _retry_after(answers: Sequence[Answer]) -> str:

@@ -182,7 +182,7 @@ def repeated_sum(answers: Sequence[Answer]) -> str:
     last = max((at for at, event in enumerate(found) if text([event])), default=-1)
     closing = [event["usage"] for event in found[last:] if "usage" in event and not choice(event).get("finish_reason")]
     closing = closing[next((at for at, usage in enumerate(closing) if is_sum({"usage": usage})), 0) :]
-    usual = 2 if any("choices" in event and "response" in event for event in found) else 1
+    usual = 2 if any(shape(event).startswith("hybrid") for event in found if text([event])) else 1
     if len(closing) <= usual:
         return "as the shape has it"
     if not closing[-1].get("total_tokens"):

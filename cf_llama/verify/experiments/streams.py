@@ -9,7 +9,8 @@ from cf_llama.verify.experiments.stream_observations import FRAMED, finish_of, i
 from cf_llama.verify.experiments.whole_answers import SHAPES, STREAMED_HELLO
 
 DIGITS = ask("Count from 1 to 12, separated by single spaces.", stream=True, max_tokens=40)
-FINISH_SWITCHES = {"none": "finish-reason=absent", "at the top": "finish-reason=top"}
+FINISH_SWITCHES = {"none": "finish-reason", "at the top": "finish-reason=top"}
+END_SWITCHES = {"no mark": "no-done", r"an error in the form (\w+)": r"error-event=\1"}
 USAGE_SWITCHES = {"no counts": "no-usage", "increments without a sum": "no-usage=closing"}
 INCREMENT_SWITCHES = {"counts beside native text": "increments", "no counts beside text": "no-usage=increments"}
 
@@ -40,7 +41,7 @@ STREAMS = (
         requests=(STREAMED_HELLO,),
         expected=DONE,
         observe=stream_observations.end,
-        switches={"no mark": "no-done", r"an error in the form (\w+)": r"error-event=\1"},
+        switches=END_SWITCHES,
     ),
     Experiment(
         name="stream-padding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cf_llama.verify.answer import Answer, calls, function, parse, shape, text
+from cf_llama.verify.answer import Answer, calls, function, message, parse, text
 from cf_llama.verify.experiment import Experiment, NotTestable, accepting, ask, refusing
 from cf_llama.verify.experiments.stream_observations import stream_of
 from cf_llama.verify.experiments.whole_answers import payload
@@ -91,7 +91,7 @@ def ids(found: Mapping[str, Any]) -> str:
 
 def _native_ids(answers: Sequence[Answer]) -> str:
     found = payload(answers[0])
-    told, usual = ids(found), "no ids" if shape(found) == "native" else "different ids"
+    told, usual = ids(found), "different ids" if message(found).get("tool_calls") else "no ids"
     return "as the shape has it" if told == usual else told
 
 
@@ -100,10 +100,8 @@ def _streamed(answers: Sequence[Answer]) -> str:
     carriers = [event for event in found if any(function(call) for call in calls(event))]
     if not carriers:
         return no_call(text(found))
-    if any("choices" in event for event in carriers):
+    if any("choices" in event or "index" in call for event in carriers for call in calls(event)):
         return fragments_of(found)
-    if any("index" in call for event in carriers for call in calls(event) if isinstance(call, dict)):
-        return "fragments outside of choices"
     return "as the shape has it" if len(carriers) == 1 else "fragments of native calls"
 
 
@@ -127,7 +125,13 @@ def fragments_of(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _forced(answers: Sequence[Answer]) -> str:
-    return "a call" if any(function(call).get("name") for call in calls(payload(answers[0]))) else "no call"
+    found = payload(answers[0])
+    if any(function(call).get("name") for call in calls(found)):
+        return "a call"
+    try:
+        return no_call(text([found]))
+    except NotTestable:
+        return "no call"
 
 
 def _count(answers: Sequence[Answer]) -> str:
@@ -142,8 +146,12 @@ FRAGMENT_SWITCHES = {
     "in one event": "whole-calls",
     "fragments outside of choices": "top-fragments",
     "a fragment of nulls at the end": "null-finalisation",
+    "fragments of native calls": "shape=hybrid, absent=choices",
 }
-IGNORED = {"no call": "tool-choice", "a call": "tool-choice", "refused with 400/8001": "tool-choice=refused"}
+IGNORED = LEAK_SWITCHES | {
+    "(no|a) call": "tool-choice",
+    "refused with 400/8001": "tool-choice=refused",
+}
 
 
 def _choice(name: str, statement: str, expected: str, content: str, choice: Any) -> Experiment:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cf_llama.verify.answer import Answer, body, calls, choice, is_refusal, result, shape, text, values
+from cf_llama.verify.answer import Answer, body, calls, choice, data_lines, is_refusal, result, shape, text, values
 from cf_llama.verify.experiment import Experiment, NotTestable, accepted, ask, refusal_text
 
 HELLO = ask("Say hello.")
@@ -76,10 +76,12 @@ def _envelope(answers: Sequence[Answer]) -> str:
 
 def _content_type(answers: Sequence[Answer]) -> str:
     kinds = []
-    for answer in answers:
-        fitting = "text/event-stream" if answer.content.lstrip(b"\xef\xbb\xbf:\r\n").startswith(b"data:") else None
+    for answer in map(accepted, answers):
+        if not answer.content:
+            raise NotTestable("the answer has no body")
+        fitting = "text/event-stream" if data_lines(answer) else "application/json"
         told = answer.headers.get("content-type", "none")
-        kinds.append("as the body" if told.startswith(fitting or "application/json") else told)
+        kinds.append("as the body" if told.startswith(fitting) else told)
     return "; ".join(dict.fromkeys(kinds))
 
 
@@ -223,12 +225,14 @@ WHOLE_ANSWERS = (
         requests=(COUNT_CUT,),
         expected="3 tokens",
         observe=_cut,
-        switches={".*finish reason None": "finish-reason=absent"},
+        switches={".*finish reason None": "finish-reason"},
     ),
 )
 
 
 def _listed(found: Mapping[str, Any]) -> str:
+    if shape(found) == "openai" or not text([found]):
+        raise NotTestable("the answer has no text, or choices alone")
     if "tool_calls" not in found:
-        return "openai shape" if shape(found) == "openai" else "no tool_calls"
+        return "no tool_calls"
     return "an empty list" if found["tool_calls"] == [] else f"{calls(found)}"
