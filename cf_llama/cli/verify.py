@@ -106,7 +106,7 @@ def _chosen(only: Sequence[str], *, queue: bool, gateway: str | None) -> list[Ex
 
 def _connection(base_url: str | None) -> Connection:
     try:
-        return Settings(base_url=base_url).connection("cf_llama-verify")  # type: ignore[arg-type] # None is the default
+        return Settings(base_url=base_url).connection("cf_llama-verify")
     except ValidationError as error:
         raise CannotAskError("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
     except WorkersAIError as error:

@@ -98,6 +98,11 @@ def _nesting(answers: Sequence[Answer]) -> str:
     return "a result in the result" if "result" in results[0] else "the answer"
 
 
+def _success(answers: Sequence[Answer]) -> str:
+    succeeded = [bool(item.get("success")) for item in _done(answers)]
+    return "all" if all(succeeded) else "some" if any(succeeded) else "none"
+
+
 def _submitted(answers: Sequence[Answer]) -> str:
     found = payload(answers[0])
     return str(found.get("status")) + (", request_id" if "request_id" in found else "")
@@ -185,8 +190,8 @@ QUEUE = (
         "queue-success",
         "Every item succeeds.",
         "all",
-        lambda answers: "all" if all(item.get("success") for item in _done(answers)) else "some failed",
-        switches={"some failed": "queue-failed=0.5"},
+        _success,
+        switches={"none": "queue-failed", "some": "queue-failed=0.5"},
     ),
     _batch(
         "queue-nesting",

@@ -125,6 +125,7 @@ def fragments_of(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _forced(answers: Sequence[Answer]) -> str:
+    """Return whether there is a call, or what stands in its place."""
     found = payload(answers[0])
     if any(function(call).get("name") for call in calls(found)):
         return "a call"
@@ -132,6 +133,11 @@ def _forced(answers: Sequence[Answer]) -> str:
         return no_call(text([found]))
     except NotTestable:
         return "no call"
+
+
+def _unforced(answers: Sequence[Answer]) -> str:
+    seen = _forced(answers)
+    return "no call" if seen == "nothing" else seen
 
 
 def _count(answers: Sequence[Answer]) -> str:
@@ -161,7 +167,7 @@ def _choice(name: str, statement: str, expected: str, content: str, choice: Any)
         section="3.5 #5",
         requests=(ask(content, tools=[ADD], tool_choice=choice, max_tokens=_OUT),),
         expected=expected,
-        observe=_forced,
+        observe=_forced if expected == "a call" else _unforced,
         switches=IGNORED,
     )
 
