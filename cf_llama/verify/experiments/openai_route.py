@@ -64,7 +64,7 @@ def _tokens_out(answers: Sequence[Answer]) -> str:
     usage = payload(answers[0]).get("usage")
     if counts_of(usage) == "no counts":
         raise NotTestable("the answer has no counts")
-    return f"{usage['completion_tokens']} tokens" if isinstance(usage, dict) else "none"
+    return f"{usage.get('completion_tokens')} tokens" if isinstance(usage, dict) else "none"
 
 
 OPENAI_ROUTE = (

@@ -29,7 +29,7 @@ SUBMISSION, SINGLE = _submission(*[PROMPT] * ITEMS), _submission(PROMPT)
 
 
 def _is_pending(answer: Answer) -> bool:
-    return not is_refusal(answer) and result(answer).get("status") in _PENDING
+    return not is_refusal(answer) and str(result(answer).get("status")) in _PENDING
 
 
 def poll(answers: Sequence[Answer]) -> Request | None:
@@ -88,7 +88,7 @@ def _order(answers: Sequence[Answer]) -> str:
     numbers = _numbers(answers)
     if None in numbers:
         raise NotTestable("the results do not say whose they are")
-    return "as submitted" if numbers == sorted(numbers) else "another"
+    return "as submitted" if numbers == sorted(numbers, key=str) else "another"
 
 
 def _nesting(answers: Sequence[Answer]) -> str:

@@ -57,7 +57,7 @@ def whole_calls(answers: Sequence[Answer]) -> str:
     if not named:
         return no_call(text([found]))
     arguments = function(named[0]).get("arguments")
-    if "choices" in found and "tool_calls" in found["choices"][0].get("message", {}):
+    if message(found).get("tool_calls"):
         return "as the shape has it" if isinstance(parse(str(arguments)), dict) else "arguments that are no JSON text"
     return "as the shape has it" if isinstance(arguments, dict) else f"arguments as {type(arguments).__name__}"
 
@@ -100,7 +100,9 @@ def _streamed(answers: Sequence[Answer]) -> str:
     carriers = [event for event in found if any(function(call) for call in calls(event))]
     if not carriers:
         return no_call(text(found))
-    if any("choices" in event or "index" in call for event in carriers for call in calls(event)):
+    if any(
+        "choices" in event or "index" in call for event in carriers for call in calls(event) if isinstance(call, dict)
+    ):
         return fragments_of(found)
     return "as the shape has it" if len(carriers) == 1 else "fragments of native calls"
 
@@ -111,7 +113,7 @@ def fragments_of(found: Sequence[Mapping[str, Any]]) -> str:
     Raises:
         NotTestable: there is none.
     """
-    fragments = [call for event in found for call in calls(event) if call]
+    fragments = [call for event in found for call in calls(event) if call and isinstance(call, dict)]
     if any("id" in call and call["id"] is None and not function(call).get("name") for call in fragments):
         return "a fragment of nulls at the end"
     if not any("choices" in event and calls(event) for event in found):
