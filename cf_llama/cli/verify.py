@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from cf_llama.config.connection import Connection
 from cf_llama.config.settings import Settings
@@ -136,17 +137,18 @@ def _run(experiments: Sequence[Experiment], connection: Connection) -> Report:
 
 
 def _table(report: Report) -> Table:
-    table = Table("experiment", "statement", "outcome", "expected", "seen", "fault", box=None, pad_edge=False)
-    for experiment, verdict in report.verdicts:
-        odd = verdict.outcome != Outcome.AS_EXPECTED
-        outcome = f"[{_COLOURS[verdict.outcome]}]{verdict.outcome}[/]"
-        cells = (verdict.expected, verdict.seen, verdict.switch) if odd else ("", "", "")
-        table.add_row(experiment.name, experiment.statement, outcome, *map(_plain, cells))
+    """Return a row for each experiment; what is not as expected comes last, next to the prompt."""
+    table = Table("outcome", "experiment", "statement", box=None, pad_edge=False)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    for experiment, verdict in sorted(report.verdicts, key=lambda pair: pair[1].outcome != Outcome.AS_EXPECTED):
+        lines = [experiment.statement]
+        if verdict.outcome != Outcome.AS_EXPECTED:
+            told = "seen" if verdict.outcome == Outcome.DIFFERS else "but"
+            fault = f"; fault {verdict.switch}" if verdict.switch else ""
+            lines.append(f"expected: {verdict.expected}; {told}: {verdict.seen}{fault}")
+        outcome = Text(verdict.outcome, _COLOURS[verdict.outcome])
+        table.add_row(outcome, experiment.name, Text("\n".join(lines)))
     return table
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def _write(texts: dict[Path | None, str]) -> None:

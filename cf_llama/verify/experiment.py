@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -160,8 +160,9 @@ def refusing(
     wanted: int,
     *,
     switches: Mapping[str, str] | None = None,
+    others: Collection[int] = (),
 ) -> Experiment:
-    """Return the experiment for a request that is refused with the code `wanted`."""
+    """Return the experiment for a request that is refused with the code `wanted`, and not with one of `others`."""
     return Experiment(
         name=name,
         statement=statement,
@@ -170,7 +171,7 @@ def refusing(
         expected=f"refused with {wanted}",
         observe=refusal_code,
         switches=switches or {},
-        refusals=frozenset({wanted}),
+        refusals=frozenset({wanted, *others}),
     )
 
 

@@ -186,7 +186,7 @@ OPENAI_ROUTE = (
         name="search",
         statement="The search for a model that does not exist finds an empty list, at no cost.",
         section="1.1",
-        requests=(Request(route="ai/models/search?search=no-such-model", method="GET"),),
+        requests=(Request(route="ai/models/search?search=zzq-no-such-model", method="GET"),),
         expected="an empty list",
         observe=lambda answers: _searched(accepted(answers[0])),
     ),

@@ -23,6 +23,8 @@ TOO_LONG = Request(
 OVERFLOW = 5021
 LARGE_WINDOW = 131_072
 """Tokens; that of the model itself."""
+CREDENTIAL_CODES = {1000, 1031, 2009, 6003, 6111, 9106, 9109, 10000, 10001}
+"""With which the API is known to refuse credentials."""
 ANY_CODE = frozenset(range(1000, 100_000))
 SERVICE_FORM = "errors with a code and a text of the AI service, result {}"
 
@@ -104,8 +106,8 @@ def _retry_after(answers: Sequence[Answer]) -> str:
 
 REFUSALS = (
     refusing("unknown-model", "A model that does not exist is refused.", "8.2", UNKNOWN_MODEL, 5007),
-    refusing("wrong-token", "A token that nobody has is refused.", "8.3", WRONG_TOKEN, 10000),
-    refusing("no-token", "A request without a token is refused.", "8.3", NO_TOKEN, 9106),
+    refusing("wrong-token", "A token that nobody has is refused.", "8.3", WRONG_TOKEN, 10000, others=CREDENTIAL_CODES),
+    refusing("no-token", "A request without a token is refused.", "8.3", NO_TOKEN, 9106, others=CREDENTIAL_CODES),
     Experiment(
         name="context-overflow",
         statement="Input and max_tokens beyond 24,000 tokens are refused, and the refusal says so.",
@@ -153,7 +155,7 @@ REFUSALS = (
         requests=(WRONG_TOKEN,),
         expected="result null",
         observe=_front_form,
-        refusals=frozenset({10000}),
+        refusals=frozenset(CREDENTIAL_CODES),
     ),
     Experiment(
         name="retry-after",

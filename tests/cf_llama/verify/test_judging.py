@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from cf_llama.verify.answer import Answer, code, data_lines, is_refusal, shape
 from cf_llama.verify.experiment import Outcome
-from cf_llama.verify.experiments import EXPERIMENTS, QUEUE, gateway_experiments
+from tests.cf_llama.verify.fault_table import EVERYTHING
 
-EVERYTHING = (*EXPERIMENTS, *QUEUE, *gateway_experiments("default"))
 KEYS = [
     *("result", "success", "errors", "error", "messages", "code", "message", "response", "choices", "delta", "usage"),
     *("tool_calls", "function", "name", "arguments", "id", "index", "finish_reason", "content", "object", "p"),

@@ -10,11 +10,11 @@ import pytest
 from cf_llama.config.settings import Settings
 from cf_llama.verify.client import Client
 from cf_llama.verify.experiment import Outcome
-from cf_llama.verify.experiments import EXPERIMENTS, QUEUE, gateway_experiments
+from cf_llama.verify.experiments import EXPERIMENTS
 from cf_llama.verify.runner import run_experiments
+from tests.cf_llama.verify.fault_table import BY_CHANCE, DAMAGED, EVERYTHING, TURNS
 
 ACCOUNT, TOKEN = "fedcba9876543210fedcba9876543210", "another-token-of-nobody"
-EVERYTHING = (*EXPERIMENTS, *QUEUE, *gateway_experiments("default"))
 EXTRAS = {"no_such_key", "options"}
 
 TURNED = {
@@ -88,13 +88,7 @@ def test_what_no_fault_contradicts_is_turned_by_it(connection):
 
 
 def test_together_with_the_faults_every_statement_has_been_contradicted():
-    from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
-
-    spec = spec_from_file_location("faults_of_verify", Path(__file__).with_name("test_faults.py"))
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    tables = (module.TURNS, module.DAMAGED, module.BY_CHANCE)
+    tables = (TURNS, DAMAGED, BY_CHANCE)
     by_fault = {name for table in tables for names in table.values() for name in names}
     assert by_fault | TURNED == {experiment.name for experiment in EVERYTHING}
     assert not by_fault & TURNED
