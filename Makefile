@@ -24,7 +24,7 @@ help:
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
 	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
-	@echo "make live       the tests that call the service; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
+	@echo "make live       the tests that call the service, and cf-llama verify; needs CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN"
 	@echo "make notebooks  run the notebooks and save them with their output"
 	@echo "make fuzz       the laws of the readers with thousands of made-up answers each"
 	@echo "make format     put the code into shape"
@@ -103,6 +103,7 @@ newest:
 
 live: $(VENV)/ready
 	$(BIN)/python -m pytest -m live tests/live
+	@[ -z "$${CLOUDFLARE_ACCOUNT_ID:-$$CF_ACCOUNT_ID}" ] || $(BIN)/cf-llama verify --yes
 
 notebooks: $(VENV)/ready
 	$(BIN)/cf-llama model pull

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "cf_llama_emulator": {"cf_llama", *INTEGRATIONS, *FRAMEWORKS},
 }
 LEAVES = {"protocol.json_values", "protocol.model", "protocol.stop_sequences", "version"}
-SOCKET = re.compile(r"transport\.(transport|binding|http(\.\w+)?)")
+SOCKET = re.compile(r"transport\.(transport|binding|http(\.\w+)?)|verify\.client")
 ON_TOP = re.compile(r"transport\.prepare|(batch|cli)(\.\w+)?")
 """What may stand on the transport."""
 COMMAND_LINE = re.compile(r"cli(\.\w+)?")
@@ -87,7 +87,7 @@ def test_the_core_has_no_cycles_and_its_leaves_import_nothing_of_it():
 
 
 ROOMS = {
-    "cf_llama": ["version", "protocol", "config", "transport", "batch", "cli"],
+    "cf_llama": ["version", "protocol", "config", "transport", "batch", "verify", "cli"],
     "cf_llama_emulator": [
         *("wire", "hosts", "cassettes", "settings", "faults"),
         *("batch_queue", "engines", "playground", "server", "testing", "worker"),

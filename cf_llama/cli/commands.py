@@ -8,7 +8,20 @@ import click
 
 from cf_llama.version import __version__
 
-COMMANDS = ("ask", "batch", "chat", "completion", "doctor", "model", "record", "serve", "tokens", "usage", "worker")
+COMMANDS = (
+    "ask",
+    "batch",
+    "chat",
+    "completion",
+    "doctor",
+    "model",
+    "record",
+    "serve",
+    "tokens",
+    "usage",
+    "verify",
+    "worker",
+)
 
 
 class LazyGroup(click.Group):

@@ -7,13 +7,16 @@ import textwrap
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
+from cf_llama.cli.batch import FILE
 from cf_llama.cli.cassette_options import cassette_options, cassette_settings
 from cf_llama.cli.interrupt import until_interrupted
+from cf_llama.cli.verify import faults_of_profile
 from cf_llama_emulator.engines.choose import (
     FORMS,
     Choice,
@@ -45,6 +48,7 @@ LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of a local model.  [default: cores less one]")
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
+@click.option("--profile", type=FILE, help="Go wrong as `cf-llama verify --apply` wrote into this file.")
 @cassette_options
 @click.option(
     "--queue-file",
@@ -85,6 +89,7 @@ def serve(
     threads: int | None,
     shape: str,
     fault: tuple[str, ...],
+    profile: Path | None,
     cassette: str | None,
     cassette_speed: float | None,
     queue_file: str | None,
@@ -106,6 +111,7 @@ def serve(
     --log-format json it is an object with the keys time, method, route, model, stream, status, prompt_tokens,
     completion_tokens, milliseconds, faults and hung_up. Account, token and content are never printed.
     """
+    fault = (*faults_of_profile(profile), *fault)
     if list_faults:
         click.echo(listing(shutil.get_terminal_size().columns))
         return
