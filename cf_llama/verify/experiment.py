@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -90,7 +90,7 @@ class Experiment:
     """Pure; returns a short text, which is `expected` if the statement holds. May raise NotTestable or Refused."""
     switches: Mapping[str, str] = field(default_factory=dict)
     """Faults of the emulator by a regular expression for the whole text seen; groups may be used."""
-    refusals: frozenset[int] = frozenset()
+    refusals: Container[int] = ()
     """Codes that are no obstacle here, as the statement is about them."""
     follow: Callable[[Sequence[Answer]], Request | None] = lambda _: None
     """Pure; returns the next request from the answers so far, or None after the last."""
@@ -171,7 +171,7 @@ def refusing(
         expected=f"refused with {wanted}",
         observe=refusal_code,
         switches=switches or {},
-        refusals=frozenset({wanted, *others}),
+        refusals={wanted, *others},
     )
 
 

@@ -25,7 +25,7 @@ LARGE_WINDOW = 131_072
 """Tokens; that of the model itself."""
 CREDENTIAL_CODES = {1000, 1031, 2009, 6003, 6111, 9106, 9109, 10000, 10001}
 """With which the API is known to refuse credentials."""
-ANY_CODE = frozenset(range(1000, 100_000))
+ANY_CODE = range(1000, 100_000)
 SERVICE_FORM = "errors with a code and a text of the AI service, result {}"
 
 
@@ -116,7 +116,7 @@ REFUSALS = (
         expected=f"refused with 5021, window {model.CONTEXT_WINDOW}",
         observe=_window,
         switches={r"refused with 5021, window (\d+)": r"window=\1", "answered": f"window={LARGE_WINDOW}"},
-        refusals=frozenset({OVERFLOW}),
+        refusals={OVERFLOW},
     ),
     Experiment(
         name="refusal-status",
@@ -126,7 +126,7 @@ REFUSALS = (
         expected="400, 413",
         observe=_statuses,
         switches={r"(\d+), \1": r"status=\1"},
-        refusals=frozenset({5007, OVERFLOW}),
+        refusals={5007, OVERFLOW},
     ),
     Experiment(
         name="refusal-codes",
@@ -146,7 +146,7 @@ REFUSALS = (
         expected=SERVICE_FORM,
         observe=_form,
         switches={r"([a-z]+(-[a-z]+)*)": r"form=\1"},
-        refusals=frozenset({5007}),
+        refusals={5007},
     ),
     Experiment(
         name="front-refusal-form",
@@ -155,7 +155,7 @@ REFUSALS = (
         requests=(WRONG_TOKEN,),
         expected="result null",
         observe=_front_form,
-        refusals=frozenset(CREDENTIAL_CODES),
+        refusals=CREDENTIAL_CODES,
     ),
     Experiment(
         name="retry-after",
@@ -165,6 +165,6 @@ REFUSALS = (
         expected="none",
         observe=_retry_after,
         switches={r"([\d.]+(ms)?)": r"retry-after=\1", r".* GMT": "retry-after=30date"},
-        refusals=frozenset({5007}),
+        refusals={5007},
     ),
 )

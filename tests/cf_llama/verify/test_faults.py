@@ -65,6 +65,11 @@ def test_a_fault_turns_what_it_contradicts_and_is_named(verified, faults):
     assert {str(combined([", ".join(switches(verdicts))]))} == {str(combined([", ".join(sorted(faults.split(", ")))]))}
 
 
+@pytest.mark.parametrize("faults", ["", "shape=hybrid"])
+def test_every_statement_can_be_tested_in_either_shape(verified, faults):
+    assert turned(verified(faults), Outcome.NOT_TESTABLE) == set()
+
+
 @pytest.mark.parametrize("faults", DAMAGED)
 def test_damage_turns_what_it_contradicts(verified, faults):
     verdicts = verified(faults)
