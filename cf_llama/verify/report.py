@@ -88,7 +88,6 @@ def _entry(experiment: Experiment, verdict: Verdict) -> dict[str, Any]:
     return {
         "name": experiment.name,
         "statement": experiment.statement,
-        "section": experiment.section,
         "outcome": str(verdict.outcome),
         "expected": verdict.expected,
         "seen": verdict.seen,
@@ -97,9 +96,9 @@ def _entry(experiment: Experiment, verdict: Verdict) -> dict[str, Any]:
 
 
 def _table(pairs: Iterable[tuple[Experiment, Verdict]]) -> str:
-    rows = [("statement", "section", "outcome", "expected", "seen", "fault"), ("---",) * 6]
+    rows = [("statement", "outcome", "expected", "seen", "fault"), ("---",) * 5]
     rows += [
-        (experiment.statement, experiment.section, verdict.outcome, verdict.expected, verdict.seen, verdict.switch)
+        (experiment.statement, verdict.outcome, verdict.expected, verdict.seen, verdict.switch)
         for experiment, verdict in pairs
     ]
     return "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in rows)
