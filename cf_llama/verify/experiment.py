@@ -83,8 +83,8 @@ class Experiment:
     statement: str
     """One sentence."""
     section: str
-    """Its subject: 1 whole answers, 2 streams, 3 tools, 4 JSON mode, 5 batches, 6 prompts, 7 parameters, 8 errors, 10 AI
-    Gateway, 11 the OpenAI route; with a number behind `#` the open question it answers."""
+    """Its subject: 1 whole answers, 2 streams, 3 tools, 4 JSON mode, 5 batches, 6 prompts, 7 parameters, 8 errors,
+    10 AI Gateway, 11 the OpenAI route; with a number behind `#` the open question it answers."""
     requests: tuple[Request, ...]
     expected: str
     observe: Callable[[Sequence[Answer]], str]
