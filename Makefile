@@ -8,7 +8,7 @@ CALLS ?= 20000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check chaos bench goodput fuzz format strangers browser local lowest newest live notebooks clean
+.PHONY: help demo test check chaos bench goodput fuzz format strangers browser worker local lowest newest live notebooks clean
 
 help:
 	@echo "make demo       a streamed chain, an agent with a tool, and RAG with its source: offline, on a small local model"
@@ -19,6 +19,7 @@ help:
 	@echo "make goodput    how soon calls are answered under a limit, beside other clients; writes benchmarks/results"
 	@echo "make strangers  other clients of the service, on the emulator"
 	@echo "make browser    the playground in a real browser; needs the system's chromium and chromium-driver"
+	@echo "make worker     a Worker's binding in Pyodide, the Python of Cloudflare's Workers; needs node and npm"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
 	@echo "make newest     every test on the newest versions, whatever constraints.txt says"
@@ -63,6 +64,16 @@ strangers: $(VENV)/ready
 browser: $(VENV)/ready
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { echo "Install your system's chromium and its driver, on Debian: apt-get install chromium chromium-driver"; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/cf_llama_emulator/playground
+
+# Wheels for Pyodide 314, which is Python 3.14; everything else that is Python alone comes from the virtual environment.
+WORKER := build/worker
+WASM := --only-binary=:all: --python-version 3.14 --implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --platform any
+worker: $(VENV)/ready
+	@command -v npm >/dev/null || { echo "Install node and npm, on Debian: apt-get install nodejs npm"; exit 1; }
+	npm install --silent --no-save --prefix $(WORKER) pyodide@314.0.7
+	$(PIP) install --quiet --upgrade --target $(WORKER)/site $(WASM) 'pydantic>=2.13' 'httpx>=0.28'
+	$(PIP) install --quiet --upgrade --target $(WORKER)/site $(WASM) --no-deps uuid-utils workers-runtime-sdk
+	$(BIN)/python -m pytest -m worker tests/worker
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull
