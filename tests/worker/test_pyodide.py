@@ -94,3 +94,11 @@ def test_synchronous_methods_are_refused(core):
 
 def test_langchain_answers_streams_and_calls_tools(run):
     assert run("langchain_program.py") == {"whole": "You said: Hi", "streamed": PIECES, "tools": ["order_status"]}
+
+
+def test_the_example_answers_streams_and_calls_its_tool(run):
+    answer = "You said: Answer in one sentence: Hi"
+    plain, streamed, order = run("example_program.py").values()
+    assert plain == streamed == [200, answer]
+    assert order[0] == 200
+    assert "left Rotterdam this morning" in order[1]
