@@ -19,7 +19,7 @@ help:
 	@echo "make goodput    how soon calls are answered under a limit, beside other clients; writes benchmarks/results"
 	@echo "make strangers  other clients of the service, on the emulator"
 	@echo "make browser    the playground in a real browser; needs the system's chromium and chromium-driver"
-	@echo "make worker     env.AI of a Worker on the emulator, with workerd and wrangler; needs Node.js"
+	@echo "make worker     env.AI on the emulator, with workerd and wrangler, and in Pyodide; needs Node.js and npm"
 	@echo "make docs       the documentation as a site, in site/; every warning is an error"
 	@echo "make local      the tests that think with a real local model"
 	@echo "make lowest     every test on the oldest versions that pyproject.toml declares"
@@ -71,8 +71,15 @@ browser: $(VENV)/ready
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { echo "Install your system's chromium and its driver, on Debian: apt-get install chromium chromium-driver"; exit 1; }
 	$(BIN)/python -m pytest -m browser tests/cf_llama_emulator/playground
 
+# Wheels for Pyodide 314, which is Python 3.14; everything else that is Python alone comes from the virtual environment.
+WORKER := build/worker
+WASM := --only-binary=:all: --python-version 3.14 --implementation cp --abi cp314 --platform pyemscripten_2026_0_wasm32 --platform any
 worker: $(VENV)/ready
-	$(BIN)/python -m pytest -m worker tests/cf_llama_emulator/worker
+	@command -v npm >/dev/null || { echo "Install node and npm, on Debian: apt-get install nodejs npm"; exit 1; }
+	npm install --silent --no-save --prefix $(WORKER) pyodide@314.0.7
+	$(PIP) install --quiet --upgrade --target $(WORKER)/site $(WASM) 'pydantic>=2.13' 'httpx>=0.28'
+	$(PIP) install --quiet --upgrade --target $(WORKER)/site $(WASM) --no-deps uuid-utils workers-runtime-sdk
+	$(BIN)/python -m pytest -m worker tests/worker tests/cf_llama_emulator/worker
 
 local: $(VENV)/ready
 	$(BIN)/cf-llama model pull
