@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,9 @@ from cf_llama.batch.actions import Action, Pause, Ticket
 from cf_llama.batch.job import Job
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.payloads import Item, Outcome
+from cf_llama.batch.reservations import Reservations
 from cf_llama.batch.scheduler import BatchScheduler
+from cf_llama.config.budget import budgets_of
 from cf_llama.protocol.errors import InvalidRequestError, WorkersAIError
 from cf_llama.protocol.reply import Usage
 from cf_llama.protocol.request import ChatRequest
@@ -88,11 +91,11 @@ class Batch:
 
     def as_completed(self, items: Iterable[Item]) -> Generator[Outcome, None, None]:
         """Send all items and yield each outcome on arrival; only items in flight are held in memory."""
-        return self._outcomes(self._work(items))
+        return self._outcomes(*self._work(items))
 
     def aas_completed(self, items: Iterable[Item]) -> AsyncGenerator[Outcome, None]:
         """Send all items and yield each outcome on arrival; only items in flight are held in memory."""
-        return self._aoutcomes(self._work(items))
+        return self._aoutcomes(*self._work(items))
 
     def submit(self, items: Iterable[Item]) -> list[Ticket]:
         """Submit all items and return their tickets.
@@ -100,18 +103,20 @@ class Batch:
         Raises:
             WorkersAIError: a request failed. `as_completed` gives an outcome for each instead.
         """
-        scheduler = self._work(items)
-        while (action := scheduler.next_submission(monotonic())) is not None:
-            self._perform(scheduler, action)
-        _raise_first(scheduler.remaining_outcomes())
+        scheduler, reservations = self._work(items)
+        with closing(reservations):  # what it is billed is not known here, so the worst case counts
+            while (action := scheduler.next_submission(monotonic())) is not None:
+                self._perform(scheduler, action)
+            _raise_first(reservations.settled(scheduler.remaining_outcomes()))
         return [poll.ticket for poll in scheduler.waiting]
 
     async def asubmit(self, items: Iterable[Item]) -> list[Ticket]:
         """Submit all items and return their tickets; see `submit`."""
-        scheduler = self._work(items)
-        while (action := scheduler.next_submission(monotonic())) is not None:
-            await self._aperform(scheduler, action)
-        _raise_first(scheduler.remaining_outcomes())
+        scheduler, reservations = self._work(items)
+        with closing(reservations):  # what it is billed is not known here, so the worst case counts
+            while (action := scheduler.next_submission(monotonic())) is not None:
+                await self._aperform(scheduler, action)
+            _raise_first(reservations.settled(scheduler.remaining_outcomes()))
         return [poll.ticket for poll in scheduler.waiting]
 
     def collect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> Generator[Outcome, None, None]:
@@ -124,39 +129,43 @@ class Batch:
             requests: The requests, in the order of the references: they tell how the answers are to be read (stop
                 sequences, tools). Without them, answers are read as plain texts.
         """
-        return self._outcomes(self._resume(ticket, requests))
+        return self._outcomes(*self._resume(ticket, requests))
 
     def acollect(self, ticket: Ticket, requests: Sequence[ChatRequest] = ()) -> AsyncGenerator[Outcome, None]:
         """Wait for a batch submitted before, by this process or another, and yield its outcomes; see `collect`."""
-        return self._aoutcomes(self._resume(ticket, requests))
+        return self._aoutcomes(*self._resume(ticket, requests))
 
-    def _work(self, items: Iterable[Item]) -> BatchScheduler:
+    def _work(self, items: Iterable[Item]) -> tuple[BatchScheduler, Reservations]:
         source = iter(items)
-        return BatchScheduler(self.options, lambda count: list(islice(source, count)), messages=self._messages)
+        budgets = budgets_of(self.transport.connection.budget)
+        reservations = Reservations(lambda count: list(islice(source, count)), budgets)
+        return BatchScheduler(self.options, reservations.take, messages=self._messages), reservations
 
-    def _resume(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> BatchScheduler:
+    def _resume(self, ticket: Ticket, requests: Sequence[ChatRequest]) -> tuple[BatchScheduler, Reservations]:
         if requests and len(requests) != len(ticket.references):
             raise InvalidRequestError(f"{len(ticket.references)} references, but {len(requests)} requests")
         known = requests or [ChatRequest(prompt="?", model=ticket.model)] * len(ticket.references)
-        scheduler = self._work(())
+        scheduler, reservations = self._work(())
         scheduler.resume(ticket, [Item(*pair) for pair in zip(ticket.references, known, strict=True)], monotonic())
-        return scheduler
+        return scheduler, reservations
 
-    def _outcomes(self, scheduler: BatchScheduler) -> Generator[Outcome, None, None]:
-        while (action := scheduler.next_action(monotonic())) is not None:
-            self._perform(scheduler, action)
-            for outcome in scheduler.take_outcomes():
+    def _outcomes(self, scheduler: BatchScheduler, reservations: Reservations) -> Generator[Outcome, None, None]:
+        with closing(reservations):
+            while (action := scheduler.next_action(monotonic())) is not None:
+                self._perform(scheduler, action)
+                for outcome in reservations.settled(scheduler.take_outcomes()):
+                    yield outcome
+            for outcome in reservations.settled(scheduler.remaining_outcomes()):
                 yield outcome
-        for outcome in scheduler.remaining_outcomes():
-            yield outcome
 
-    async def _aoutcomes(self, scheduler: BatchScheduler) -> AsyncGenerator[Outcome, None]:
-        while (action := scheduler.next_action(monotonic())) is not None:
-            await self._aperform(scheduler, action)
-            for outcome in scheduler.take_outcomes():
+    async def _aoutcomes(self, scheduler: BatchScheduler, reservations: Reservations) -> AsyncGenerator[Outcome, None]:
+        with closing(reservations):
+            while (action := scheduler.next_action(monotonic())) is not None:
+                await self._aperform(scheduler, action)
+                for outcome in reservations.settled(scheduler.take_outcomes()):
+                    yield outcome
+            for outcome in reservations.settled(scheduler.remaining_outcomes()):
                 yield outcome
-        for outcome in scheduler.remaining_outcomes():
-            yield outcome
 
     def _perform(self, scheduler: BatchScheduler, action: Action) -> None:
         if isinstance(action, Pause):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
@@ -16,7 +17,9 @@ from cf_llama.batch.journal import Journal, Progress
 from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.packing import Submission
 from cf_llama.batch.payloads import Item, Outcome
+from cf_llama.batch.reservations import Reservations
 from cf_llama.batch.scheduler import BatchScheduler
+from cf_llama.config.budget import budgets_of
 from cf_llama.protocol.errors import QuotaExceededError, RequestTimeoutError, SubmissionInDoubtError, WorkersAIError
 from cf_llama.transport.json_call import JSONResponse
 from cf_llama.transport.transport import Transport
@@ -36,13 +39,14 @@ class Job:
     Args:
         journal: Its file.
         attempts: How often a row is asked before a failure that may pass counts.
-        again_in_doubt: Whether rows that may have been sent are asked again, possibly billed twice; otherwise they
+        retry_in_doubt: Whether rows that may have been sent are asked again, possibly billed twice; otherwise they
             fail. Either way their results say `doubtful`.
     """
 
     journal: Journal
     attempts: int = field(default=3, kw_only=True)
     retry_in_doubt: bool = field(default=True, kw_only=True)
+    _reservations: Reservations = field(default_factory=Reservations, init=False, repr=False)
 
     @classmethod
     def open(cls, path: str | Path, **choices: Any) -> Self:
@@ -78,13 +82,15 @@ class Job:
             on_progress: Called now and then how far the job is.
 
         Raises:
-            WorkersAIError: every other batch would fail alike (credentials, quota); run it again when that is mended.
+            WorkersAIError: every other batch would fail alike (credentials, quota, budget); run it again when that is
+                mended.
         """
-        scheduler, reporter = self._start(options), _ProgressReporter(self.journal, on_progress)
-        while (action := scheduler.next_action(monotonic())) is not None:
-            reporter.report_if_due()
-            self._perform(scheduler, action, transport)
-        return self._end(scheduler, reporter)
+        scheduler, reporter = self._start(options, transport), _ProgressReporter(self.journal, on_progress)
+        with closing(self._reservations):
+            while (action := scheduler.next_action(monotonic())) is not None:
+                reporter.report_if_due()
+                self._perform(scheduler, action, transport)
+            return self._end(scheduler, reporter)
 
     async def arun(
         self,
@@ -93,11 +99,12 @@ class Job:
         on_progress: Callable[[Progress], object] = lambda _: None,
     ) -> Progress:
         """Run until every row has ended; see `run`. Writing the journal blocks the event loop for milliseconds."""
-        scheduler, reporter = self._start(options), _ProgressReporter(self.journal, on_progress)
-        while (action := scheduler.next_action(monotonic())) is not None:
-            reporter.report_if_due()
-            await self._aperform(scheduler, action, transport)
-        return self._end(scheduler, reporter)
+        scheduler, reporter = self._start(options, transport), _ProgressReporter(self.journal, on_progress)
+        with closing(self._reservations):
+            while (action := scheduler.next_action(monotonic())) is not None:
+                reporter.report_if_due()
+                await self._aperform(scheduler, action, transport)
+            return self._end(scheduler, reporter)
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield each row that has ended, in the order of adding.
@@ -117,18 +124,20 @@ class Job:
     def __exit__(self, *failure: object) -> None:
         self.close()
 
-    def _start(self, options: BatchOptions | None) -> BatchScheduler:
+    def _start(self, options: BatchOptions | None, transport: Transport) -> BatchScheduler:
         """The scheduler of the remaining work, including batches in flight."""
         self.journal.recover(again=self.retry_in_doubt)
         options = options or BatchOptions()
         messages = options.items != "prompt" and self.journal.fact("messages", default=True)
-        scheduler = BatchScheduler(options, self.journal.take, messages=messages)
+        self._reservations = Reservations(self.journal.take, budgets_of(transport.connection.budget))
+        scheduler = BatchScheduler(options, self._reservations.take, messages=messages)
         for ticket, items in self.journal.waiting():
             scheduler.resume(ticket, items, monotonic(), messages=True)
         return scheduler
 
     def _end(self, scheduler: BatchScheduler, reporter: _ProgressReporter) -> Progress:
         self._settle(scheduler)
+        self._reservations.release([item for submission in scheduler.ready for item in submission.items])
         progress = reporter.now()
         if scheduler.stopped_by:
             raise scheduler.stopped_by
@@ -179,7 +188,7 @@ class Job:
             self.journal.note("messages", scheduler.messages)
         ended: list[Outcome] = []
         again: list[Outcome] = []
-        for outcome in scheduler.take_outcomes():
+        for outcome in self._reservations.settled(scheduler.take_outcomes()):
             (again if self._should_retry(outcome) else ended).append(outcome)
         self.journal.settle(ended, again, _doubtful_references([*ended, *again]), scheduler.take_usage())
 

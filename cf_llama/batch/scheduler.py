@@ -17,6 +17,7 @@ from cf_llama.batch.packing import Submission, pack
 from cf_llama.batch.payloads import Item, Outcome, Results, read_request_id, read_results
 from cf_llama.protocol.errors import (
     BadResponseError,
+    BudgetExceededError,
     CapacityError,
     InvalidRequestError,
     QuotaExceededError,
@@ -36,6 +37,7 @@ class BatchScheduler:
 
     options: BatchOptions
     take: Callable[[int], Sequence[Item]]
+    """Returns the next items; raises BudgetExceededError if the next may cost more than is left."""
     messages: bool = True
     """Whether items are sent with messages."""
     stopped_by: WorkersAIError | None = None
@@ -141,8 +143,11 @@ class BatchScheduler:
         return self.ready.popleft().items if self.ready else self.take(self.options.max_items)
 
     def _fill(self) -> None:
-        while not self.ready and (items := self.take(self.options.max_items)):
-            self.ready.extend(self._pack(items))
+        try:
+            while not self.ready and (items := self.take(self.options.max_items)):
+                self.ready.extend(self._pack(items))
+        except BudgetExceededError as error:
+            self.stopped_by = error
 
     def _requeue(self, items: Sequence[Item]) -> None:
         self.ready.extendleft(reversed(self._pack(items)))

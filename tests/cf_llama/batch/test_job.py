@@ -165,7 +165,7 @@ class Interrupted:
     """A transport that a key press interrupts at the first poll."""
 
     def __init__(self, transport):
-        self.transport = transport
+        self.transport, self.connection = transport, transport.connection
 
     def post(self, posting):
         if "request_id" in posting.content:
@@ -180,6 +180,8 @@ class Interrupted:
 
 class Answering:
     """A transport that takes one batch, and answers the poll with these results."""
+
+    connection = Settings(account_id="a" * 32, api_token="t" * 40).connection()
 
     def __init__(self, *responses):
         self.responses = list(responses)
