@@ -232,7 +232,7 @@ async def test_a_raw_response_keeps_status_and_headers(cf_llama_emulator):
 
 @pytest.mark.parametrize(
     ("text", "status"),
-    [("3040: Capacity temporarily exceeded", 429), ("5007: No such model", 404), ("3043: Internal error", 500)],
+    [("3040: No capacity", 429), ("5007: No such model", 404), ("3043: Internal error", 500), ("3030: No", 500)],
 )
 async def test_the_status_of_an_exception_is_the_last_calls_or_that_of_its_class(text, status):
     binding = Saying(*[InferenceUpstreamError(text)] * 2)
