@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ SYNC = (
     "while a synchronous method waits in it, no answer can arrive"
 )
 """Why a synchronous call over a binding is refused."""
+_CODE = re.compile(r"(?:\w+: )*(\d{4,5}: .*)", re.DOTALL)
+"""Names and a code, as in `InferenceUpstreamError: 3040: Capacity temporarily exceeded`."""
 _STATUSES: tuple[tuple[type[errors.WorkersAIError], int], ...] = (
     (errors.RateLimitError, 429),
     (errors.NotFoundError, 404),
@@ -169,9 +172,9 @@ class _Report(NamedTuple):
 
 def _report(error: Exception) -> _Report | None:
     """Read the code in an exception's text: a binding's exceptions have it nowhere else."""
-    text = str(error)
-    code = code_in(text)
-    return None if code is None else _Report(code, text.partition(f"{code}: ")[2] or text)
+    found = _CODE.match(str(error))
+    code = code_in(found[1]) if found else None
+    return _Report(code, found[1].partition(f"{code}: ")[2]) if found and code is not None else None
 
 
 def _refusal(report: _Report, last_status: object) -> BindingResponse:
