@@ -160,6 +160,12 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
     )
 
 
+def code_in(text: str) -> int | None:
+    """The first known code in a text, as in `3040: Capacity temporarily exceeded`; None if there is none."""
+    in_text = (int(number) for number in _CODE_IN_TEXT.findall(text))
+    return next((number for number in in_text if number in CODES or number in _AMBIGUOUS), None)
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from `retry-after-ms` or `Retry-After` (a number or a date); None if there is neither."""
     try:
@@ -222,10 +228,7 @@ def _code_and_text(payload: Any) -> tuple[int | None, str]:
     reports = list(_error_texts(payload))
     text = next((text for _, text in reports if text), "")
     code = next((code for code, _ in reports if code is not None), None)
-    if code is None:
-        in_text = (int(number) for number in _CODE_IN_TEXT.findall(text))
-        code = next((number for number in in_text if number in CODES or number in _AMBIGUOUS), None)
-    return code, text
+    return code_in(text) if code is None else code, text
 
 
 def _error_texts(payload: Any) -> Iterator[tuple[int | None, str]]:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from cf_llama.config.connection import BINDING_URL, Connection
 from cf_llama.protocol import errors
-from cf_llama.protocol.error_responses import CODES
+from cf_llama.protocol.error_responses import CODES, code_in
 from cf_llama.transport.javascript import chunks_of, is_javascript, to_headers, to_javascript, unwrapped
 
 SYNC = (
@@ -26,7 +26,8 @@ SYNC = (
     "while a synchronous method waits in it, no answer can arrive"
 )
 """Why a synchronous call over a binding is refused."""
-_CODE = re.compile(r"\b(\d{4,5}): (.*)", re.DOTALL)
+_CODE = re.compile(r"(?:\w+: )*(\d{4,5}: .*)", re.DOTALL)
+"""Names and a code, as in `InferenceUpstreamError: 3040: Capacity temporarily exceeded`."""
 _STATUSES: tuple[tuple[type[errors.WorkersAIError], int], ...] = (
     (errors.RateLimitError, 429),
     (errors.NotFoundError, 404),
@@ -171,8 +172,9 @@ class _Report(NamedTuple):
 
 def _report(error: Exception) -> _Report | None:
     """Read the code in an exception's text: a binding's exceptions have it nowhere else."""
-    found = _CODE.search(str(error))
-    return _Report(int(found[1]), found[2]) if found and int(found[1]) in CODES else None
+    found = _CODE.match(str(error))
+    code = code_in(found[1]) if found else None
+    return _Report(code, found[1].partition(f"{code}: ")[2]) if found and code is not None else None
 
 
 def _refusal(report: _Report, last_status: object) -> BindingResponse:
@@ -182,7 +184,7 @@ def _refusal(report: _Report, last_status: object) -> BindingResponse:
         report: What it said.
         last_status: The status of the binding's last call, if it keeps one.
     """
-    kind = CODES[report.code].kind
+    kind = CODES[report.code].kind if report.code in CODES else errors.ServiceError
     usual = next(status for each, status in _STATUSES if issubclass(kind, each))
     status = last_status if isinstance(last_status, int) and last_status >= HTTPStatus.BAD_REQUEST else usual
     return BindingResponse(status, {}, {"success": False, "errors": [report._asdict()]}, lambda: None)

@@ -51,11 +51,16 @@ def to_headers(headers: Any) -> dict[str, str]:
 
 
 def chunks_of(body: Any) -> AsyncIterator[bytes]:
-    """The bytes of an answer, as they arrive: of a ReadableStream, an async iterable, bytes, or a value as JSON."""
+    """The bytes of an answer, as they arrive: of a ReadableStream, an async iterable, bytes, or a value as JSON.
+
+    Nothing, such as the null of a response without a body, has none.
+    """
     if hasattr(body, "getReader"):
         return StreamReader(body.getReader())
     if hasattr(body, "__aiter__"):
         return aiter(body)
+    if not body:
+        return _single(b"")
     return _single(bytes(body) if isinstance(body, bytes | bytearray | memoryview) else to_json(body))
 
 

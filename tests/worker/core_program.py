@@ -56,6 +56,7 @@ async def observe(binding):
         "sent": await sent(large=2**63, nothing=None, nested=[{"é": 1.5}]),
         "refused": await failure("Hi", "error=5007"),
         "thrown": await failure("give content", "error=3040"),
+        "empty": await failure("give no body"),
         "lost": await failure("lose the connection"),
         "late": await failure("never answer", timeout=0.1),
         "synchronous": synchronous(),

@@ -13,6 +13,7 @@ class Ai {
     const last = inputs.messages?.at(-1)?.content;
     if (last === "lose the connection") throw new Error("Network connection lost.");
     if (last === "never answer") return new Promise(() => {});
+    if (last === "give no body") return new Response(null, { status: 502 });
     if (last === "give an object") return { response: "an object", usage: { prompt_tokens: 3 } };
     const { "x-emulator-faults": faults = "", ...headers } = options.extraHeaders ?? {};
     const response = await fetch(`${AI_URL}/${model}`, {

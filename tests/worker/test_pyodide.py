@@ -83,6 +83,7 @@ def test_the_request_is_an_object_of_javascript(core):
 def test_errors_have_their_classes_and_codes(core):
     assert core["refused"][:3] == ["NotFoundError", 5007, 400]
     assert core["thrown"][:3] == ["CapacityError", 3040, 429]
+    assert core["empty"] == ["ServiceError", None, 502, "the service gave no reason"]
     assert core["lost"][:3] == ["ConnectionFailedError", None, None]
     assert "Network connection lost." in core["lost"][3]
     assert core["late"][0] == "RequestTimeoutError"

@@ -19,6 +19,7 @@ from cf_llama import (
     InvalidRequestError,
     NotFoundError,
     RequestTimeoutError,
+    ServiceError,
     Settings,
     StreamInterruptedError,
     Timeouts,
@@ -232,7 +233,7 @@ async def test_a_raw_response_keeps_status_and_headers(cf_llama_emulator):
 
 @pytest.mark.parametrize(
     ("text", "status"),
-    [("3040: Capacity temporarily exceeded", 429), ("5007: No such model", 404), ("3043: Internal error", 500)],
+    [("3040: No capacity", 429), ("5007: No such model", 404), ("3043: Internal error", 500), ("3030: No", 500)],
 )
 async def test_the_status_of_an_exception_is_the_last_calls_or_that_of_its_class(text, status):
     binding = Saying(*[InferenceUpstreamError(text)] * 2)
@@ -245,9 +246,16 @@ async def test_the_status_of_an_exception_is_the_last_calls_or_that_of_its_class
     assert caught.value.status == 418
 
 
-async def test_an_exception_without_a_code_is_the_bindings_own():
-    failure = ValueError("1234: no code of the service")
-    with pytest.raises(ValueError, match="no code of the service") as caught:
+async def test_a_refusal_without_a_body_has_a_status():
+    with pytest.raises(ServiceError, match="the service gave no reason") as caught:
+        await over(Saying(RawResponse(502, {}, None))).arun(HI)
+    assert caught.value.status == 502
+
+
+@pytest.mark.parametrize("text", ["1234: no code of the service", "http://127.0.0.1:8001: not the service"])
+async def test_an_exception_without_a_code_is_the_bindings_own(text):
+    failure = ValueError(text)
+    with pytest.raises(ValueError, match="the service") as caught:
         await over(Saying(failure)).arun(HI)
     assert caught.value is failure
 
