@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from langchain_core import exceptions
 from llama_index.core.llms import ChatMessage
 
 from cf_llama.protocol import errors
+from cf_llama.protocol.error_responses import CODES
 from cf_llama_emulator.faults.codes import AI_SERVICE, API_FRONT, GATEWAY
 from cf_llama_emulator.faults.error_formats import FORMS
 from cf_llama_emulator.server.threaded import serve
@@ -110,3 +114,9 @@ async def test_a_refusal_however_it_comes(refused, faults):
 async def test_a_refusal_that_breaks_off_is_judged_by_its_status(refused, faults):
     error, raised = await refused(f"capacity, {faults}")
     assert (raised, error.is_retryable, error.status) == (errors.RateLimitError, True, 429)
+
+
+def test_every_code_is_on_the_page_of_errors():
+    page = (Path(__file__).parents[1] / "docs" / "errors.md").read_text("utf-8")
+    told = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in row.split(",")}
+    assert told >= CODES.keys()
