@@ -1,5 +1,6 @@
 """What the documents show is run: the notebooks, the code of the README and of each page, and the demonstration."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -80,8 +81,17 @@ def test_the_site_is_built_without_a_warning(tmp_path, monkeypatch):
     assert (tmp_path / "guides" / "quickstart.html").exists()
 
 
+@pytest.fixture
+def event_loop_of_the_thread():
+    """One that is closed in the end: LlamaIndex makes one where there is none, and leaves it open."""
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+        asyncio.set_event_loop(None)
+
+
 @pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code.values[0]])
-def test_code_runs(code, monkeypatch, capsys):
+def test_code_runs(code, monkeypatch, capsys, event_loop_of_the_thread):
     with serve() as emulator:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
