@@ -15,14 +15,13 @@ from math import inf
 from cf_llama.config.rate_limit import MINUTE, RateLimit
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.limits.bucket import Bucket
+from cf_llama.transport.limits.probes import interval, next_probe
 from cf_llama.transport.limits.trial import LONGEST_REFUSAL_TIME, Trial
 from cf_llama.transport.limits.window import MARGIN, Window
 
-_PROBE_INTERVAL = 0.7  # seconds between probes while the window is unknown, or this share of the time since the burst:
-_PROBE_GROWTH = 0.06
-_KNOWN_PROBE_INTERVAL = 0.95  # the same where the limit is known, and only the way of counting is not
+_SHORTEST_PROBE_INTERVAL = 0.25  # seconds between probes after a window that should be over
+_KNOWN_PROBE_INTERVAL = 0.95  # seconds between probes where the limit is known, and only the way of counting is not
 _PROBE_SHARE = 0.018  # and such a share of all requests may be refused probes
-_FIRST_PROBE = 0.25  # seconds after the limit was reached, when a bucket holds a little again
 _LONGEST_MARGIN = 0.15
 _REFUSED_PROBES = 2  # after which a bucket would have held a token
 _MANY = 2000  # requests counted before old ones are forgotten
@@ -81,8 +80,9 @@ class RatePacer:
         self._probe: Sent | None = None
         self._probe_at = inf
         self._probes = 0  # refused since the limit was reached
-        self._probed = 0  # refused in all
+        self._refused = 0  # in all
         self._sent = 0
+        self._limited_at: float | None = None  # when the limit showed for the first time
 
     @property
     def window(self) -> float | None:
@@ -215,6 +215,7 @@ class RatePacer:
             retry_after: Seconds after which the service wants to be asked again.
         """
         self._trial.refused(sent, now - sent.at)
+        self._refused += 1
         self._unheard.discard(sent)
         if self._bucket:
             if self._bucket.refused(sent.at, now, retry_after):
@@ -226,7 +227,6 @@ class RatePacer:
         if sent is self._probe:
             self._probe, self._window.refused_at = None, sent.at
             self._probes += 1
-            self._probed += 1
             self._schedule(now)
         elif sent.epoch == self._epoch:
             if sent.at in self._sends:
@@ -240,11 +240,10 @@ class RatePacer:
         admitted = len(self._sends)
         if self._closed_at is not None:
             self.requests = min(self.requests or admitted, max(admitted, 1))
-        elif self._tentative and self.requests and admitted < _WHOLE * self.requests:
-            if self._is_no_bucket and self._margin < _LONGEST_MARGIN:
-                self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
-            else:
-                self._trickle(sent)
+        elif self._is_less_than_whole and not self._is_no_bucket:
+            self._trickle(sent)
+        elif self._is_less_than_whole and self._margin < _LONGEST_MARGIN:
+            self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
         else:
             keeps = self._tentative and self._limit is not None  # the window may have begun before the probe
             if self._tentative:
@@ -255,6 +254,11 @@ class RatePacer:
             if not keeps:
                 self.requests = max(admitted, (self.requests or 0) // 2, 1)  # one window may be an exception
             self._close(now)
+
+    @property
+    def _is_less_than_whole(self) -> bool:
+        """Whether a probe was admitted, and after it much less than a window holds."""
+        return self._tentative and self.requests is not None and len(self._sends) < _WHOLE * self.requests
 
     @property
     def _is_no_bucket(self) -> bool:
@@ -276,6 +280,8 @@ class RatePacer:
         if self._window.opened == -inf and self._sends:
             self._window.opened = self._sends[0]
         self._closed_at = self._drained_at = now
+        if self._limited_at is None:
+            self._limited_at = now
         self._burst_at = self._window.opened
         self._tentative, self._probes = False, 0
         self._window.refused_at = now
@@ -376,20 +382,22 @@ class RatePacer:
 
     def _probe_times(self, now: float) -> Iterator[float]:
         closed = now if self._closed_at is None else self._closed_at
-        if self._window.seconds and self.counting in {Counting.FIXED, Counting.SLIDING}:
-            yield from self._window.beginnings(now)
-            return
-        if self._limit and self._window.seconds and self.requests:
-            yield self._window.opened + self._window.seconds + MARGIN
-            yield closed + 1.5 * self._window.seconds / self.requests + MARGIN
-            yield self._window.next_multiple(now, self._window.seconds)
-            budget = max(1.0, _PROBE_SHARE * (self._sent + self.waiting) - self._probed)
-            yield now + max(_KNOWN_PROBE_INTERVAL, self._window.seconds / budget)
-            return
-        if self._window.seconds:
-            predicted = self._window.opened + self._window.seconds
-            yield predicted
-            if now < predicted:
+        window = self._window
+        if window.seconds and self.counting in {Counting.FIXED, Counting.SLIDING}:
+            yield from window.beginnings(now)
+            late = now - window.latest_beginning
+            if late < 0:
                 return
-        yield closed + _FIRST_PROBE
-        yield now + max(_PROBE_INTERVAL, _PROBE_GROWTH * (now - closed))
+            yield now + max(_SHORTEST_PROBE_INTERVAL, late)
+        elif self._limit and window.seconds and self.requests:
+            yield window.opened + window.seconds + MARGIN
+            yield closed + 1.5 * window.seconds / self.requests + MARGIN
+            yield window.next_multiple(now, window.seconds)
+            budget = max(1.0, _PROBE_SHARE * (self._sent + self.waiting) - self._refused)
+            yield now + max(_KNOWN_PROBE_INTERVAL, window.seconds / budget)
+            return
+        elif window.seconds and now < window.opened + window.seconds:
+            yield window.opened + window.seconds
+            return
+        elapsed = now - (closed if self._limited_at is None else self._limited_at)
+        yield next_probe(now, interval(elapsed, self._sent + self.waiting, self._refused), window.likely_beginnings(now))

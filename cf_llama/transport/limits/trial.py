@@ -8,9 +8,9 @@ LONGEST_REFUSAL_TIME = 0.5
 _SHORTEST, _CAREFUL, _QUICK = 0.02, 0.1, 0.15
 """Seconds after which a request without a refusal counts as admitted: refusals come at once, or as the last did."""
 _TICK = 0.001
-_FEWEST = 5
+_FEWEST = 3
 _PER_HEARD = 0.06
-_PER_AGED = 0.5
+_PER_AGED = 0.1
 _NEAR = 0.9
 _IDLE = 60.0  # seconds after which what was admitted says nothing any more
 

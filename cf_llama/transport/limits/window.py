@@ -7,8 +7,11 @@ from math import ceil, inf, isfinite
 
 MARGIN = 0.02
 """Seconds by which clocks and ways differ, and the share by which lengths that are the same do."""
-_RESTED = 0.25  # share of the time since a burst
-_LATE_INTERVAL, _LATE_GROWTH = 0.7, 0.06  # seconds between predictions once a window is overdue, or share of the delay
+_RESTED_SECONDS, _RESTED = 2.0, 0.25  # without a probe, or this share of the time since the burst
+ROUND = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 120, 300, 600, 3600)
+"""Lengths of windows in seconds that people choose."""
+_ALIGNED = 10  # seconds from which windows are looked for at multiples of their length
+_PRECISE = 0.04  # share of the length within which it need not be known any better
 
 
 class Window:
@@ -29,44 +32,60 @@ class Window:
         """When a request was refused for the last time: the next window began after it."""
         self.is_early = False
         """Whether a request was admitted before any window since the burst could have passed."""
+        self._opened_after = -inf
         self._shortest = 0.0  # of what the length may be
         self._is_aligned = False  # windows begin at multiples of their length since 1970
 
     def admitted_again(self, at: float) -> None:
         """Learn from a request that was admitted, so many seconds after the burst."""
-        gap, shortest = at - self.opened, self.refused_at - self.opened
-        whole = ceil(shortest)
+        whole = ceil(self.refused_at - self.opened)
         self._is_aligned = whole > 0 and -MARGIN <= self.next_multiple(self.refused_at, whole) - at <= MARGIN / 2
         if not self._is_told:
-            self._learn(gap, shortest)
+            self._learn(at)
         elif self.seconds:
-            self.is_early = gap < self.seconds * (1 - MARGIN)
+            self.is_early = at - self.opened < self.seconds * (1 - MARGIN)
+        self._opened_after = self.refused_at
 
-    def _learn(self, gap: float, shortest: float) -> None:
-        rested = gap - shortest > max(1.0, _RESTED * gap)  # nobody asked, so the window may have begun long ago
-        if rested and (self.seconds is None or gap > self.seconds):
+    def _learn(self, at: float) -> None:
+        longest, shortest = at - self.earliest_opening, self.refused_at - self.opened
+        rested = at - self.refused_at > max(_RESTED_SECONDS, _RESTED * longest)  # so it may have begun long ago
+        if rested and (self.seconds is None or longest > self.seconds):
             return
-        if self.seconds is None or gap < self.seconds * (1 - MARGIN):
-            self.seconds, self._shortest = gap, shortest
-        elif shortest > self.seconds * (1 + MARGIN):  # the first gap was only the rest of a window
-            self.seconds, self._shortest, self.is_early = gap, shortest, True
+        if self.seconds is not None and shortest > self.seconds * (1 + MARGIN):  # that was only the rest of a window
+            self.is_early = True
+            self.seconds, self._shortest = at - self.earliest_opening, shortest
+        elif self.seconds is None or longest < self.seconds * (1 - MARGIN):
+            self.seconds, self._shortest = longest, min(longest, max(shortest, self._shortest))
         else:
             self._shortest = max(self._shortest, min(shortest, self.seconds))
 
+    @property
+    def earliest_opening(self) -> float:
+        """When this window may have begun: a fixed one at any time since the last refusal."""
+        return self._opened_after if self.is_early and isfinite(self._opened_after) else self.opened
+
     def beginnings(self, now: float) -> Iterator[float]:
         """When the next window may begin: by the clock, by the middle of what is possible, at the latest."""
-        seconds = self.seconds or 0.0
-        latest = self.opened + seconds + MARGIN
+        latest = self.latest_beginning
         if not self._is_told:
-            earliest = max(now, self.opened + self._shortest)
+            earliest = max(now, self.earliest_opening + self._shortest)
             yield from self._whole_seconds(earliest, latest)
             middle = (earliest + latest) / 2
-            if latest - middle > 4 * MARGIN:
+            if latest - middle > max(4 * MARGIN, _PRECISE * (self.seconds or 0.0)):
                 yield middle
         yield latest
-        if now >= latest:
-            late = now - latest
-            yield now + max(0.1, min(_LATE_INTERVAL, late), _LATE_GROWTH * late)
+
+    @property
+    def latest_beginning(self) -> float:
+        """When the next window begins, if its length is as was learned."""
+        return self.opened + (self.seconds or 0.0) + MARGIN
+
+    def likely_beginnings(self, now: float) -> Iterator[float]:
+        """When the next window begins if its length is one that people choose: after this one began, or by the clock."""
+        for seconds in ROUND:
+            yield self.opened + seconds + MARGIN
+            if seconds >= _ALIGNED:
+                yield self.next_multiple(now, seconds)
 
     def _whole_seconds(self, earliest: float, latest: float) -> Iterator[float]:
         """Lengths that people choose are whole seconds."""
