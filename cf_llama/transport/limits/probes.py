@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import log1p
 
-_INTERVAL, _GROWTH = 0.95, 0.05
+_INTERVAL, _GROWTH = 1.0, 0.05
 """Seconds between probes, and the share of the time since the limit showed: what may be lost by asking late."""
 _STEEPEST = 0.1
 """The same share where there are few requests, of which few may be refused."""
@@ -30,6 +30,10 @@ def interval(elapsed: float, requests: int, refused: int) -> float:
     return _INTERVAL + min(max(growth, _GROWTH), _STEEPEST) * elapsed
 
 
-def next_probe(now: float, longest: float, likely: Iterable[float]) -> float:
-    """Return the last of the likely times within so many seconds, or the end of these."""
-    return max((time for time in likely if now + _SOONEST < time <= now + longest), default=now + longest)
+def next_probe(now: float, longest: float, *likely: Iterable[float]) -> float:
+    """Return the last of the likely times within so many seconds, of the likeliest first, or the end of the seconds."""
+    for times in likely:
+        within = [time for time in times if now + _SOONEST < time <= now + longest]
+        if within:
+            return max(within)
+    return now + longest

@@ -357,8 +357,8 @@ class RatePacer:
         if self._tentative:
             most = max(1, len(self._sends) - len(self._trial))
             refilled = self._refilled(now)
-            if refilled is not None and len(self._sends) > _MORE * refilled + _ENOUGH:
-                most = 1
+            if refilled is not None and len(self._sends) >= refilled:  # a bucket would be empty now
+                most = 1 if len(self._sends) > _MORE * refilled + _ENOUGH else 2
             return self._trial.ready_at(now, most=most)
         return now
 
@@ -400,4 +400,5 @@ class RatePacer:
             yield window.opened + window.seconds
             return
         elapsed = now - (closed if self._limited_at is None else self._limited_at)
-        yield next_probe(now, interval(elapsed, self._sent + self.waiting, self._refused), window.likely_beginnings(now))
+        longest = interval(elapsed, self._sent + self.waiting, self._refused)
+        yield next_probe(now, longest, window.likely_beginnings(), window.aligned_beginnings(now))

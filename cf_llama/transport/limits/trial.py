@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 LONGEST_REFUSAL_TIME = 0.5
-_SHORTEST, _CAREFUL, _QUICK = 0.02, 0.1, 0.15
+_SHORTEST, _CAREFUL, _QUICK = 0.03, 0.1, 0.15
 """Seconds after which a request without a refusal counts as admitted: refusals come at once, or as the last did."""
 _TICK = 0.001
 _FEWEST = 3

@@ -11,7 +11,7 @@ _RESTED_SECONDS, _RESTED = 2.0, 0.25  # without a probe, or this share of the ti
 ROUND = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 120, 300, 600, 3600)
 """Lengths of windows in seconds that people choose."""
 _ALIGNED = 10  # seconds from which windows are looked for at multiples of their length
-_PRECISE = 0.04  # share of the length within which it need not be known any better
+_PRECISE = 0.02  # share of the length within which it need not be known any better
 
 
 class Window:
@@ -80,12 +80,13 @@ class Window:
         """When the next window begins, if its length is as was learned."""
         return self.opened + (self.seconds or 0.0) + MARGIN
 
-    def likely_beginnings(self, now: float) -> Iterator[float]:
-        """When the next window begins if its length is one that people choose: after this one began, or by the clock."""
-        for seconds in ROUND:
-            yield self.opened + seconds + MARGIN
-            if seconds >= _ALIGNED:
-                yield self.next_multiple(now, seconds)
+    def likely_beginnings(self) -> Iterator[float]:
+        """When the next window begins, if its length is one that people choose."""
+        return (self.opened + seconds + MARGIN for seconds in ROUND)
+
+    def aligned_beginnings(self, now: float) -> Iterator[float]:
+        """When the next window begins, if its length is such a one and it begins by the clock."""
+        return (self.next_multiple(now, seconds) for seconds in ROUND if seconds >= _ALIGNED)
 
     def _whole_seconds(self, earliest: float, latest: float) -> Iterator[float]:
         """Lengths that people choose are whole seconds."""
