@@ -37,11 +37,12 @@ class Tools:
         }
 
     def command(self, tool, *arguments):
-        return [str(self.folder / "node_modules" / ".bin" / tool), *map(str, arguments)]
+        program = tool if tool == "node" else str(self.folder / "node_modules" / ".bin" / tool)
+        return [program, *map(str, arguments)]
 
     def run(self, tool, *arguments):
         """Run a tool to its end and return what it prints."""
-        command = ["node", *map(str, arguments)] if tool == "node" else self.command(tool, *arguments)
+        command = self.command(tool, *arguments)
         done = subprocess.run(  # noqa: S603 - what npm has just installed
             command, capture_output=True, text=True, env=self.environment, timeout=PATIENCE, check=False
         )
@@ -66,11 +67,15 @@ class Tools:
             process.terminate()
             process.communicate(timeout=PATIENCE)
 
+    def copy(self, name):
+        """Put one of the programs here beside the packages that it imports."""
+        copy = self.folder / name
+        copy.write_text((HERE / "workers" / name).read_text("utf-8"), "utf-8")
+        return copy
+
     def build(self, name, target):
         """Compile one of the Workers here to JavaScript."""
-        source = HERE / "workers" / name
-        copy = self.folder / name  # beside the packages that it imports
-        copy.write_text(source.read_text("utf-8"), "utf-8")
+        copy = self.copy(name)
         self.run(
             "esbuild", copy, "--bundle", "--format=esm", f"--outfile={target}", "--log-level=error", "--external:node:*"
         )
