@@ -14,6 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 SDK = ("ai@7", "workers-ai-provider@4", "zod@4")
 PACKAGES = ("wrangler@4", "miniflare-4@npm:miniflare@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
+VITE_PACKAGES = ("vite@7", "@cloudflare/vite-plugin@1", "vitest@4", "@cloudflare/vitest-plugin@1")
 PATIENCE = 300
 """Seconds after which something hangs."""
 
@@ -81,14 +82,26 @@ class Tools:
         )
 
 
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory):
+def installed(folder, packages):
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("Node.js and npm are not installed")
-    folder = tmp_path_factory.mktemp("npm")
     (folder / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *PACKAGES]
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *packages]
     done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603 - fixed
     if done.returncode:
-        pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {done.stderr.strip()[-500:]}")
+        pytest.skip(f"npm cannot install {', '.join(packages)}: {done.stderr.strip()[-500:]}")
     return Tools(folder)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory):
+    return installed(tmp_path_factory.mktemp("npm"), PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def vite_tools(tmp_path_factory):
+    tools = installed(tmp_path_factory.mktemp("vite"), ())
+    version = tools.run("node", "--version").strip()
+    if int(version[1:].partition(".")[0]) < 22:
+        pytest.skip(f"Cloudflare's plugins for Vite and Vitest need Node.js 22, not {version}")
+    return installed(tools.folder, VITE_PACKAGES)

@@ -259,4 +259,5 @@ def test_the_client_of_the_emulator_is_typed_and_works(tools, tmp_path, emulator
     told = json.loads(tools.run("node", tmp_path / "client.mjs", emulator.base_url))
     assert (told["said"], told["left"]) == ([2, 4], 4)
     assert "not 'latensy'" in told["refused"]
+    assert told["nowhere"] == "no emulator answers at http://127.0.0.1:9/__emulator/; `cf-llama serve` starts one"
     assert [request["path"] for request in told["requests"]] == ["/client/v4"]
