@@ -94,14 +94,17 @@ def api_request(wrapped: LoggedRequest, settings: Settings) -> APIRequest:
     """
     if "mf-url" not in wrapped.headers:
         raise emulator_error(f"{PATH} is for remoteProxyConnectionString of miniflare, which sends a header MF-URL")
-    url = urlsplit(wrapped.headers["mf-url"])
+    try:
+        url = urlsplit(wrapped.headers["mf-url"])
+    except ValueError as error:
+        raise emulator_error(f"MF-URL is no URL: {error}") from error
     given = {name.removeprefix(_WRAPPED): value for name, value in wrapped.headers.items() if name.startswith(_WRAPPED)}
     headers = {name: value for name, value in given.items() if name not in _DROPPED}
     headers["authorization"] = f"Bearer {settings.api_token or API_TOKEN}"
     api = f"/client/v4/accounts/{settings.account_id or ACCOUNT_ID}/ai"
     if url.path.endswith("/models/search"):
         return APIRequest("GET", f"{api}/models/search", url.query, headers)
-    is_run = url.path.endswith("/run") and wrapped.method == "POST"
+    is_run = wrapped.method == "POST" and url.path.endswith("/run") and "/gateways/" not in url.path
     if not is_run or given.get("content-type") != "application/json":
         detail = "the emulator's binding has run() with JSON and models(), and nothing else"
         raise ServiceError(501, EMULATOR_CODE, detail)
@@ -152,8 +155,13 @@ def _scope_of(called: APIRequest, scope: Scope) -> Scope:
         "path": called.path,
         "raw_path": quote(called.path).encode(),
         "query_string": called.query.encode(),
-        "headers": [*kept, *((name.encode(), value.encode()) for name, value in headers.items())],
+        "headers": [*kept, *((name.encode(), _header_bytes(value)) for name, value in headers.items())],
     }
+
+
+def _header_bytes(value: str) -> bytes:
+    """Return a header as it came; what no header can hold, an option of a gateway may."""
+    return value.encode("latin-1", "backslashreplace")
 
 
 def _receiving(content: bytes, receive: Receive) -> Receive:

@@ -86,6 +86,15 @@ def test_options_become_headers_a_field_and_a_query(proxy, emulator):
     }
 
 
+def test_headers_that_are_not_ascii(proxy, emulator):
+    options = {"gateway": {"id": "m\u2603ne"}}
+    url = httpx.URL(emulator.base_url).join("/__emulator/binding")
+    headers = [(name.encode(), value.encode()) for name, value in RUN.items()] + [(b"MF-Header-x-name", b"\xe9")]
+    assert httpx.post(url, json={"inputs": ASK, "options": options}, headers=headers).status_code == 200
+    seen = emulator.requests[0].headers
+    assert (seen["x-name"], seen["cf-aig-gateway-id"]) == ("\xe9", "m\\u2603ne")
+
+
 def test_models(proxy):
     found = proxy.get(MF_URL=f"{ORIGIN}/ai-api/models/search?search={MODEL}").json()["result"]
     assert [model["name"] for model in found] == [MODEL]
@@ -96,6 +105,8 @@ def test_models(proxy):
     [
         ({"MF_URL": f"{ORIGIN}/to-everything/markdown/transformer"}, {}, (501, "run() with JSON and models()")),
         ({"MF_URL": f"{ORIGIN}/ai-gateway/universal/run/mine"}, [], (501, "run() with JSON and models()")),
+        ({"MF_URL": f"{ORIGIN}/ai-gateway/gateways/mine/run"}, [], (501, "run() with JSON and models()")),
+        ({"MF_URL": "http://["}, {}, (400, "MF-URL is no URL")),
         ({"MF_Header_content_type": "audio/mpeg"}, b"ID3", (501, "run() with JSON and models()")),
         ({}, b"{", (400, "not valid JSON")),
         ({}, {"inputs": "Hello"}, (400, "inputs and options of run() must be objects")),
