@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cf_llama_emulator.server.remote_binding import PATH
 from cf_llama_emulator.worker import WORKERD, WRANGLER, worker_files, wrangler_config
 
 
@@ -26,10 +27,14 @@ def worker(*, url: str, main: str, folder: Path | None, force: bool) -> None:
 
     Prints a configuration for `wrangler dev`. With --init it writes that, a configuration for workerd and what both
     need into a folder. The binding runs its genuine code; only the service behind it is the emulator.
+
+    Vitest and Miniflare need no files: give them the emulator as `remoteProxyConnectionString` of the binding, by
+    default http://127.0.0.1:8799/__emulator/binding.
     """
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"--url must begin with http:// or https://, not {url!r}.")
-    base_url = f"{url.rstrip('/').removesuffix('/client/v4')}/client/v4"
+    origin = url.rstrip("/").removesuffix("/client/v4")
+    base_url = f"{origin}/client/v4"
     if folder is None:
         click.echo(wrangler_config(base_url, main), nl=False)
         return
@@ -38,9 +43,11 @@ def worker(*, url: str, main: str, folder: Path | None, force: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot write to {folder}: {error.strerror or error}") from error
     click.echo(
-        f"written to {folder}. In it, while `cf-llama serve` runs:\n"
-        f"  npx wrangler dev --config {WRANGLER}\n"
-        f"  npx workerd serve {WORKERD}   (with the Worker as JavaScript in worker.js)"
+        f"written to {folder}. While `cf-llama serve` runs, one of\n"
+        f"  npx wrangler dev --config {folder / WRANGLER}\n"
+        f"  npx workerd serve {folder / WORKERD}   (with the Worker as JavaScript in {folder / 'worker.js'})\n"
+        "In the options of Vitest and Miniflare, without any file:\n"
+        f'  ai: {{ binding: "AI", remoteProxyConnectionString: new URL("{origin}{PATH}") }}'
     )
 
 

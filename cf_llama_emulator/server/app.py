@@ -20,6 +20,7 @@ from cf_llama_emulator.server.control import control_routes
 from cf_llama_emulator.server.embeddings import embedding_routes
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
+from cf_llama_emulator.server.remote_binding import RemoteBinding
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.errors import ServiceError
 
@@ -80,7 +81,8 @@ def create_app(emulator: Emulator) -> ASGIApp:
     origins = sorted(emulator.settings.origins)
     app = CORSMiddleware(service, origins, allow_methods=["*"], allow_headers=["*"]) if origins else service
     local = LocalOnly(EndOfAnswers(app), emulator.settings)
-    return _with_page(local, emulator) if emulator.settings.playground else _logged(local, emulator.settings)
+    logged = _with_page(local, emulator) if emulator.settings.playground else _logged(local, emulator.settings)
+    return RemoteBinding(logged, emulator.settings)
 
 
 def _logged(app: ASGIApp, settings: Settings, *logs: Log) -> ASGIApp:

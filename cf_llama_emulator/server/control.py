@@ -20,6 +20,7 @@ from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.request_context import read_request
 from cf_llama_emulator.server.request_log import LoggedRequest
 from cf_llama_emulator.server.responses import json_response
+from cf_llama_emulator.settings import Settings
 
 PREFIX = "/__emulator"
 SECRET_HEADERS = frozenset({"authorization", "x-auth-key", "cf-aig-authorization", "cookie"})
@@ -74,12 +75,17 @@ class Control:
         return answer
 
     def _refusal(self, request: Request) -> str | None:
-        if request.client is None or not is_loopback(request.client.host):
-            return f"{PREFIX} is served to this machine only."
-        return refusal_of_origin(request.headers, LOOPBACK_HOSTS, self.emulator.settings.origins)
+        return refusal_of_stranger(request, self.emulator.settings)
 
     def _remaining(self) -> Response:
         return json_response({"remaining": self.emulator.scripted.remaining})
+
+
+def refusal_of_stranger(request: Request, settings: Settings) -> str | None:
+    """Say why a request may not use these routes, or return None: it must be from this machine, by a loopback name."""
+    if request.client is None or not is_loopback(request.client.host):
+        return f"{PREFIX} is served to this machine only."
+    return refusal_of_origin(request.headers, LOOPBACK_HOSTS, settings.origins)
 
 
 def describe(logged: LoggedRequest) -> dict[str, Any]:

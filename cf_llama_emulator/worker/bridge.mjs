@@ -48,6 +48,7 @@ function headersOf(given, gateway, authorization) {
 }
 
 function refusal(description) {
-  const error = { name: "AiError", internalCode: 99999, httpCode: 501, description };
+  const errors = [{ code: 99999, message: description }]; // which toMarkdown reads
+  const error = { name: "AiError", internalCode: 99999, httpCode: 501, description, errors };
   return Response.json(error, { status: 501 });
 }

@@ -61,7 +61,9 @@ export class Emulator {
 
   async #call<T>(route: string, body?: unknown): Promise<T> {
     const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-    const response = await fetch(this.#url + route, init);
+    const response = await fetch(this.#url + route, init).catch((cause: unknown) => {
+      throw new Error(`no emulator answers at ${this.#url}; \`cf-llama serve\` starts one`, { cause });
+    });
     const answer = (await response.json()) as T & { error?: string };
     if (!response.ok) throw new Error(`the emulator refused /__emulator/${route}: ${answer.error}`);
     return answer;

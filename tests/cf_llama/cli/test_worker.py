@@ -50,7 +50,8 @@ def test_init_writes_everything_into_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run("--init", folder, "--url", "http://127.0.0.1:9", "--main", "src/worker.js")
     assert done.exit_code == 0, done.output
-    assert "npx wrangler dev --config wrangler.local.jsonc" in done.output
+    assert f"npx wrangler dev --config {folder / 'wrangler.local.jsonc'}" in done.output
+    assert 'remoteProxyConnectionString: new URL("http://127.0.0.1:9/__emulator/binding")' in done.output
     assert {path.name for path in folder.iterdir()} == FILES
     config = read_jsonc((folder / "wrangler.local.jsonc").read_text("utf-8"))
     assert dev_of(config)["plugin"]["package"] == str(folder / "wrangler-plugin.mjs")

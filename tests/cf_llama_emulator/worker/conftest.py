@@ -14,6 +14,7 @@ import pytest
 HERE = Path(__file__).parent
 SDK = ("ai@7", "workers-ai-provider@4", "zod@4")
 PACKAGES = ("wrangler@4", "miniflare-4@npm:miniflare@4", "typescript", "@cloudflare/workers-types", "@types/node", *SDK)
+VITE_PACKAGES = ("vite@7", "@cloudflare/vite-plugin@1", "vitest@4", "@cloudflare/vitest-plugin@1")
 PATIENCE = 300
 """Seconds after which something hangs."""
 
@@ -37,11 +38,12 @@ class Tools:
         }
 
     def command(self, tool, *arguments):
-        return [str(self.folder / "node_modules" / ".bin" / tool), *map(str, arguments)]
+        program = tool if tool == "node" else str(self.folder / "node_modules" / ".bin" / tool)
+        return [program, *map(str, arguments)]
 
     def run(self, tool, *arguments):
         """Run a tool to its end and return what it prints."""
-        command = ["node", *map(str, arguments)] if tool == "node" else self.command(tool, *arguments)
+        command = self.command(tool, *arguments)
         done = subprocess.run(  # noqa: S603 - what npm has just installed
             command, capture_output=True, text=True, env=self.environment, timeout=PATIENCE, check=False
         )
@@ -66,24 +68,40 @@ class Tools:
             process.terminate()
             process.communicate(timeout=PATIENCE)
 
+    def copy(self, name):
+        """Put one of the programs here beside the packages that it imports."""
+        copy = self.folder / name
+        copy.write_text((HERE / "workers" / name).read_text("utf-8"), "utf-8")
+        return copy
+
     def build(self, name, target):
         """Compile one of the Workers here to JavaScript."""
-        source = HERE / "workers" / name
-        copy = self.folder / name  # beside the packages that it imports
-        copy.write_text(source.read_text("utf-8"), "utf-8")
+        copy = self.copy(name)
         self.run(
             "esbuild", copy, "--bundle", "--format=esm", f"--outfile={target}", "--log-level=error", "--external:node:*"
         )
 
 
-@pytest.fixture(scope="session")
-def tools(tmp_path_factory):
+def installed(folder, packages):
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("Node.js and npm are not installed")
-    folder = tmp_path_factory.mktemp("npm")
     (folder / "package.json").write_text(json.dumps({"private": True, "type": "module"}))
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *PACKAGES]
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *packages]
     done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603 - fixed
     if done.returncode:
-        pytest.skip(f"npm cannot install {', '.join(PACKAGES)}: {done.stderr.strip()[-500:]}")
+        pytest.skip(f"npm cannot install {', '.join(packages)}: {done.stderr.strip()[-500:]}")
     return Tools(folder)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory):
+    return installed(tmp_path_factory.mktemp("npm"), PACKAGES)
+
+
+@pytest.fixture(scope="session")
+def vite_tools(tmp_path_factory):
+    tools = installed(tmp_path_factory.mktemp("vite"), ())
+    version = tools.run("node", "--version").strip()
+    if int(version[1:].partition(".")[0]) < 22:
+        pytest.skip(f"Cloudflare's plugins for Vite and Vitest need Node.js 22, not {version}")
+    return installed(tools.folder, VITE_PACKAGES)

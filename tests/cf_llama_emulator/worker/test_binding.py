@@ -65,7 +65,24 @@ def on_wrangler(tools, name, folder, emulator):
             yield client
 
 
-WAYS = [pytest.param(on_workerd, id="workerd"), pytest.param(on_wrangler, id="wrangler")]
+@contextmanager
+def on_miniflare(tools, name, folder, emulator):
+    """As on wrangler, but without the plugin: the emulator is miniflare's remote proxy."""
+    tools.build(name, folder / "worker.js")
+    script = tools.copy("remote.mjs")
+    with tools.started("node", script, folder / "worker.js", emulator.base_url, cwd=folder) as lines:
+        told = [next(lines)]
+        if not told[0].startswith("http://127.0.0.1:"):
+            pytest.fail("".join([*told, *lines]))
+        with httpx.Client(base_url=told[0].strip(), timeout=60) as client:
+            yield client
+
+
+WAYS = [
+    pytest.param(on_workerd, id="workerd"),
+    pytest.param(on_wrangler, id="wrangler"),
+    pytest.param(on_miniflare, id="miniflare"),
+]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -96,6 +113,20 @@ def test_an_answer_and_the_id_of_its_request(worker, emulator):
     told = worker("run", MODEL, ASK)
     assert told["result"]["response"] == "You said: Hello"
     assert re.fullmatch("[-0-9a-f]{36}", told["requestId"])
+
+
+def test_a_tool_is_called(worker, emulator):
+    emulator.say(emulator.call("order_status", order_id="1042"))
+    tool = {"name": "order_status", "parameters": {"type": "object", "properties": {"order_id": {"type": "string"}}}}
+    (call,) = worker("run", MODEL, ASK | {"tools": [tool]})["result"]["tool_calls"]
+    assert (call["name"], call["arguments"]) == ("order_status", {"order_id": "1042"})
+
+
+def test_json_mode(worker, emulator):
+    emulator.say('{"days": 27}')
+    schema = {"type": "object", "properties": {"days": {"type": "integer"}}}
+    format_ = {"type": "json_schema", "json_schema": schema}
+    assert worker("run", MODEL, ASK | {"response_format": format_})["result"]["response"] == {"days": 27}
 
 
 def test_a_refusal_is_the_bindings_own_error(worker, emulator):
@@ -175,11 +206,11 @@ def test_what_the_bridge_has_not_is_said(worker, emulator):
     told = worker("run", MODEL, ASK, {"websocket": True})
     assert told["result"][0] == 501
     assert "run() with JSON and models()" in told["result"][1]["description"]
+    assert "run() with JSON and models()" in worker("toMarkdown", [])["message"]
 
 
 def test_miniflare_takes_the_plugin(tools, emulator):
-    script = tools.folder / "miniflare.mjs"
-    script.write_text((WORKERS / "miniflare.mjs").read_text("utf-8"), "utf-8")
+    script = tools.copy("miniflare.mjs")
     told = tools.run("node", script, plugin_path(), emulator.base_url, emulator.account_id, emulator.api_token)
     assert json.loads(told.splitlines()[-1]) == [[1, 1024], ["@cf/baai/bge-m3"]]
 
@@ -187,8 +218,7 @@ def test_miniflare_takes_the_plugin(tools, emulator):
 def test_node_gets_the_binding_from_wrangler(tools, tmp_path, emulator):
     write_files(tmp_path, emulator)
     (tmp_path / "worker.js").write_text("export default {}")
-    script = tools.folder / "proxy.mjs"
-    script.write_text((WORKERS / "proxy.mjs").read_text("utf-8"), "utf-8")
+    script = tools.copy("proxy.mjs")
     told = json.loads(tools.run("node", script, tmp_path / WRANGLER).splitlines()[-1])
     assert told["whole"]["response"] == "You said: Hello"
     assert "".join(event.get("response") or "" for event in events_of(told["text"])) == "You said: Hello"
@@ -229,4 +259,5 @@ def test_the_client_of_the_emulator_is_typed_and_works(tools, tmp_path, emulator
     told = json.loads(tools.run("node", tmp_path / "client.mjs", emulator.base_url))
     assert (told["said"], told["left"]) == ([2, 4], 4)
     assert "not 'latensy'" in told["refused"]
+    assert told["nowhere"] == "no emulator answers at http://127.0.0.1:9/__emulator/; `cf-llama serve` starts one"
     assert [request["path"] for request in told["requests"]] == ["/client/v4"]

@@ -7,4 +7,5 @@ const said = [await emulator.say("One", call), await emulator.say([{ faults: "re
 await emulator.faults("capacity");
 await emulator.always("latency=0.01");
 const refused = await emulator.always("latensy").catch((error: Error) => error.message);
-console.log(JSON.stringify({ said, refused, requests: await emulator.requests(), left: await emulator.reset() }));
+const nowhere = await new Emulator("http://127.0.0.1:9").reset().catch((error: Error) => error.message);
+console.log(JSON.stringify({ said, refused, nowhere, requests: await emulator.requests(), left: await emulator.reset() }));
