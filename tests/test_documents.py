@@ -93,6 +93,8 @@ def event_loop_of_the_thread():
         asyncio.set_event_loop(None)
 
 
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")  # LlamaIndex's agents warn
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
 @pytest.mark.parametrize(("code", "shown"), [code for code in CODE if "def test_" not in code.values[0]])
 def test_code_runs_and_prints_what_is_shown(code, shown, monkeypatch, capsys, event_loop_of_the_thread):
     with serve() as emulator:
