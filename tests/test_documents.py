@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from llama_index.core.instrumentation import get_dispatcher
 from nbclient import NotebookClient
 
 from cf_llama_emulator.server.threaded import serve
@@ -97,6 +98,7 @@ def event_loop_of_the_thread():
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
 @pytest.mark.parametrize(("code", "shown"), [code for code in CODE if "def test_" not in code.values[0]])
 def test_code_runs_and_prints_what_is_shown(code, shown, monkeypatch, capsys, event_loop_of_the_thread):
+    monkeypatch.setattr(get_dispatcher(), "event_handlers", [])  # the next page has none of this one's
     with serve() as emulator:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
