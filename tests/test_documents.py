@@ -1,6 +1,7 @@
 """What the documents show is run: the notebooks, the code of the README and of each page, and the demonstration."""
 
 import asyncio
+import doctest
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from llama_index.core.instrumentation import get_dispatcher
 from nbclient import NotebookClient
 
 from cf_llama_emulator.server.threaded import serve
@@ -53,9 +55,11 @@ def test_demonstration_runs_without_account_and_model(no_account):
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = [
-    pytest.param(code, id=f"{page.relative_to(ROOT)}-{number}")
+    pytest.param(code, shown, id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
-    for number, code in enumerate(re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+    for number, (code, shown) in enumerate(
+        re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", page.read_text("utf-8"), re.DOTALL)
+    )
 ]
 
 
@@ -90,17 +94,28 @@ def event_loop_of_the_thread():
         asyncio.set_event_loop(None)
 
 
-@pytest.mark.parametrize("code", [code for code in CODE if "def test_" not in code.values[0]])
-def test_code_runs(code, monkeypatch, capsys, event_loop_of_the_thread):
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")  # LlamaIndex's agents warn
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince211")
+@pytest.mark.parametrize(("code", "shown"), [code for code in CODE if "def test_" not in code.values[0]])
+def test_code_runs_and_prints_what_is_shown(code, shown, monkeypatch, capsys, event_loop_of_the_thread):
+    monkeypatch.setattr(get_dispatcher(), "event_handlers", [])  # the next page has none of this one's
     with serve() as emulator:
         monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url)
         monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
         monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
         exec(compile(code, "a page", "exec"), {"__name__": "page"})  # noqa: S102 - our own document
-    assert capsys.readouterr().out.strip()
+    printed = capsys.readouterr().out
+    assert printed.strip()
+    assert not shown or same_output(shown, printed), printed
 
 
-@pytest.mark.parametrize("code", [code for code in CODE if "def test_" in code.values[0]])
-def test_tests_pass(code, pytester):
+def same_output(shown, printed):
+    """Whether a text block shows what was printed: "..." stands for anything, and any space for any other."""
+    return doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+
+
+@pytest.mark.parametrize(("code", "shown"), [code for code in CODE if "def test_" in code.values[0]])
+def test_tests_pass(code, shown, pytester):
+    assert not shown
     pytester.makepyfile(code)
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)

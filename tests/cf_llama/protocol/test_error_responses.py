@@ -293,6 +293,10 @@ def test_a_wait_beyond_a_minute_is_told_in_place_of_advice_to_retry(seconds, tol
     assert error.retry_after == int(seconds)
 
 
+def test_a_gateway_that_wants_a_token_of_its_own_says_where_to_put_it():
+    assert "cf-aig-authorization" in str(refused(401, envelope(2009)))
+
+
 def test_the_edge_tells_code_and_wait_in_a_form_of_its_own():
     body = {"title": "Error 1015: You are being rate limited", "status": 429, "cloudflare_error": True}
     told = body | {"error_code": 1015, "detail": "Slow down.", "retry_after": 30}

@@ -96,6 +96,13 @@ def test_a_wish_to_wait_is_kept():
     assert pacer.ready_at(1.0) == pytest.approx(30.1)
 
 
+def test_a_wish_to_be_asked_again_at_once_is_no_loop_without_a_pause():
+    pacer = RatePacer()
+    for now in (0.0, 0.5, 1.0):
+        pacer.refused(pacer.begin(now), now, retry_after=0)
+        assert now + 0.1 < pacer.ready_at(now) < now + 0.5
+
+
 def test_a_documented_limit_is_approached_with_care():
     many, few = RatePacer(), RatePacer(documented=300)
     for pacer in (many, few):
