@@ -306,7 +306,8 @@ class Gate:
         text = f"no place under the rate limit{limit} after {waited:.1f} s; {len(self._line):,} calls wait{when}"
         if is_over:
             return RequestTimeoutError(f"the time for the whole call is over: {text}", is_retryable=False)
-        return RateLimitError(f"{text}, or set rate_limit_wait", retry_after=ask_again, is_retryable=True)
+        advice = "raise" if place.longest_wait is not None else "set"
+        return RateLimitError(f"{text}, or {advice} rate_limit_wait", retry_after=ask_again, is_retryable=True)
 
 
 def _turns(ahead: int, rate: RatePacer | SharedPacer) -> float:

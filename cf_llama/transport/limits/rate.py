@@ -233,7 +233,7 @@ class RatePacer:
                 self._sends.remove(sent.at)
             self._reached(sent, now)
         if retry_after is not None and self._closed_at is not None:
-            self._probe_at = now + max(retry_after, _FIRST_PROBE)  # zero would be a loop without a pause
+            self._probe_at = now + max(retry_after, _SHORTEST_PROBE_INTERVAL)  # zero would be a loop without a pause
 
     def _reached(self, sent: Sent, now: float) -> None:
         """Learn from the first refusals of a window."""
