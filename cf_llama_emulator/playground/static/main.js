@@ -9,25 +9,28 @@ import { startPanes, startTabs } from "./navigation.js";
 import { FieldError } from "./request.js";
 import { RequestsTab } from "./requests_tab.js";
 import { drawSettings } from "./settings_panel.js";
+import { ServiceSwitch } from "./service_switch.js";
 import { fromHash } from "./share.js";
 import { Workbench } from "./workbench.js";
 
 const config = await (await fetch("/playground/config.json")).json();
-byId("engine").textContent = `engine: ${config.engine}, not Llama 3.3 70B`;
-byId("engine").title = "Quality, speed and token counts are the engine's own.";
+const answers = new ServiceSwitch(byId("answers"), config.service);
 
 function report(text) {
   byId("field-error").textContent = text;
   byId("field-error").hidden = !text;
 }
 
-// Does what sends a request, with the faults of the next one.
+// Does what sends a request, with the faults of the next one if the emulator answers it.
 async function act(work) {
   report("");
+  const service = answers.chosen;
   try {
-    const sent = work(faults.text);
-    if (workbench.busy) faults.used();
+    const sent = work(service ? { service } : { faults: faults.text });
+    if (workbench.busy && !service) faults.used();
+    if (service) answers.refresh();
     await sent;
+    if (service) answers.refresh();
   } catch (problem) {
     if (!(problem instanceof FieldError)) throw problem;
     report(problem.message);
@@ -38,6 +41,19 @@ const workbench = new Workbench(config, byId("columns"), act);
 const composer = startComposer(workbench, act);
 const faults = new FaultsPanel(config, composer.showFaults);
 const settings = byId("settings");
+
+function showWhoAnswers() {
+  const service = answers.chosen;
+  const { dataset } = document.documentElement;
+  dataset.answers = service ? "service" : "emulator";
+  dataset.service = config.service ? "offered" : "none";
+  byId("engine").textContent = service ? `${service.name} answers` : `engine: ${config.engine}, not Llama 3.3 70B`;
+  byId("engine").title = service
+    ? "Each request costs your account money."
+    : "Quality, speed and token counts are the engine's own.";
+  faults.ignoredBy(service?.name ?? "");
+}
+answers.addEventListener("change", showWhoAnswers);
 
 function showSettings() {
   const shown = document.createElement("div");
@@ -76,6 +92,7 @@ async function loadFromLink() {
 }
 
 showSettings();
+showWhoAnswers();
 await loadFromLink();
 window.addEventListener("hashchange", loadFromLink);
 if (!matchMedia("(pointer: coarse)").matches) byId("prompt").focus(); // on a phone it would bring up the keyboard

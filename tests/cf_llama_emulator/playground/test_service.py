@@ -127,7 +127,7 @@ def test_every_shape_tells_its_cost_under_every_quirk(page, shape, increments):
 
 @pytest.mark.parametrize(
     ("faults", "without_usage"),
-    [("no-usage", 1), ("cut=event@2", 1), ("capacity", 0), ("status=500", 0), ("no-answer", 1)],
+    [("no-usage", 1), ("cut=event@2", 1), ("capacity", 0), ("error, form=empty", 0), ("no-answer", 1)],
 )
 def test_what_told_no_usage_is_counted_too(page, faults, without_usage):
     with serve(account_id=ACCOUNT, api_token=TOKEN, faults=faults) as service:
@@ -139,7 +139,7 @@ def test_what_told_no_usage_is_counted_too(page, faults, without_usage):
         assert page.spent() == {"requests": 1, "without_usage": without_usage, "dollars": 0}
 
 
-@pytest.mark.parametrize("fault", ["capacity", "quota", "status=522", "form=html"])
+@pytest.mark.parametrize("fault", ["capacity", "quota-spent", "error, status=522, form=html"])
 def test_errors_of_the_service_are_shown_as_they_are(page, fault):
     with serve(account_id=ACCOUNT, api_token=TOKEN, faults=fault) as service:
         shown = page(service.base_url).ask()
