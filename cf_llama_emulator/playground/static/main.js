@@ -52,6 +52,7 @@ function showWhoAnswers() {
     ? "Each request costs your account money."
     : "Quality, speed and token counts are the engine's own.";
   faults.ignoredBy(service?.name ?? "");
+  byId("shape").disabled = Boolean(service);
 }
 answers.addEventListener("change", showWhoAnswers);
 
@@ -62,6 +63,7 @@ function showSettings() {
     if (name === "form") composer.showForm(true);
   });
   settings.replaceChildren(shown, faults.root);
+  byId("shape").disabled = Boolean(answers.chosen); // the service answers in the one it has
   composer.showForm(false);
 }
 

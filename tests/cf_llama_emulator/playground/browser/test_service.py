@@ -105,6 +105,7 @@ def test_faults_and_shapes_are_for_the_emulator_alone(open_page, service):
     page.fill("#shape", "openai")
     choose(page, "service")
     assert not page.the("#fault-capacity").is_enabled()
+    assert not page.the("#shape").is_enabled()
     assert "gets none of them" in page.text("#chosen-faults")[0]
     assert not page.the("#next-faults").is_displayed()
     page.ask("Hello")
