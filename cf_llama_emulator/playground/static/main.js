@@ -69,7 +69,10 @@ function showSettings() {
 
 const inspect = drawInspector(byId("wire"), config, workbench);
 for (const name of ["select", "change", "progress"]) workbench.addEventListener(name, inspect);
-workbench.addEventListener("select", showSettings);
+workbench.addEventListener("select", () => {
+  report("");
+  showSettings();
+});
 drawActions(byId("actions"), workbench, report);
 
 const showTab = startTabs((tab) => {
@@ -79,6 +82,7 @@ const showTab = startTabs((tab) => {
 const showPane = startPanes();
 const requests = new RequestsTab(byId("page-requests"), config, (brought) => {
   workbench.load([brought]);
+  if (brought.leftOut.length) report(`The page has no setting for ${brought.leftOut.join(", ")}: left out.`);
   showTab("tab-chat");
   showPane("talk");
   byId("prompt").focus();
