@@ -5,7 +5,7 @@ import pytest
 from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.server import serve
 from cf_llama_emulator.settings import ServiceAccount
-from tests.cf_llama_emulator.cassettes.other_service import ACCOUNT, TOKEN
+from tests.cf_llama_emulator.cassettes.other_service import ACCOUNT, TOKEN, Answer, OtherService
 from tests.cf_llama_emulator.client import ask_user
 from tests.cf_llama_emulator.playground.browser.test_copy_as import copied, run
 from tests.cf_llama_emulator.playground.browser.test_looks import STICKING_OUT, UNNAMED, resize
@@ -189,6 +189,35 @@ def test_what_is_copied_takes_account_and_token_from_its_environment(open_page, 
         monkeypatch.setenv(f"CLOUDFLARE_{name}", value)
     assert "very" in run(kind, program, tmp_path)
     assert there.requests[-1].body["messages"] == ask_user("It's `id` $HOME")["messages"]
+
+
+ATTACK = """
+const [root, key, done] = arguments;
+const body = JSON.stringify({ prompt: "Spend" });
+const headers = { "content-type": "application/json", "x-playground-key": key };
+const tries = [
+  fetch(`${root}playground/config.json`),
+  fetch(`${root}playground/config.json`, { mode: "no-cors" }),
+  fetch(`${root}playground/service`, { method: "POST", mode: "no-cors", body }),
+  fetch(`${root}playground/service`, { method: "POST", headers, body }),
+  fetch(`${root}playground/service`, { method: "POST", mode: "no-cors", headers, body }),
+];
+Promise.allSettled(tries).then((ended) => done(ended.map(({ value }) => value?.type !== "opaque" && value?.status)));
+"""
+
+
+def test_another_page_of_this_machine_can_neither_read_nor_spend_even_if_it_knew_the_key(open_page, service):
+    there = service("Never.")
+    page = open_page(there)
+    script = "return fetch('/playground/config.json').then((told) => told.json()).then((told) => told.service.key)"
+    key = page.driver.execute_script(script)
+    with OtherService(lambda *_: Answer([b"<p>Another page</p>"], kind="text/html")) as other:
+        for host in ("127.0.0.1", "localhost"):
+            page.driver.get(other.base_url.replace("127.0.0.1", host))
+            ended = page.driver.execute_async_script(ATTACK, page.emulator.playground_url, key)
+            assert not any(ended), (host, ended)
+        page.console()  # it is full of the refusals
+    assert not there.requests
 
 
 def test_without_an_account_it_is_said_how_to_set_one(playground):
