@@ -58,9 +58,10 @@ class UsageReader:
             payload = json.loads(text)
         except (ValueError, RecursionError):
             return
-        result = payload.get("result") if isinstance(payload, dict) else None
-        for place in (payload, result):
-            usage = place.get("usage") if isinstance(place, dict) else None
+        result = payload.get("result", payload) if isinstance(payload, dict) else None
+        recorded = result.get("streamed_data") if isinstance(result, dict) else None  # AI Gateway's form of a stream
+        for event in recorded if isinstance(recorded, list) else [result]:
+            usage = event.get("usage") if isinstance(event, dict) else None
             if isinstance(usage, dict):
                 self._count(Usage(_number(usage, "prompt_tokens"), _number(usage, "completion_tokens")))
 
