@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cf_llama_emulator.hosts import LOOPBACK_HOSTS
 from cf_llama_emulator.wire.models import MODELS
@@ -20,6 +22,41 @@ ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
 
 API_TOKEN = "emulator-token"  # noqa: S105 - made up and documented, it opens nothing
 """The token that the emulator takes unless told otherwise."""
+
+UPSTREAM = "https://api.cloudflare.com/client/v4"
+"""The service's base URL."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceAccount:
+    """An account of the real service, which the playground may ask; nothing else uses it.
+
+    Raises:
+        ValueError: for a value that cannot be right, without the value.
+    """
+
+    account_id: str = field(repr=False)
+    """32 hexadecimal digits."""
+    api_token: str = field(repr=False)
+    base_url: str = UPSTREAM
+    """Ends in `/client/v4`; plain http is for this machine only."""
+    read_timeout: float = 130.0
+    """Seconds without a byte from the service after which it has not answered."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-fA-F]{32}", self.account_id):
+            raise ValueError("account_id must be 32 hexadecimal digits")
+        if not re.fullmatch(r"[\x21-\x7e]+", self.api_token):
+            raise ValueError("api_token must be printable ASCII without spaces")
+        url = urlsplit(self.base_url)
+        is_safe = url.scheme == "https" or (url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"})
+        if not is_safe or not url.hostname or "@" in url.netloc or url.query or url.fragment:
+            raise ValueError("base_url must be https, or http to this machine, without user name and query")
+
+    @property
+    def host(self) -> str:
+        """The host, with its port if the URL has one."""
+        return urlsplit(self.base_url).netloc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +106,9 @@ class Settings:
     """Called on the server's own thread for each request, once its answer has ended; None for no log."""
     playground: bool = False
     """Whether `/` is the playground, a page for trying prompts, to browsers on this machine."""
+
+    service: ServiceAccount | None = None
+    """The account with which the playground may ask the real service, at the account's cost; None for none."""
 
     def __post_init__(self) -> None:
         if self.shape not in WRITERS:

@@ -7,7 +7,8 @@ import click
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.interrupt import until_interrupted
 from cf_llama_emulator.cassettes.recorder import Recorder
-from cf_llama_emulator.server.recording import UPSTREAM, RecordingProxy
+from cf_llama_emulator.server.recording import RecordingProxy
+from cf_llama_emulator.settings import UPSTREAM
 
 
 @click.command(context_settings={"show_default": True})

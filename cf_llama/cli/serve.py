@@ -16,6 +16,7 @@ from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.batch import FILE
 from cf_llama.cli.cassette_options import cassette_options, cassette_settings
 from cf_llama.cli.interrupt import until_interrupted
+from cf_llama.cli.service_account import service_from_environment
 from cf_llama.cli.verify import faults_of_profile
 from cf_llama_emulator.engines.choose import (
     FORMS,
@@ -33,6 +34,7 @@ from cf_llama_emulator.faults.catalogue import listing
 from cf_llama_emulator.hosts import LOOPBACK_HOSTS
 from cf_llama_emulator.server.threaded import RunningEmulator
 from cf_llama_emulator.server.threaded import serve as serve_emulator
+from cf_llama_emulator.settings import ServiceAccount
 from cf_llama_emulator.wire.writers import WRITERS
 
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
@@ -131,6 +133,7 @@ def serve(
         settings |= {"account_id": None, "api_token": None}
     _check_faults(fault)  # before a model is loaded
     say = partial(click.echo, err=log_format == "json")
+    settings["service"], told = _service() if playground else (None, "")
     try:
         choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
         say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}\nvectors   {DESCRIPTION}")
@@ -142,7 +145,7 @@ def serve(
         reason = error.strerror or error
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
-        say(environment_lines(running))
+        say(environment_lines(running, told))
         if open_page and running.playground_url:
             webbrowser.open(running.playground_url)
         until_interrupted()
@@ -166,9 +169,9 @@ def describe_engine(choice: Choice) -> str:
     return f"{thinks}. This is not Llama 3.3 70B:\n          quality, speed and token counts are its own."
 
 
-def environment_lines(running: RunningEmulator) -> str:
-    """Return what to export, to be copied into a shell, and how to stop."""
-    page = f"playground {running.playground_url}\n" if running.playground_url else ""
+def environment_lines(running: RunningEmulator, service: str = "") -> str:
+    """Return what to export, to be copied into a shell, and how to stop; `service` is what the page can ask too."""
+    page = f"playground {running.playground_url}\n{service}" if running.playground_url else ""
     return (
         f"export CLOUDFLARE_BASE_URL={running.base_url}\n"
         f"export CLOUDFLARE_ACCOUNT_ID={running.account_id}\n"
@@ -179,6 +182,16 @@ def environment_lines(running: RunningEmulator) -> str:
         f"{page}"
         "ready     Ctrl-C stops"
     )
+
+
+def _service() -> tuple[ServiceAccount | None, str]:
+    """Return the account with which the page may ask the service, and a line about it."""
+    try:
+        account = service_from_environment()
+    except ValueError as error:
+        return None, f"          It asks the emulator alone: {error}\n"
+    told = account and f"          It can ask {account.host} too, with your account, once you switch it over.\n"
+    return account, told or ""
 
 
 def _check_faults(faults: Sequence[str]) -> None:

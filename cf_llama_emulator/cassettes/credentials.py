@@ -68,13 +68,13 @@ def _finding(found: Mapping[str, str]) -> Scrubber:
     longest_first = sorted(found, key=len, reverse=True)
     return Scrubber(
         tuple(
-            (re.compile("|".join(map(re.escape, dict.fromkeys(_spellings(value)))), re.IGNORECASE), found[value])
+            (re.compile("|".join(map(re.escape, dict.fromkeys(spellings(value)))), re.IGNORECASE), found[value])
             for value in longest_first
         )
     )
 
 
-def _spellings(value: str) -> Iterator[str]:
+def spellings(value: str) -> Iterator[str]:
     """Yield a text as it is, within JSON and in a URL."""
     yield value
     yield json.dumps(value)[1:-1]

@@ -16,10 +16,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cf_llama_emulator.hosts import LOOPBACK_HOSTS, host_name
 from cf_llama_emulator.playground.history import History
+from cf_llama_emulator.playground.spending import Spending
 from cf_llama_emulator.wire.writers import encode
 
 ROOT = "/playground/"
 """Where the page's files and data are; the page itself is at `/`."""
+
+SERVICE = f"{ROOT}service"
+"""Where the page asks the real service, if there is an account for it."""
+
+KEY_HEADER = "x-playground-key"
+"""What shows that a request is the page's own."""
 
 SAFE = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -55,15 +62,17 @@ class Playground:
 class Page:
     """The handlers of the page's routes."""
 
-    def __init__(self, config: Mapping[str, Any], history: History) -> None:
-        """Serve the page with what it is told and the requests that it shows."""
-        self._config, self._history = config, history
+    def __init__(self, config: Mapping[str, Any], history: History, spending: Spending) -> None:
+        """Serve the page with what it is told, the requests that it shows and what they cost."""
+        self._config, self._history, self._spending = config, history, spending
         folder = files(__package__).joinpath("static")
         self._files = {file.name: file.read_bytes() for file in folder.iterdir()}  # no request waits for a disk
 
-    def app(self) -> ASGIApp:
-        """Return the ASGI application."""
+    def app(self, service: ASGIApp | None) -> ASGIApp:
+        """Return the ASGI application; `service` answers what the page asks the real service."""
         routes = [
+            *([Route(SERVICE, service, methods=["POST"])] if service else []),
+            Route(f"{ROOT}spending", self._spent),
             Route("/", self._page),
             Route(f"{ROOT}config.json", self._data),
             Route(f"{ROOT}requests", self._requests),
@@ -80,6 +89,9 @@ class Page:
 
     async def _data(self, _: Request) -> Response:
         return _json(self._config)
+
+    async def _spent(self, _: Request) -> Response:
+        return _json(self._spending.shown())
 
     async def _requests(self, request: Request) -> Response:
         after = request.query_params.get("after", "0")

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cf_llama_emulator.faults.connection import connection_of
+from cf_llama_emulator.playground.app import SERVICE
 
 _ACCOUNT = re.compile(r"^/client/v4/accounts/[^/]*|^/v1/[^/]*/[^/]*(?=/workers-ai)")
 _MODEL = re.compile(r"(?<=/ai/run)/.*|(?<=/workers-ai/run)/.*|(?<=/workers-ai)/(?!run/|v1/).*", re.DOTALL)
@@ -103,6 +104,8 @@ def _told(state: dict[str, Any]) -> dict[str, Any]:
 
 def route_of(path: str) -> str:
     """Return a path without account, gateway and model; a path of another form is `*`, for it may hold anything."""
+    if path == SERVICE:
+        return path
     known, found = _ACCOUNT.subn("", path)
     route = _MODEL.sub("", known)
     return route if found and _ROUTE.fullmatch(route) else "*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from secrets import token_urlsafe
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,11 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cf_llama_emulator.playground.app import Page, Playground
 from cf_llama_emulator.playground.config import page_config
 from cf_llama_emulator.playground.history import AnswerRecorder, History
+from cf_llama_emulator.playground.spending import Spending
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
 from cf_llama_emulator.server.control import control_routes
 from cf_llama_emulator.server.embeddings import embedding_routes
 from cf_llama_emulator.server.handlers import Emulator
 from cf_llama_emulator.server.host_guard import LocalOnly
+from cf_llama_emulator.server.playground_service import PlaygroundService
 from cf_llama_emulator.server.remote_binding import RemoteBinding
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.errors import ServiceError
@@ -92,7 +95,12 @@ def _logged(app: ASGIApp, settings: Settings, *logs: Log) -> ASGIApp:
 
 
 def _with_page(app: ASGIApp, emulator: Emulator) -> ASGIApp:
-    history = History()
-    logged = _logged(AnswerRecorder(app), emulator.settings, history.add)
-    page = Page(page_config(emulator.settings, emulator.engine.name), history)
-    return Playground(logged, LocalOnly(page.app(), emulator.settings))
+    history, spending, key = History(), Spending(), token_urlsafe()
+    settings = emulator.settings
+
+    def recorded(app: ASGIApp) -> ASGIApp:
+        return _logged(AnswerRecorder(app), settings, history.add)
+
+    service = recorded(PlaygroundService(settings.service, key, spending)) if settings.service else None
+    page = Page(page_config(settings, emulator.engine.name, key), history, spending)
+    return Playground(recorded(app), LocalOnly(page.app(service), settings))

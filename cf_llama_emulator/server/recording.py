@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,33 +18,26 @@ from cf_llama_emulator.cassettes.recorder import AsyncRecorderTransport, Recorde
 from cf_llama_emulator.cassettes.replay import request_key
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
 from cf_llama_emulator.server.app import METHODS
+from cf_llama_emulator.server.forwarding import (
+    ClientTransport,
+    ForwardingError,
+    aborted_by_failures,
+    answer_headers,
+    forward,
+    request_headers,
+)
 from cf_llama_emulator.server.host_guard import LocalOnly
 from cf_llama_emulator.server.replay import note_details
-from cf_llama_emulator.server.responses import EventStream, json_response, while_connected
+from cf_llama_emulator.server.responses import EventStream
 from cf_llama_emulator.server.threaded import LOOPBACK, RunningServer
-from cf_llama_emulator.settings import Settings
-from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError
+from cf_llama_emulator.settings import UPSTREAM, Settings
 
-UPSTREAM = "https://api.cloudflare.com/client/v4"
 _GATEWAY = httpx.URL("https://gateway.ai.cloudflare.com")
 """The gateway's own host, which has the paths that begin with `/v1/`."""
 
 _BASE = "/client/v4/"
-_OF_ONE_CONNECTION = {
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-}
-_OF_ONE_REQUEST = {*_OF_ONE_CONNECTION, "host", "content-length"}
 _TIMEOUT = httpx.Timeout(None, connect=30)
 """The client of the proxy decides how long it waits for an answer."""
-
-CLIENT_GONE = 499
 
 
 class RecordingProxy(RunningServer):
@@ -107,20 +100,10 @@ def _app(recorder: Recorder, upstream: httpx.URL, access_log: Callable[[AccessLo
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         async with httpx.AsyncClient(follow_redirects=False) as client:
-            yield {"transport": AsyncRecorderTransport(recorder, _ClientTransport(client)), "upstream": upstream}
+            yield {"transport": AsyncRecorderTransport(recorder, ClientTransport(client)), "upstream": upstream}
 
     app = LocalOnly(Starlette(routes=[Route("/{path:path}", _forward, methods=METHODS)], lifespan=lifespan), Settings())
     return AccessLog(app, lambda entry, _: access_log(entry)) if access_log else app
-
-
-class _ClientTransport(httpx.AsyncBaseTransport):
-    """Sends requests as they are, by a client because that knows the proxies and certificates of the environment."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True)
 
 
 async def _forward(request: Request) -> Response:
@@ -130,39 +113,19 @@ async def _forward(request: Request) -> Response:
     outgoing = httpx.Request(
         request.method,
         target_of(raw_path, scope["query_string"], request.state.upstream),
-        headers=_without(request.headers.raw, _OF_ONE_REQUEST),
+        headers=request_headers(request.headers.raw),
         content=content,
         extensions={"timeout": _TIMEOUT.as_dict()},
     )
     try:
-        response = await while_connected(request, request.state.transport.handle_async_request(outgoing))
-    except (httpx.HTTPError, CassetteError) as error:
-        return _failure(f"no answer of {request.state.upstream.host}: {str(error) or type(error).__name__}")
-    if response is None:
-        return Response(status_code=CLIENT_GONE)
-    passed_on = EventStream(_chunks(response), response.status_code)
-    passed_on.raw_headers = _without(response.headers.raw, _OF_ONE_CONNECTION)
+        response = await forward(request, outgoing, request.state.transport)
+    except ForwardingError as error:
+        return error.response("record")
+    passed_on = EventStream(aborted_by_failures(_raw(response), response), response.status_code)
+    passed_on.raw_headers = answer_headers(response.headers.raw)
     return passed_on
 
 
-def _without(headers: Iterable[tuple[bytes, bytes]], names: set[str]) -> list[tuple[bytes, bytes]]:
-    return [(name.lower(), value) for name, value in headers if name.decode("latin-1").lower() not in names]
-
-
-async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes]:
-    """Yield the bytes of an answer as they come.
-
-    Raises:
-        ConnectionAbortedError: the service broke the answer off; so does the proxy.
-    """
-    try:
-        async for chunk in response.stream:  # type: ignore[union-attr] # an asynchronous one
-            yield chunk
-    except httpx.HTTPError:
-        raise ConnectionAbortedError from None
-    finally:
-        await response.aclose()
-
-
-def _failure(text: str) -> Response:
-    return json_response(ServiceError(502, EMULATOR_CODE, f"cf-llama record: {text}").body("record"), 502)
+async def _raw(response: httpx.Response) -> AsyncGenerator[bytes]:
+    async for chunk in response.stream:  # type: ignore[union-attr] # an asynchronous one
+        yield chunk

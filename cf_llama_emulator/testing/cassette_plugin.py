@@ -117,7 +117,8 @@ def _record(path: Path, mode: str, options: _Options) -> tuple[RunningServer, st
         ValueError: there is no account in the environment, or the cassette cannot be recorded.
     """
     from cf_llama_emulator.cassettes.recorder import Recorder  # noqa: PLC0415 - see the module
-    from cf_llama_emulator.server.recording import UPSTREAM, RecordingProxy  # noqa: PLC0415 - see the module
+    from cf_llama_emulator.server.recording import RecordingProxy  # noqa: PLC0415 - see the module
+    from cf_llama_emulator.settings import UPSTREAM  # noqa: PLC0415 - as above
     from cf_llama_emulator.testing.fallback import ACCOUNT_VARIABLES, TOKEN_VARIABLES  # noqa: PLC0415 - see the module
 
     account, token = _first(ACCOUNT_VARIABLES), _first(TOKEN_VARIABLES)

@@ -3,10 +3,17 @@
 import { announce, copyText, element } from "./dom.js";
 import { fromJson, toJson, toLink } from "./share.js";
 
+const LONGEST_LINK = 2_000_000; // characters; Chromium opens no longer ones
+
 export function drawActions(root, workbench, report) {
   const compare = button("Compare", () => workbench.compare(!workbench.comparing));
   const share = button("Copy link", async () => {
     const link = await toLink(workbench.save());
+    if (link.length > LONGEST_LINK) {
+      report("This conversation is too long for a link. Save it as a file.");
+      return;
+    }
+    report("");
     history.replaceState(null, "", new URL(link).hash);
     share.textContent = (await copyText(link)) ? "Copied" : "In the address bar";
     setTimeout(() => (share.textContent = "Copy link"), 1500);
@@ -29,6 +36,7 @@ export function drawActions(root, workbench, report) {
     file.value = "";
   });
   const fresh = button("New", () => {
+    report("");
     workbench.columns.forEach((column) => column.clear());
     history.replaceState(null, "", "/");
   });

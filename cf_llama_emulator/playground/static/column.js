@@ -29,26 +29,26 @@ export class Column extends EventTarget {
     return (!this.busy && last?.message.tool_calls) || [];
   }
 
-  async ask(text, faults) {
+  async ask(text, by) {
     const isPrompt = this.settings.form !== "messages";
-    await this.#go([{ message: { role: "user", content: text }, isPrompt }], faults);
+    await this.#go([{ message: { role: "user", content: text }, isPrompt }], by);
   }
 
   // Sends the results of the pending calls, by the calls' ids.
-  async giveResults(results, faults) {
+  async giveResults(results, by) {
     const told = this.pendingCalls.map((call) => ({
       message: { role: "tool", tool_call_id: call.id, name: call.function.name, content: results[call.id] ?? "" },
     }));
-    await this.#go(told, faults);
+    await this.#go(told, by);
   }
 
   get canRegenerate() {
     return !this.busy && this.turns.some((turn) => turn.message.role !== "assistant");
   }
 
-  async regenerate(faults) {
+  async regenerate(by) {
     while (this.turns.at(-1)?.message.role === "assistant") this.turns.pop();
-    await this.#go([], faults);
+    await this.#go([], by);
   }
 
   // Takes back what was asked last, with all that came after it, and returns its text.
@@ -79,14 +79,15 @@ export class Column extends EventTarget {
     this.#tell("change");
   }
 
-  async #go(turns, faults = "") {
+  // `by` is {faults, service}: what goes wrong, and who answers.
+  async #go(turns, { faults = "", service = null } = {}) {
     const all = [...this.turns, ...turns];
     const { message, isPrompt = false } = all.at(-1);
     const messages = all.filter((turn) => !turn.isPrompt).map((turn) => turn.message);
     // what raises a FieldError here leaves all as it is
     const body = buildBody(this.settings, isPrompt ? { prompt: message.content } : { messages });
     this.turns = all;
-    const exchange = (this.exchange = new Exchange(body, faults, this.settings.shape));
+    const exchange = (this.exchange = new Exchange(body, faults, this.settings.shape, service));
     const abort = (this.#abort = new AbortController());
     this.#tell("change");
     await send(this.#config, exchange, abort.signal, () => this.#tell("progress"));

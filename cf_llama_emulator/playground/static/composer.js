@@ -34,8 +34,8 @@ export function startComposer(workbench, act) {
     event.preventDefault();
     const text = prompt.value;
     if (workbench.busy || !text.trim()) return;
-    act(async (faults) => {
-      const sent = Promise.all(workbench.columns.map((column) => column.ask(text, faults)));
+    act(async (by) => {
+      const sent = Promise.all(workbench.columns.map((column) => column.ask(text, by)));
       if (workbench.busy && !isRaw()) prompt.value = "";
       await sent;
     });

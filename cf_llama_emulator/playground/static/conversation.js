@@ -2,6 +2,7 @@
 
 import { copyButton, element, oncePerFrame, showChildren } from "./dom.js";
 import { pretty } from "./reply.js";
+import { HOW_TO } from "./service_switch.js";
 
 const NAMES = { user: "You", assistant: "Model", tool: "Tool result", system: "System" };
 
@@ -38,7 +39,7 @@ export class ConversationView {
   draw() {
     const { column } = this;
     const hadFocus = this.end.contains(document.activeElement);
-    this.#live = column.busy ? liveCard() : null;
+    this.#live = column.busy ? liveCard(column.exchange) : null;
     this.log.setAttribute("aria-busy", String(column.busy));
     const cards = column.turns.map((turn) => this.#card(turn));
     showChildren(this.log, [...(cards.length ? cards : [welcome()]), ...(this.#live ? [this.#live] : [])]);
@@ -64,7 +65,7 @@ export class ConversationView {
       buttons.append(
         element(
           "button",
-          { type: "button", class: "quiet", onclick: () => this.act((faults) => column.regenerate(faults)) },
+          { type: "button", class: "quiet", onclick: () => this.act((by) => column.regenerate(by)) },
           name,
         ),
       );
@@ -85,7 +86,7 @@ export class ConversationView {
     const give = (event) => {
       event.preventDefault();
       const results = Object.fromEntries(fields.map(([id, field]) => [id, field.value]));
-      this.act((faults) => this.column.giveResults(results, faults));
+      this.act((by) => this.column.giveResults(results, by));
     };
     return element(
       "form",
@@ -123,22 +124,27 @@ function notes(exchange) {
   ].filter(Boolean);
 }
 
-function liveCard() {
-  const card = turnCard({ message: { role: "assistant", content: "" } });
+function liveCard(exchange) {
+  const card = turnCard({ message: { role: "assistant", content: "" }, exchange });
   card.classList.add("live");
   card.setAttribute("aria-live", "off"); // it is read out once it is whole
   return card;
 }
 
-function turnCard({ message, isPrompt }) {
+function turnCard({ message, isPrompt, exchange }) {
   const name = isPrompt && message.role === "user" ? "Prompt" : (NAMES[message.role] ?? message.role);
   return element(
     "article",
     { class: `turn ${isPrompt ? "prompt " : ""}${message.role}` },
-    element("h2", {}, name, message.role === "tool" && message.name ? element("code", {}, message.name) : null),
+    element("h2", {}, name, turnNote(message, exchange)),
     element("div", { class: "text" }, message.content ?? ""),
     element("div", { class: "calls" }, ...(message.tool_calls ?? []).map(callCard)),
   );
+}
+
+function turnNote({ role, name }, exchange) {
+  if (role === "tool" && name) return element("code", {}, name);
+  return exchange?.service && element("span", { class: "by" }, exchange.service.name);
 }
 
 function callCard(call) {
@@ -156,5 +162,7 @@ const welcome = () =>
     "div",
     { class: "welcome" },
     element("p", {}, "Ask something, and see what goes over the wire."),
-    element("p", { class: "hint" }, "The emulator on this machine answers; nothing leaves it."),
+    element("p", { class: "hint by-emulator" }, "The emulator on this machine answers; nothing leaves it."),
+    element("p", { class: "hint by-service" }, "What you send goes out to the service and costs your account money."),
+    element("p", { class: "hint how-to" }, HOW_TO),
   );

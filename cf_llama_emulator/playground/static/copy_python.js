@@ -7,7 +7,9 @@ const OPTIONS = ["tools", "tool_choice", "response_format"];
 
 const lines = (...parts) => `${parts.flat().join("\n")}\n`;
 
-export function httpxProgram({ body, config, extra, url }) {
+export const SERVICE_URL = "https://api.cloudflare.com/client/v4";
+
+export function httpxProgram({ body, config, extra, service, url }) {
   const ask = body.stream
     ? [
         'with httpx.stream("POST", url, headers=headers, json=body, timeout=130) as response:',
@@ -16,11 +18,21 @@ export function httpxProgram({ body, config, extra, url }) {
         "            print(line, flush=True)",
       ]
     : ["response = httpx.post(url, headers=headers, json=body, timeout=130)", "print(response.text)"];
+  const address = service
+    ? [
+        `base_url = os.environ.get("CLOUDFLARE_BASE_URL", ${literal(SERVICE_URL)})`,
+        `url = f"{base_url}/accounts/{os.environ['CLOUDFLARE_ACCOUNT_ID']}/ai/run/${config.model}"`,
+        `headers = {"authorization": f"Bearer {os.environ['CLOUDFLARE_API_TOKEN']}"}`,
+      ]
+    : [
+        `url = ${literal(url)}`,
+        `headers = ${literal({ authorization: `Bearer ${config.api_token}`, ...extra })}`,
+      ];
   return lines(
+    service ? ["import os", ""] : [],
     "import httpx",
     "",
-    `url = ${literal(url)}`,
-    `headers = ${literal({ authorization: `Bearer ${config.api_token}`, ...extra })}`,
+    address,
     `body = ${literal(body)}`,
     "",
     ask,
@@ -96,12 +108,11 @@ export function llamaindexProgram(request) {
 }
 
 // The arguments that both integrations take, one a line. Without a max_tokens theirs would be 2048.
-function constructor({ body, config, extra, base }) {
+// Account and token of the service are found in the environment.
+function constructor({ body, config, extra, service, base }) {
   const { default: standard } = config.parameters.find(({ name }) => name === "max_tokens");
   const given = {
-    base_url: base,
-    account_id: config.account_id,
-    api_token: config.api_token,
+    ...(!service && { base_url: base, account_id: config.account_id, api_token: config.api_token }),
     max_tokens: standard,
     ...Object.fromEntries(Object.entries(body).filter(([name]) => !NOT_SETTINGS.includes(name))),
     ...(Object.keys(extra).length && { default_headers: extra }),

@@ -6,6 +6,7 @@ import { section, toggle } from "./settings_panel.js";
 export class FaultsPanel {
   #chosen = new Map(); // name: value as text
   #keep = false;
+  #ignoredBy = "";
 
   constructor(config, changed) {
     this.changed = changed;
@@ -17,20 +18,27 @@ export class FaultsPanel {
       oninput: () => this.#filter(find.value),
     });
     this.summary = element("p", { class: "hint", id: "chosen-faults", role: "status" });
-    this.root = section(
-      "Faults",
-      false,
-      this.summary,
+    this.picks = element(
+      "fieldset",
+      { class: "plain" },
       toggle("keep-faults", "Keep them on", false, (value) => (this.#keep = value)),
       element("div", { class: "field" }, element("label", { for: "find-fault" }, "Find a fault"), find),
       element("div", { class: "faults" }, ...this.rows.map((row) => row.root)),
     );
+    this.root = section("Faults", false, this.summary, this.picks);
     this.#show();
   }
 
   // As the header has it.
   get text() {
     return [...this.#chosen].map(([name, value]) => (value ? `${name}=${value}` : name)).join(", ");
+  }
+
+  // The service of this name answers, which takes none; "" for the emulator.
+  ignoredBy(name) {
+    this.#ignoredBy = name;
+    this.picks.disabled = Boolean(name);
+    this.#show();
   }
 
   // A request went out with them.
@@ -76,10 +84,12 @@ export class FaultsPanel {
   }
 
   #show() {
-    this.summary.textContent = this.text
-      ? `The next request goes wrong: ${this.text}`
+    const text = this.#ignoredBy ? "" : this.text;
+    const none = this.#ignoredBy
+      ? `Faults are for the emulator: ${this.#ignoredBy} gets none of them.`
       : "None: the emulator answers as the service does.";
-    this.root.querySelector("summary").classList.toggle("on", Boolean(this.text));
-    this.changed(this.text);
+    this.summary.textContent = text ? `The next request goes wrong: ${text}` : none;
+    this.root.querySelector("summary").classList.toggle("on", Boolean(text));
+    this.changed(text);
   }
 }

@@ -2,9 +2,18 @@
 
 import { newSettings } from "./request.js";
 
-// Returns null for what is no conversation, e.g. a batch.
+const KNOWN = ["messages", "prompt", "raw", "stream", "tools", "tool_choice", "response_format", "model"];
+
+// Returns null for what is no conversation, e.g. a batch; `leftOut` names the fields that the page has no setting for.
 export function fromBody(body, parameterNames) {
   if (Array.isArray(body?.input?.messages) || typeof body?.input?.prompt === "string") body = body.input;
+  const made = conversation(body, parameterNames);
+  const isLeftOut = (name) =>
+    parameterNames.includes(name) ? typeof body[name] !== "number" : !KNOWN.includes(name);
+  return made && { ...made, leftOut: Object.keys(body).filter(isLeftOut) };
+}
+
+function conversation(body, parameterNames) {
   const settings = { ...newSettings(), stream: body?.stream === true };
   for (const name of parameterNames) if (typeof body?.[name] === "number") settings.parameters[name] = body[name];
   Object.assign(settings, toolsOf(body), formatOf(body));

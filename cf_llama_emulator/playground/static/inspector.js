@@ -100,7 +100,7 @@ function requestText(exchange, config) {
     exchange.shape && `x-emulator-shape: ${exchange.shape}`,
   ];
   const head = [
-    `POST ${runPath(config)}`,
+    exchange.service ? `POST …/accounts/…/ai/run/${config.model}` : `POST ${runPath(config)}`,
     "authorization: Bearer …",
     "content-type: application/json",
     ...extra.filter(Boolean),

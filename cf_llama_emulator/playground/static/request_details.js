@@ -16,11 +16,15 @@ export function conversationOf({ content }, config) {
   }
 }
 
-export function drawDetails(root, whole, config, bring) {
+export function drawDetails(root, whole, config, bring, closed) {
   const brought = conversationOf(whole, config);
   const toChat = element("button", { type: "button", class: "primary", disabled: !brought }, "Bring into the chat");
   toChat.addEventListener("click", () => bring(brought));
-  const close = element("button", { type: "button", class: "quiet", onclick: () => (root.hidden = true) }, "Close");
+  const close = element("button", { type: "button", class: "quiet" }, "Close");
+  close.addEventListener("click", () => {
+    root.hidden = true;
+    closed();
+  });
   const copy = copyButton("Copy", () => whole.content);
   const why = "This is no conversation, so it cannot be brought into the chat.";
   root.replaceChildren(

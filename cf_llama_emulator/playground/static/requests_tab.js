@@ -112,7 +112,8 @@ export class RequestsTab {
   }
 
   async #open(request) {
-    drawDetails(this.details, await load(request), this.config, this.bring);
+    const opener = () => this.rows.querySelector(`[data-number="${request.number}"] .open`); // rows may be drawn anew
+    drawDetails(this.details, await load(request), this.config, this.bring, () => opener()?.focus());
   }
 
   async #bringAtOnce(request) {

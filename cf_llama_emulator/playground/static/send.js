@@ -1,4 +1,4 @@
-// One call of the emulator's ordinary route, with everything that can be seen of it.
+// One call of the emulator's ordinary route, or of the service through it, with everything that can be seen of it.
 
 import { Reply, parseExactly } from "./reply.js";
 import { EventDecoder } from "./sse.js";
@@ -16,8 +16,9 @@ export class Exchange {
   headers = {};
   #begun = performance.now();
 
-  constructor(body, faults = "", shape = "") {
-    Object.assign(this, { body, faults, shape });
+  // `service` is what answers in place of the emulator, which alone knows faults and shapes.
+  constructor(body, faults = "", shape = "", service = null) {
+    Object.assign(this, service ? { body, faults: "", shape: "", service } : { body, faults, shape, service });
   }
 
   now() {
@@ -48,12 +49,10 @@ export class Exchange {
 
 // Sends a request and fills in `exchange`; `progress` is called for whatever comes. It never throws.
 export async function send(config, exchange, signal, progress) {
-  const headers = { authorization: `Bearer ${config.api_token}`, "content-type": "application/json" };
-  if (exchange.faults) headers[config.faults_header] = exchange.faults;
-  if (exchange.shape) headers["x-emulator-shape"] = exchange.shape;
   try {
     const content = JSON.stringify(exchange.body);
-    const response = await fetch(runPath(config), { method: "POST", headers, body: content, signal });
+    const [url, headers] = addressed(config, exchange);
+    const response = await fetch(url, { method: "POST", headers, body: content, signal });
     exchange.status = response.status;
     exchange.headers = Object.fromEntries(response.headers);
     await read(response, exchange, progress);
@@ -63,6 +62,15 @@ export async function send(config, exchange, signal, progress) {
     else exchange.failure = `The connection broke: ${error.message}.`;
   }
   exchange.total = exchange.now();
+}
+
+function addressed(config, { service, faults, shape }) {
+  const headers = { "content-type": "application/json" };
+  if (service) return ["/playground/service", { ...headers, "x-playground-key": service.key }];
+  headers.authorization = `Bearer ${config.api_token}`;
+  if (faults) headers[config.faults_header] = faults;
+  if (shape) headers["x-emulator-shape"] = shape;
+  return [runPath(config), headers];
 }
 
 async function read(response, exchange, progress) {

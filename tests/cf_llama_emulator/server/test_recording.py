@@ -7,7 +7,8 @@ import pytest
 
 from cf_llama_emulator.cassettes import CassetteError, Recorder
 from cf_llama_emulator.cassettes.format import read
-from cf_llama_emulator.server.recording import UPSTREAM, RecordingProxy, read_upstream, target_of
+from cf_llama_emulator.server.recording import RecordingProxy, read_upstream, target_of
+from cf_llama_emulator.settings import UPSTREAM
 from tests.cf_llama_emulator.cassettes.other_service import (
     ACCOUNT,
     EVENTS,

@@ -207,6 +207,20 @@ def test_a_conversation_is_a_link(playground):
     assert "no conversation" in page.the("#field-error").text
 
 
+def test_a_conversation_that_no_browser_opens_as_a_link_is_not_made_one(playground):
+    page = playground()
+    page.driver.execute_script(
+        "const box = document.querySelector('#system');"
+        "const bytes = Array.from({ length: 40 }, () => crypto.getRandomValues(new Uint8Array(60000)));"
+        "box.value = bytes.map((some) => Array.from(some, (each) => each.toString(16)).join('')).join('');"
+        "box.dispatchEvent(new Event('input'));"
+    )
+    page.click("Copy link")
+    page.wait(lambda: page.the("#field-error").is_displayed())
+    assert page.the("#field-error").text == "This conversation is too long for a link. Save it as a file."
+    assert "#talk=" not in page.driver.current_url
+
+
 def test_a_conversation_is_loaded_from_a_file_that_is_checked(playground, tmp_path):
     said = [{"role": "user", "content": "<b>Hi</b>"}, {"role": "assistant", "content": "Hello"}]
     columns = [
@@ -251,3 +265,22 @@ def test_requests_of_other_programs_are_listed_filtered_and_brought_into_the_cha
     page.click("Ask again")
     assert page.answers() == ["You said: of a chain"]
     assert sent(page) == ask_user("of a chain", temperature=1.5)
+
+
+def test_what_the_page_has_no_setting_for_is_named(playground):
+    page = playground()
+    url = f"{page.emulator.base_url}/accounts/{page.emulator.account_id}/ai/run/{MODEL}"
+    headers = {"authorization": f"Bearer {page.emulator.api_token}"}
+    for extra in ({"lora": "mine", "options": {}}, {}):
+        httpx.post(url, json=ask_user("Hi", **extra), headers=headers)
+    page.click("Requests")
+    page.wait(lambda: len(page.find(".open")) == 2)
+    page.find(".open")[1].click()
+    page.wait(lambda: page.find(".details .primary"))
+    page.click("Bring into the chat")
+    assert page.the("#field-error").text == "The page has no setting for lora, options: left out."
+    page.click("Requests")
+    page.find(".open")[0].click()
+    page.wait(lambda: page.find(".details .primary"))
+    page.click("Bring into the chat")
+    assert not page.the("#field-error").is_displayed()

@@ -13,7 +13,7 @@ STICKING_OUT = """
 return [...document.querySelectorAll('body *')].filter((each) => each.checkVisibility()
   && getComputedStyle(each).position !== 'absolute' && !each.closest('.table, pre')
   && (each.getBoundingClientRect().right > innerWidth + 1
-    || (each.matches('.scroll, .pane') && each.scrollWidth > each.clientWidth + 1)))
+    || (each.matches('.scroll, .pane, .split, .details') && each.scrollWidth > each.clientWidth + 1)))
   .map((each) => each.outerHTML.slice(0, 100));
 """
 
@@ -47,6 +47,9 @@ def test_nothing_sticks_out_and_everything_has_a_name(page, width, height):
     page.click("Requests")
     page.wait(lambda: page.find(".open"))
     assert page.driver.execute_script(STICKING_OUT) == []
+    page.the(".open").click()
+    page.wait(lambda: page.find(".details .primary"))
+    assert page.driver.execute_script(STICKING_OUT) == []
     assert page.driver.execute_script(UNNAMED) == []
 
 
@@ -59,6 +62,12 @@ def test_keys_are_enough(page):
     page.the("#tab-chat").send_keys(Keys.ARROW_RIGHT)
     assert page.driver.switch_to.active_element.get_attribute("id") == "tab-requests"
     assert page.the("#page-requests").is_displayed()
+    page.wait(lambda: page.find(".open"))
+    page.the(".open").send_keys(Keys.ENTER)
+    page.wait(lambda: page.driver.switch_to.active_element.text == "Bring into the chat")
+    for key in (Keys.TAB, Keys.TAB, Keys.ENTER):  # over "Copy" to "Close"
+        page.driver.switch_to.active_element.send_keys(key)
+    assert "open" in page.driver.switch_to.active_element.get_attribute("class").split()
 
 
 def test_only_what_is_new_is_told_to_a_screen_reader(page):
