@@ -16,13 +16,16 @@ _CREDENTIAL = re.compile(r"auth|token|secret|cookie|password|session|(?:^|-)key"
 _HARMLESS = re.compile(r"accept(?:-.*)?|cache-control|connection|content-.*|host|te|transfer-encoding|x-stainless-.*")
 """Headers of a request that say nothing of who sends it, and whose values are words of any text."""
 
+RAY = "<scrubbed-ray>"
+
 SHORTEST_CREDENTIAL, SHORTEST_VALUE = 4, 8
 """Characters below which a value is not searched for, because any text has it."""
 
 
 def kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers of an answer that matter to a client, by lower-case name."""
-    return {name.lower(): value for name, value in headers if _KEPT.fullmatch(name.lower())}
+    """Return the headers of an answer that matter to a client, by lower-case name; of a ray id, that there was one."""
+    kept = {name.lower(): value for name, value in headers if _KEPT.fullmatch(name.lower())}
+    return kept | {name.lower(): RAY for name, _ in headers if name.lower() == "cf-ray"}
 
 
 def of_request(account: str | None, headers: Iterable[tuple[str, str]]) -> Scrubber:
@@ -47,7 +50,7 @@ def of_answer(headers: Iterable[tuple[str, str]]) -> Scrubber:
     found: dict[str, str] = {}
     for name, value in headers:
         if name.lower() == "cf-ray":
-            found |= dict.fromkeys(_long_enough([value, value.partition("-")[0]]), "<scrubbed-ray>")
+            found |= dict.fromkeys(_long_enough([value, value.partition("-")[0]]), RAY)
         elif name.lower() == "set-cookie":
             found |= dict.fromkeys(_credentials(value.partition(";")[0]), "<scrubbed-token>")
     return _finding(found)

@@ -106,21 +106,11 @@ def target_of(path: bytes, query: bytes, upstream: httpx.URL) -> httpx.URL:
 def _app(recorder: Recorder, upstream: httpx.URL, access_log: Callable[[AccessLogEntry], None] | None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with httpx.AsyncClient(follow_redirects=False) as client:
-            yield {"transport": AsyncRecorderTransport(recorder, _ClientTransport(client)), "upstream": upstream}
+        async with AsyncRecorderTransport(recorder) as transport:
+            yield {"transport": transport, "upstream": upstream}
 
     app = LocalOnly(Starlette(routes=[Route("/{path:path}", _forward, methods=METHODS)], lifespan=lifespan), Settings())
     return AccessLog(app, lambda entry, _: access_log(entry)) if access_log else app
-
-
-class _ClientTransport(httpx.AsyncBaseTransport):
-    """Sends requests as they are, by a client because that knows the proxies and certificates of the environment."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True)
 
 
 async def _forward(request: Request) -> Response:

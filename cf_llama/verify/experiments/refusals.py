@@ -10,11 +10,15 @@ from cf_llama.protocol import model
 from cf_llama.verify.answer import Answer, body, code, is_refusal
 from cf_llama.verify.experiment import Experiment, NotTestable, Request, ask, refusal_code, refusing
 
-_HELLO = json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 5})
 
-UNKNOWN_MODEL = Request(_HELLO, route="ai/run/@cf/meta/no-such-model")
-WRONG_TOKEN = Request(_HELLO, credentials="wrong")
-NO_TOKEN = Request(_HELLO, credentials="none")
+def _hello(max_tokens: int = 5) -> str:
+    return json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": max_tokens})
+
+
+UNKNOWN_MODEL = Request(_hello(), route="ai/run/@cf/meta/no-such-model")
+WRONG_TOKEN = Request(_hello(), credentials="wrong")
+NO_TOKEN = Request(_hello(4), credentials="none")
+"""Its body is its own, as a cassette tells requests apart by their bodies."""
 HOT = ask("Say hello.", temperature=6)
 TOO_LONG = Request(
     json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": model.CONTEXT_WINDOW}),

@@ -164,7 +164,8 @@ def test_only_headers_that_matter_are_kept():
         "Server",
     ]
     kept = credentials.kept_headers([(name, "x") for name in names])
-    assert list(kept) == ["content-type", "retry-after", "cf-ai-req-id", "cf-aig-cache-status"]
+    assert list(kept) == ["content-type", "retry-after", "cf-ai-req-id", "cf-aig-cache-status", "cf-ray"]
+    assert kept["cf-ray"] == "<scrubbed-ray>"
 
 
 secrets = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=10, max_size=40)
