@@ -108,6 +108,8 @@ class Experiment:
             return Verdict(Outcome.NOT_TESTABLE, self.expected, str(reason))
         except Refused as refusal:
             seen = str(refusal)
+        except Exception as error:  # noqa: BLE001 - of an answer as odd as this the other experiments may say more
+            return Verdict(Outcome.NOT_TESTABLE, self.expected, f"cannot be read: {type(error).__name__}: {error}")
         if seen == self.expected:
             return Verdict(Outcome.AS_EXPECTED, self.expected, seen)
         matches = ((re.fullmatch(pattern, seen), switch) for pattern, switch in self.switches.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +18,8 @@ _CREDENTIAL = re.compile(r"auth|token|secret|cookie|password|session|(?:^|-)key"
 _HARMLESS = re.compile(r"accept(?:-.*)?|cache-control|connection|content-.*|host|te|transfer-encoding|x-stainless-.*")
 """Headers of a request that say nothing of who sends it, and whose values are words of any text."""
 
-RAY = "<scrubbed-ray>"
+RAY, HEADER = "<scrubbed-ray>", "<scrubbed-header>"
+_URL_SAFE = str.maketrans("+/", "-_")
 
 SHORTEST_CREDENTIAL, SHORTEST_VALUE = 4, 8
 """Characters below which a value is not searched for, because any text has it."""
@@ -41,7 +44,7 @@ def of_request(account: str | None, headers: Iterable[tuple[str, str]]) -> Scrub
         if _CREDENTIAL.search(name):
             found |= dict.fromkeys(_credentials(value), "<scrubbed-token>")
         elif not _HARMLESS.fullmatch(name.lower()) and len(value) >= SHORTEST_VALUE:
-            found[value] = "<scrubbed-header>"
+            found[value] = HEADER
     return _finding(found)
 
 
@@ -71,14 +74,34 @@ def _finding(found: Mapping[str, str]) -> Scrubber:
     longest_first = sorted(found, key=len, reverse=True)
     return Scrubber(
         tuple(
-            (re.compile("|".join(map(re.escape, dict.fromkeys(_spellings(value)))), re.IGNORECASE), found[value])
-            for value in longest_first
+            (
+                re.compile("|".join(map(re.escape, dict.fromkeys(_spellings(value, placeholder)))), re.IGNORECASE),
+                placeholder,
+            )
+            for value, placeholder in ((value, found[value]) for value in longest_first)
         )
     )
 
 
-def _spellings(value: str) -> Iterator[str]:
-    """Yield a text as it is, within JSON and in a URL."""
+def _spellings(value: str, placeholder: str) -> Iterator[str]:
+    """Yield a text as it is, within JSON, in a URL and in HTML; a credential in base64 and hexadecimal digits too."""
     yield value
     yield json.dumps(value)[1:-1]
     yield quote(value, safe="")
+    yield html.escape(value)
+    if placeholder != HEADER and len(value) >= SHORTEST_VALUE:
+        content = value.encode("utf-8", "surrogateescape")
+        yield content.hex()
+        yield from _base64(content)
+
+
+def _base64(content: bytes) -> Iterator[str]:
+    """Yield what some bytes are within the base64 of a longer text, in both alphabets.
+
+    That depends on how many bytes are before them. Left out are the characters that neighbours have a part in.
+    """
+    for before, shared in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(content)) * 8 // 6
+        encoded = base64.b64encode(bytes(before) + content).decode("ascii")[shared:whole]
+        yield encoded
+        yield encoded.translate(_URL_SAFE)

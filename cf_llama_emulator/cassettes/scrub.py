@@ -15,7 +15,9 @@ PLACEHOLDER = re.compile(r"<scrubbed(?:-[a-z]+)?>")
 """What stands where something has been taken out."""
 
 _ADDRESS = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f:]*[0-9a-f]))(?![\w:])"
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f:]*[0-9a-f])"
+    r"|[23f][0-9a-f]{3}:(?:[0-9a-f]{1,4}:)?:(?:[0-9a-f:]*[0-9a-f])?)(?![\w:])",
+    re.IGNORECASE,
 )
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?<![^\s:,\[])-?\d[\d.eE+-]*(?![^\s,\]}])')
 _INCREMENT = re.compile(rf'"(response|content|arguments|text|reasoning\w*)"\s*:\s*({_LITERAL.pattern})')

@@ -37,13 +37,9 @@ def _form(answers: Sequence[Answer]) -> str:
     answer = answers[0]
     if not is_refusal(answer):
         raise NotTestable("it was answered")
-    found, kind = body(answer), answer.headers.get("content-type", "")
+    found = body(answer)
     if not isinstance(found, dict):
-        if "json" in kind:
-            raise NotTestable("the refusal is not readable")
-        if not answer.content.strip():
-            return "empty"
-        return "html" if "html" in kind else "markdown" if "markdown" in kind else "text"
+        return _form_of_no_object(answer, found)
     if found.get("name") == "AiGatewayError":
         return "gateway"
     if "internalCode" in found:
@@ -57,7 +53,20 @@ def _form(answers: Sequence[Answer]) -> str:
     return _form_of_entry(found)
 
 
+def _form_of_no_object(answer: Answer, found: object) -> str:
+    kind = answer.headers.get("content-type", "")
+    if "json" in kind and found is None:
+        raise NotTestable("the refusal is not readable")
+    if "json" in kind:
+        return f"a JSON {type(found).__name__}"
+    if not answer.content.strip():
+        return "empty"
+    return "html" if "html" in kind else "markdown" if "markdown" in kind else "text"
+
+
 def _form_of_entry(found: dict[str, object]) -> str:
+    if isinstance(found.get("error"), str):
+        return "an error that is a text"
     errors = found.get("errors")
     entry = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     text = str(entry.get("message", ""))
