@@ -7,6 +7,8 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 from cf_llama_emulator.cassettes.scrub import Scrubber
@@ -69,18 +71,37 @@ def _long_enough(values: Iterable[str]) -> list[str]:
     return [value for value in values if len(value) >= SHORTEST_CREDENTIAL]
 
 
+@dataclass(frozen=True)
+class Spellings:
+    """Finds a text in any of its spellings, as a regular expression does, but soon sees where there is none."""
+
+    texts: tuple[str, ...]
+    """The spellings, in lower case; the longest first, which the others may begin."""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, self.texts)), re.IGNORECASE)
+
+    @cached_property
+    def _shortest(self) -> int:
+        return min(map(len, self.texts))
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """Yield where the text stands."""
+        if len(text) < self._shortest:  # as most increments of a stream
+            return iter(())
+        lowered = text.lower()
+        return self._pattern.finditer(text) if any(each in lowered for each in self.texts) else iter(())
+
+
 def _finding(found: Mapping[str, str]) -> Scrubber:
     """Return patterns for texts in every spelling, the longest first."""
-    longest_first = sorted(found, key=len, reverse=True)
-    return Scrubber(
-        tuple(
-            (
-                re.compile("|".join(map(re.escape, dict.fromkeys(_spellings(value, placeholder)))), re.IGNORECASE),
-                placeholder,
-            )
-            for value, placeholder in ((value, found[value]) for value in longest_first)
-        )
-    )
+    longest_first = sorted(found.items(), key=lambda each: len(each[0]), reverse=True)
+    return Scrubber(tuple((Spellings(_ordered(_spellings(*each))), each[1]) for each in longest_first))
+
+
+def _ordered(spellings: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({each.lower() for each in spellings}, key=lambda each: (-len(each), each)))
 
 
 def _spellings(value: str, placeholder: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from cf_llama_emulator.cassettes.decoding import Decoder, acceptable
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, append, dump, read
 from cf_llama_emulator.cassettes.match import route_of
 from cf_llama_emulator.cassettes.replay import Replayer, RequestKey, check_speed, key_of_request, refused, replayed
-from cf_llama_emulator.cassettes.scrub import Scrubber, user_patterns
+from cf_llama_emulator.cassettes.scrub import Finder, Scrubber, user_patterns
 from cf_llama_emulator.wire.errors import ServiceError
 
 MODES = ("none", "once", "new_episodes", "all")
@@ -60,7 +60,7 @@ class Recorder:
         self._afresh = mode == "all"
         self._replayer = Replayer(read(self.path) if mode == "none" or (exists and mode != "all") else [])
         self._scrubber = user_patterns(scrub)
-        self._sent: dict[tuple[Pattern[str], str], None] = {}
+        self._sent: dict[tuple[Finder, str], None] = {}
         self._lock = Lock()
         self._closed = False
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, AnyStr, NamedTuple
+from typing import Any, AnyStr, NamedTuple, Protocol
 
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, to_json
 
@@ -28,11 +28,18 @@ Span = tuple[int, int, str]
 """Where a text is to be replaced, from and to, and by what."""
 
 
+class Finder(Protocol):
+    """What finds a text within another: a regular expression is one."""
+
+    def finditer(self, string: str, /) -> Iterator[re.Match[str]]:
+        """Yield where it stands."""
+
+
 @dataclass(frozen=True)
 class Scrubber:
-    """Regular expressions, each with what it is replaced by."""
+    """Finders, each with what replaces the text that it finds."""
 
-    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
+    patterns: tuple[tuple[Finder, str], ...] = ()
 
     def also(self, other: Scrubber) -> Scrubber:
         """Return both together."""
