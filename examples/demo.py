@@ -13,7 +13,7 @@ from langchain.agents import create_agent
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from llama_index.core import Document, VectorStoreIndex
-from word_counts import WordCounts
+from llama_index.embeddings.cloudflare_workersai import CloudflareEmbedding, base
 
 from cf_llama_emulator.testing.fallback import emulator_unless_account
 from langchain_cf_llama import ChatCloudflareLlama
@@ -60,15 +60,17 @@ def agent() -> None:
 
 
 def documents() -> None:
-    """LlamaIndex: an answer out of documents, with the one it came from."""
+    """LlamaIndex: an answer out of documents, with the one it came from, found by embeddings of the same account."""
     llm = CloudflareLlama(max_tokens=100, temperature=0)
+    base.API_URL_TEMPLATE = f"{llm.base_url}/accounts/{{}}/ai/run/{{}}"  # it has no setting for this
+    embeddings = CloudflareEmbedding(llm.account_id, llm.api_token.get_secret_value())
     pages = [Document(text=text, metadata={"file": name}) for name, text in HANDBOOK.items()]
-    index = VectorStoreIndex.from_documents(pages, embed_model=WordCounts())
+    index = VectorStoreIndex.from_documents(pages, embed_model=embeddings)
     question = "How many days of paid leave does an employee have, and what happens to unused leave?"
     answer = index.as_query_engine(llm=llm, similarity_top_k=1).query(question)
     print(answer)
     for node in answer.source_nodes:
-        print(f"source: {node.metadata['file']}: {node.text}")
+        print(f"source: {node.metadata['file']} ({node.score:.2f}): {node.text}")
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ class RedactedBinding:
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
     """A LangChain model with the settings as fields.
 
-    It is plain data: it pickles, copies, dumps and can be configured. A pickle holds the token, a dump does not.
+    It is plain data: it pickles, copies, dumps and can be configured. A pickle holds a token that was passed.
     """
 
     model_config = ConfigDict(

@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from llama_index_cf_llama.options import ModelOptions
 
 USER_AGENT = "llama_index_cf_llama"
-_NOT_PICKLED = {name for name, field in Settings.model_fields.items() if field.exclude}
-
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
@@ -226,13 +224,6 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     def class_name(cls) -> str:
         """The name that LlamaIndex serializes."""
         return "CloudflareLlama"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """State of a pickle, without secrets and clients; loading reads the account from the environment."""
-        state = super().__getstate__()
-        kept = {name: value for name, value in state["__dict__"].items() if name not in _NOT_PICKLED}
-        kept["additional_kwargs"] = _without_secrets(self.additional_kwargs)
-        return {**state, "__dict__": kept}
 
     @property
     def metadata(self) -> LLMMetadata:

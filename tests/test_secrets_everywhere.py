@@ -4,7 +4,6 @@ import asyncio
 import copy
 import json
 import logging
-import pickle
 import traceback
 import warnings
 
@@ -191,7 +190,6 @@ OF_LANGCHAIN = SHOWN | {"dumps": dumps, "dumpd": dumpd, "cache key": lambda llm:
 OF_LLAMA_INDEX = SHOWN | {
     "to_json": lambda llm: llm.to_json(),
     "to_dict": lambda llm: repr(llm.to_dict()),
-    "pickle": lambda llm: pickle.dumps(llm, 0),
 }
 
 

@@ -22,6 +22,7 @@ from cf_llama.verify.experiments import EXPERIMENTS, QUEUE, gateway_experiments
 from cf_llama.verify.profile import read_profile
 from cf_llama.verify.report import Report
 from cf_llama.verify.runner import estimate, run_experiments
+from cf_llama_emulator.cassettes import Recorder, RecorderTransport
 
 FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 NOT_ASKED = 2
@@ -43,6 +44,7 @@ class CannotAskError(click.ClickException):
 @click.option("--gateway", metavar="ID", help="Test this AI Gateway too; `default` is created at first use.")
 @click.option("--markdown", type=FILE, help="Write the report to this file as Markdown.")
 @click.option("--json", "json_file", type=FILE, help="Write the report to this file as JSON.")
+@click.option("--cassette", type=FILE, help="Record every request and answer into this file, without secrets.")
 @click.option("--apply", "profile", type=FILE, help="Write what differs as a profile for `cf-llama serve --profile`.")
 @click.pass_context
 def verify(
@@ -55,13 +57,14 @@ def verify(
     gateway: str | None,
     markdown: Path | None,
     json_file: Path | None,
+    cassette: Path | None,
     profile: Path | None,
 ) -> None:
     """Ask the service whether it behaves as cf-llama and its emulator assume, for less than a cent.
 
     Account and token come from the environment: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN. Neither is printed
-    or written. The exit code is 0 if all is as expected, 1 if something differs, and 2 if something could not be
-    tested.
+    or written. `cf-llama serve --cassette FILE` replays what --cassette has recorded. The exit code is 0 if all is as
+    expected, 1 if something differs, and 2 if something could not be tested.
     """
     experiments = _chosen(only, queue=queue, gateway=gateway)
     connection = _connection(base_url)
@@ -72,7 +75,7 @@ def verify(
     )
     if not (yes or _confirmed()):
         context.exit(NOT_ASKED)
-    report = _run(experiments, connection)
+    report = _run(experiments, connection, cassette)
     Console().print(_table(report))
     click.echo(report.summary)
     if report.switches:
@@ -121,19 +124,26 @@ def _confirmed() -> bool:
         return False
 
 
-def _run(experiments: Sequence[Experiment], connection: Connection) -> Report:
+def _run(experiments: Sequence[Experiment], connection: Connection, cassette: Path | None) -> Report:
     console, verdicts = Console(stderr=True), []
     columns = (BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}"))
     bar = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
     try:
-        with bar, Client(connection) as client:
+        with bar, Client(connection, _recorder(cassette)) as client:
             task = bar.add_task("", total=len(experiments))
             for experiment, verdict in run_experiments(experiments, client.send):
                 verdicts.append((experiment, verdict))
                 bar.update(task, advance=1, description=experiment.name)
     except KeyboardInterrupt:
         raise CannotAskError("stopped") from None
+    except OSError as error:
+        raise _cannot_write(cassette, error) from error
     return Report(connection.host, datetime.now(UTC), verdicts)
+
+
+def _recorder(cassette: Path | None) -> RecorderTransport | None:
+    """Return what records into a cassette, from the first answer on; None without one."""
+    return RecorderTransport(Recorder(cassette, "all")) if cassette else None
 
 
 def _table(report: Report) -> Table:
@@ -157,4 +167,8 @@ def _write(texts: dict[Path | None, str]) -> None:
             if path is not None:
                 path.write_text(text, "utf-8")
         except OSError as error:
-            raise CannotAskError(f"cannot write {path}: {error.strerror or error}") from error
+            raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path | None, error: OSError) -> CannotAskError:
+    return CannotAskError(f"cannot write {path}: {error.strerror or error}")

@@ -7,6 +7,7 @@ one call needs of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
@@ -261,9 +262,23 @@ class Settings(BaseModel):
         return facts.DEFAULT_MAX_TOKENS if value is None else value
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Without clients of one's own, binding and budget: they cannot travel; shared clients take their place."""
-        state = super().__getstate__()
-        return {**state, "__dict__": state["__dict__"] | dict.fromkeys((*_OWN, "budget"))}
+        """State of a pickle, without clients of one's own, binding and budget, which cannot travel.
+
+        Account and token are in it only if they were passed; those of the environment are read there again.
+        """
+        travelling = copy(self)  # LlamaIndex removes from the object itself what it cannot pickle
+        travelling.__dict__.update(dict.fromkeys((*_OWN, "budget")))
+        state = super(Settings, travelling).__getstate__()
+        kept = {name: value for name, value in state["__dict__"].items() if name not in _OF_THE_ENVIRONMENT}
+        passed = {name: getattr(self, name) for name in _OF_THE_ENVIRONMENT if name in self.model_fields_set}
+        return {**state, "__dict__": kept | passed}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Restore a pickle, with account and token of the environment where it has none of its own."""
+        read = {name: factory() for name, factory in _OF_THE_ENVIRONMENT.items()}
+        super().__setstate__({**state, "__dict__": read | state["__dict__"]})
+        # LlamaIndex restores by the constructor, as if all had been passed
+        object.__setattr__(self, "__pydantic_fields_set__", state["__pydantic_fields_set__"])
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A deep copy that shares the user's own clients and binding."""
@@ -345,6 +360,7 @@ class Settings(BaseModel):
 REQUEST_FIELDS = ("model", *facts.RANGES, "lora", "stop", "reject_if_busy", "extra_body")
 """Settings that are part of the request body, on which the answer depends."""
 
+_OF_THE_ENVIRONMENT = {"account_id": account_from_environment, "api_token": token_from_environment}
 _OWN = ("http_client", "http_async_client", "binding")
 """Settings that hold an object of the user's own, which cannot be copied."""
 _ALIASES = {"api_key": "api_token"}

@@ -20,6 +20,8 @@ _TIMEOUT, _TOO_MANY, _SERVER_ERROR = 408, 429, 500
 _GATEWAY_CODES = range(2000, 3000)
 _TRANSIENT = frozenset({3007, 3008, 3010, 3021, 3023, 3036, 3040, 3043, 3046, 3050, 4006, 5001, 7009, 8004, 8005, 8008})
 """Codes of a service that cannot answer now, or not this account."""
+_NOT_RECORDED = 99999
+"""Code of an emulator whose cassette or script has no answer."""
 
 
 class Outcome(StrEnum):
@@ -106,6 +108,8 @@ class Experiment:
             return Verdict(Outcome.NOT_TESTABLE, self.expected, str(reason))
         except Refused as refusal:
             seen = str(refusal)
+        except Exception as error:  # noqa: BLE001 - of an answer as odd as this the other experiments may say more
+            return Verdict(Outcome.NOT_TESTABLE, self.expected, f"cannot be read: {type(error).__name__}: {error}")
         if seen == self.expected:
             return Verdict(Outcome.AS_EXPECTED, self.expected, seen)
         matches = ((re.fullmatch(pattern, seen), switch) for pattern, switch in self.switches.items())
@@ -116,6 +120,8 @@ class Experiment:
         found = code(answer)
         if answer.failure:
             raise NotTestable(answer.failure)
+        if found == _NOT_RECORDED:
+            raise NotTestable("the emulator has no answer to this")
         if found in self.refusals:
             return
         unavailable = answer.status in {401, 402, 403, _TIMEOUT, _TOO_MANY} or answer.status >= _SERVER_ERROR

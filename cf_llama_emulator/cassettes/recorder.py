@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 
 from cf_llama_emulator.cassettes import credentials
+from cf_llama_emulator.cassettes.client_transport import AsyncClientTransport, ClientTransport
 from cf_llama_emulator.cassettes.decoding import Decoder, acceptable
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, append, dump, read
 from cf_llama_emulator.cassettes.match import route_of
 from cf_llama_emulator.cassettes.replay import Replayer, RequestKey, check_speed, key_of_request, refused, replayed
-from cf_llama_emulator.cassettes.scrub import Scrubber, user_patterns
+from cf_llama_emulator.cassettes.scrub import Finder, Scrubber, user_patterns
 from cf_llama_emulator.wire.errors import ServiceError
 
 MODES = ("none", "once", "new_episodes", "all")
@@ -59,7 +60,7 @@ class Recorder:
         self._afresh = mode == "all"
         self._replayer = Replayer(read(self.path) if mode == "none" or (exists and mode != "all") else [])
         self._scrubber = user_patterns(scrub)
-        self._sent: dict[tuple[Pattern[str], str], None] = {}
+        self._sent: dict[tuple[Finder, str], None] = {}
         self._lock = Lock()
         self._closed = False
 
@@ -160,8 +161,8 @@ class RecorderTransport(httpx.BaseTransport):
     """A transport for `httpx.Client` that records what another transport answers, and replays what is recorded."""
 
     def __init__(self, recorder: Recorder, transport: httpx.BaseTransport | None = None) -> None:
-        """Record with `recorder` what `transport` answers; None is `httpx.HTTPTransport()`."""
-        self._recorder, self._transport = recorder, transport or httpx.HTTPTransport()
+        """Record with `recorder` what `transport` answers; None sends as `httpx.Client()` does, through its proxies."""
+        self._recorder, self._transport = recorder, transport or ClientTransport()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request from the cassette, or send and record it.
@@ -189,8 +190,8 @@ class AsyncRecorderTransport(httpx.AsyncBaseTransport):
     """A transport for `httpx.AsyncClient` that records what another transport answers, and replays what is recorded."""
 
     def __init__(self, recorder: Recorder, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Record with `recorder` what `transport` answers; None is `httpx.AsyncHTTPTransport()`."""
-        self._recorder, self._transport = recorder, transport or httpx.AsyncHTTPTransport()
+        """Record with `recorder` what `transport` answers; None sends as `httpx.AsyncClient()`, through its proxies."""
+        self._recorder, self._transport = recorder, transport or AsyncClientTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request from the cassette, or send and record it.

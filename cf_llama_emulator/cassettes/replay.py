@@ -46,10 +46,17 @@ class Replayer:
         self._used: Counter[int] = Counter()
         self._lock = Lock()
 
-    def find(self, request: RequestKey) -> Exchange | None:
-        """Return the answer of a request that is due; None if there is none, or none any more."""
+    def find(self, request: RequestKey, least_status: int = 0) -> Exchange | None:
+        """Return the answer of a request that is due, of those with this status or a higher one.
+
+        None if there is none, or none any more.
+        """
         with self._lock:
-            fitting = [number for number, exchange in enumerate(self._exchanges) if _fits(exchange, request)]
+            fitting = [
+                number
+                for number, exchange in enumerate(self._exchanges)
+                if exchange.status >= least_status and _fits(exchange, request)
+            ]
             if not fitting:
                 return None
             number = min(fitting, key=self._used.__getitem__)

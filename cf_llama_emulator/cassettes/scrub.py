@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, AnyStr, NamedTuple
+from typing import Any, AnyStr, NamedTuple, Protocol
 
 from cf_llama_emulator.cassettes.format import CassetteError, Exchange, Piece, to_json
 
@@ -15,7 +15,9 @@ PLACEHOLDER = re.compile(r"<scrubbed(?:-[a-z]+)?>")
 """What stands where something has been taken out."""
 
 _ADDRESS = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f:]*[0-9a-f]))(?![\w:])"
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-f]{1,4}:){3,7}(?::|[0-9a-f:]*[0-9a-f])"
+    r"|[23f][0-9a-f]{3}:(?:[0-9a-f]{1,4}:)?:(?:[0-9a-f:]*[0-9a-f])?)(?![\w:])",
+    re.IGNORECASE,
 )
 _LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"|(?<![^\s:,\[])-?\d[\d.eE+-]*(?![^\s,\]}])')
 _INCREMENT = re.compile(rf'"(response|content|arguments|text|reasoning\w*)"\s*:\s*({_LITERAL.pattern})')
@@ -26,11 +28,18 @@ Span = tuple[int, int, str]
 """Where a text is to be replaced, from and to, and by what."""
 
 
+class Finder(Protocol):
+    """What finds a text within another: a regular expression is one."""
+
+    def finditer(self, string: str, /) -> Iterator[re.Match[str]]:
+        """Yield where it stands."""
+
+
 @dataclass(frozen=True)
 class Scrubber:
-    """Regular expressions, each with what it is replaced by."""
+    """Finders, each with what replaces the text that it finds."""
 
-    patterns: tuple[tuple[re.Pattern[str], str], ...] = ()
+    patterns: tuple[tuple[Finder, str], ...] = ()
 
     def also(self, other: Scrubber) -> Scrubber:
         """Return both together."""

@@ -38,18 +38,6 @@ def answer_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     return _without(headers, _OF_ONE_CONNECTION)
 
 
-class ClientTransport(httpx.AsyncBaseTransport):
-    """Sends requests as they are, by a client because that knows the proxies and certificates of the environment."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        """Send with `client`, which follows no redirects."""
-        self._client = client
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its answer, whose body is still to be read."""
-        return await self._client.send(request, stream=True)
-
-
 async def forward(request: Request, outgoing: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
     """Send `outgoing` for as long as the client of `request` waits, and return the answer with its body unread.
 

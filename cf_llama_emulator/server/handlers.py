@@ -27,7 +27,7 @@ from cf_llama_emulator.faults.limits import UsageCounter
 from cf_llama_emulator.faults.queue_faults import ACCEPTED
 from cf_llama_emulator.server.ai_gateway import Cache, at_gateway, cache_key
 from cf_llama_emulator.server.auth import check_account_form, check_credentials
-from cf_llama_emulator.server.replay import cassette_of, find_recorded, recorded_response
+from cf_llama_emulator.server.replay import cassette_of, find_for_anyone, find_recorded, recorded_response
 from cf_llama_emulator.server.request_context import (
     capacity,
     check_size,
@@ -54,7 +54,14 @@ from cf_llama_emulator.server.responses import (
 from cf_llama_emulator.settings import Settings
 from cf_llama_emulator.wire.chunks import stop_at_words, with_usage
 from cf_llama_emulator.wire.engine_protocol import End, Engine, EngineRequest, Piece
-from cf_llama_emulator.wire.errors import EMULATOR_CODE, ServiceError, bad_input, emulator_error, wrong_method
+from cf_llama_emulator.wire.errors import (
+    EMULATOR_CODE,
+    FrontError,
+    ServiceError,
+    bad_input,
+    emulator_error,
+    wrong_method,
+)
 from cf_llama_emulator.wire.models import catalogue_page
 from cf_llama_emulator.wire.parse_request import check_json_stream, parse_request, stop_words
 from cf_llama_emulator.wire.tokens import CONTEXT_WINDOW, estimate_input, neurons
@@ -154,9 +161,13 @@ class Emulator:
 
     async def replay(self, request: Request) -> Response:
         """Answer any request with what a cassette has for it; refusals and faults on the way are as ever."""
-        content = await self.admit(request)
-        await self.begin(request, {})
-        exchange = find_recorded(request, content, self.replayer)
+        try:
+            content = await self.admit(request)
+        except FrontError as refusal:
+            exchange = find_for_anyone(request, refusal, self.replayer, self.settings)
+        else:
+            await self.begin(request, {})
+            exchange = find_recorded(request, content, self.replayer)
         return await self.deliver(request, recorded_response(exchange, self.headers(request), self.settings))
 
     async def refuse_method(self, request: Request) -> Response:

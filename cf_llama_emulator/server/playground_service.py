@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from cf_llama_emulator.cassettes.client_transport import AsyncClientTransport
 from cf_llama_emulator.cassettes.credentials import kept_headers
 from cf_llama_emulator.cassettes.replay import request_key
 from cf_llama_emulator.playground.app import KEY_HEADER
 from cf_llama_emulator.playground.spending import CountedRequest, Spending
 from cf_llama_emulator.server.forwarding import (
-    ClientTransport,
     ForwardingError,
     aborted_by_failures,
     bad_gateway,
@@ -82,7 +82,7 @@ class PlaygroundService:
         self, request: Request, content: bytes, client: httpx.AsyncClient, counted: CountedRequest
     ) -> Response:
         try:
-            response = await forward(request, self._outgoing(content), ClientTransport(client))
+            response = await forward(request, self._outgoing(content), AsyncClientTransport(client))
         except ForwardingError as error:
             counted.may_cost = not isinstance(error.reason, _FREE)
             return self._failure(error)

@@ -19,7 +19,6 @@ from cf_llama_emulator.cassettes.replay import request_key
 from cf_llama_emulator.server.access_log import AccessLog, AccessLogEntry
 from cf_llama_emulator.server.app import METHODS
 from cf_llama_emulator.server.forwarding import (
-    ClientTransport,
     ForwardingError,
     aborted_by_failures,
     answer_headers,
@@ -99,8 +98,8 @@ def target_of(path: bytes, query: bytes, upstream: httpx.URL) -> httpx.URL:
 def _app(recorder: Recorder, upstream: httpx.URL, access_log: Callable[[AccessLogEntry], None] | None) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with httpx.AsyncClient(follow_redirects=False) as client:
-            yield {"transport": AsyncRecorderTransport(recorder, ClientTransport(client)), "upstream": upstream}
+        async with AsyncRecorderTransport(recorder) as transport:
+            yield {"transport": transport, "upstream": upstream}
 
     app = LocalOnly(Starlette(routes=[Route("/{path:path}", _forward, methods=METHODS)], lifespan=lifespan), Settings())
     return AccessLog(app, lambda entry, _: access_log(entry)) if access_log else app

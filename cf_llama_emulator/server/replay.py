@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from http import HTTPStatus
 from urllib.parse import unquote
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from cf_llama_emulator.cassettes.format import Exchange, read
 from cf_llama_emulator.cassettes.replay import Replayer, RequestKey, check_speed, request_key, response_headers
 from cf_llama_emulator.server.responses import EventStream
 from cf_llama_emulator.settings import Settings
+from cf_llama_emulator.wire.errors import FrontError
 
 _RUN = "/ai/run/"
 
@@ -39,6 +41,22 @@ def find_recorded(request: Request, content: bytes, replayer: Replayer) -> Excha
     return replayer.answer(key)
 
 
+def find_for_anyone(request: Request, refusal: FrontError, replayer: Replayer, settings: Settings) -> Exchange:
+    """Return the recorded answer of a request whose credentials are wrong.
+
+    A recorded refusal is given to anyone, as it may be that of wrong credentials; an answer only where any are right.
+
+    Raises:
+        FrontError: `refusal`; there is none.
+    """
+    key = request_key(request.method, request.url.path, request.url.query, request.state.read_request.content)
+    exchange = replayer.find(key, 0 if settings.api_token is None else HTTPStatus.BAD_REQUEST)
+    if exchange is None:
+        raise refusal
+    note_details(request, key)
+    return exchange
+
+
 def note_details(request: Request, key: RequestKey) -> None:
     """Leave in a request's state what its line in the log tells."""
     body = key.body if isinstance(key.body, dict) else {}
@@ -49,9 +67,10 @@ def note_details(request: Request, key: RequestKey) -> None:
 
 
 def recorded_response(exchange: Exchange, headers: Mapping[str, str], settings: Settings) -> Response:
-    """Return a recorded answer in its pieces; its headers go over `headers`."""
+    """Return a recorded answer in its pieces, with its headers and those of `headers` that are the emulator's own."""
     chunks = _chunks(exchange, settings.cassette_speed)
-    return EventStream(chunks, exchange.status, {**headers, **response_headers(exchange)})
+    own = {name: value for name, value in headers.items() if not name.startswith("cf-")}
+    return EventStream(chunks, exchange.status, {**own, **response_headers(exchange)})
 
 
 async def _chunks(exchange: Exchange, speed: float | None) -> AsyncGenerator[bytes]:

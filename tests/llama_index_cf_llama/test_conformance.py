@@ -25,6 +25,7 @@ class TestNative(LLMConformance):
     shape = "native"
     fields: ClassVar[dict[str, Any]] = {}
     secrets = (API_TOKEN, ACCOUNT_ID)
+    pickles_secrets = True  # those that were passed
 
     @pytest.fixture
     def llm(self, emulators):

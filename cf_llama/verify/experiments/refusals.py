@@ -10,11 +10,15 @@ from cf_llama.protocol import model
 from cf_llama.verify.answer import Answer, body, code, is_refusal
 from cf_llama.verify.experiment import Experiment, NotTestable, Request, ask, refusal_code, refusing
 
-_HELLO = json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 5})
 
-UNKNOWN_MODEL = Request(_HELLO, route="ai/run/@cf/meta/no-such-model")
-WRONG_TOKEN = Request(_HELLO, credentials="wrong")
-NO_TOKEN = Request(_HELLO, credentials="none")
+def _hello(max_tokens: int = 5) -> str:
+    return json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": max_tokens})
+
+
+UNKNOWN_MODEL = Request(_hello(), route="ai/run/@cf/meta/no-such-model")
+WRONG_TOKEN = Request(_hello(), credentials="wrong")
+NO_TOKEN = Request(_hello(4), credentials="none")
+"""Its body is its own, as a cassette tells requests apart by their bodies."""
 HOT = ask("Say hello.", temperature=6)
 TOO_LONG = Request(
     json.dumps({"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": model.CONTEXT_WINDOW}),
@@ -33,13 +37,9 @@ def _form(answers: Sequence[Answer]) -> str:
     answer = answers[0]
     if not is_refusal(answer):
         raise NotTestable("it was answered")
-    found, kind = body(answer), answer.headers.get("content-type", "")
+    found = body(answer)
     if not isinstance(found, dict):
-        if "json" in kind:
-            raise NotTestable("the refusal is not readable")
-        if not answer.content.strip():
-            return "empty"
-        return "html" if "html" in kind else "markdown" if "markdown" in kind else "text"
+        return _form_of_no_object(answer, found)
     if found.get("name") == "AiGatewayError":
         return "gateway"
     if "internalCode" in found:
@@ -53,7 +53,20 @@ def _form(answers: Sequence[Answer]) -> str:
     return _form_of_entry(found)
 
 
+def _form_of_no_object(answer: Answer, found: object) -> str:
+    kind = answer.headers.get("content-type", "")
+    if "json" in kind and found is None:
+        raise NotTestable("the refusal is not readable")
+    if "json" in kind:
+        return f"a JSON {type(found).__name__}"
+    if not answer.content.strip():
+        return "empty"
+    return "html" if "html" in kind else "markdown" if "markdown" in kind else "text"
+
+
 def _form_of_entry(found: dict[str, object]) -> str:
+    if isinstance(found.get("error"), str):
+        return "an error that is a text"
     errors = found.get("errors")
     entry = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
     text = str(entry.get("message", ""))

@@ -147,9 +147,14 @@ def is_sum(event: Mapping[str, Any]) -> bool:
     return isinstance(usage, dict) and bool(usage.get("prompt_tokens") and usage.get("completion_tokens"))
 
 
+def counts(event: Mapping[str, Any]) -> bool:
+    """Whether an event has counts, of whatever."""
+    return event.get("usage") is not None
+
+
 def usage_of(found: Sequence[Mapping[str, Any]]) -> str:
     """Return where a stream has its sum."""
-    if not any("usage" in event for event in found):
+    if not any(map(counts, found)):
         return "no counts"
     return "a sum" if any(map(is_sum, found)) else "increments without a sum"
 
@@ -157,11 +162,11 @@ def usage_of(found: Sequence[Mapping[str, Any]]) -> str:
 def increments_of(found: Sequence[Mapping[str, Any]]) -> str:
     """Return whether events of text count tokens, compared with what their shape does."""
     spoken = [event for event in found if text([event]) and not is_sum(event)]
-    if not any("usage" in event for event in found) or not spoken:
+    if not any(map(counts, found)) or not spoken:
         raise NotTestable("the stream has no counts")
-    count, native = any("usage" in event for event in spoken), shape(spoken[0]) == "native"
-    if count == native:
-        return "counts beside native text" if count else "no counts beside text"
+    counted, native = any(map(counts, spoken)), shape(spoken[0]) == "native"
+    if counted == native:
+        return "counts beside native text" if counted else "no counts beside text"
     return "as the shape has it"
 
 
@@ -185,7 +190,9 @@ def repeated_sum(answers: Sequence[Answer]) -> str:
     usual = 2 if any(shape(event).startswith("hybrid") for event in found if text([event])) else 1
     if len(closing) <= usual:
         return "as the shape has it"
-    if not closing[-1].get("total_tokens"):
+    if closing[-1] is None:
+        return "once more, as null"
+    if not isinstance(closing[-1], dict) or not closing[-1].get("total_tokens"):
         return "once more, as zeros"
     return "once more, the same" if closing[-1] == closing[0] else "once more, with details"
 

@@ -104,7 +104,10 @@ def _streamed(answers: Sequence[Answer]) -> str:
         "choices" in event or "index" in call for event in carriers for call in calls(event) if isinstance(call, dict)
     ):
         return fragments_of(found)
-    return "as the shape has it" if len(carriers) == 1 else "fragments of native calls"
+    if len(carriers) > 1:
+        return "fragments of native calls"
+    arguments = next(filter(None, map(function, calls(carriers[0])))).get("arguments")
+    return "as the shape has it" if isinstance(arguments, dict) else f"arguments as {type(arguments).__name__}"
 
 
 def fragments_of(found: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cf_llama.verify.answer import Answer, body, calls, choice, data_lines, is_refusal, result, shape, text, values
+from cf_llama.verify.answer import Answer, body, choice, data_lines, is_refusal, result, shape, text, values
 from cf_llama.verify.experiment import Experiment, NotTestable, accepted, ask, refusal_text
 
 HELLO = ask("Say hello.")
@@ -235,4 +235,4 @@ def _listed(found: Mapping[str, Any]) -> str:
         raise NotTestable("the answer has no text, or choices alone")
     if "tool_calls" not in found:
         return "no tool_calls"
-    return "an empty list" if found["tool_calls"] == [] else f"{calls(found)}"
+    return "an empty list" if found["tool_calls"] == [] else f"{found['tool_calls']}"

@@ -1,6 +1,7 @@
 """Judging is pure and never breaks, whatever a server says."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -52,7 +53,49 @@ def test_any_answers_get_a_verdict(answers):
         assert verdict == experiment.judge(own)
         assert (verdict.outcome == Outcome.AS_EXPECTED) == (verdict.seen == verdict.expected)
         assert not verdict.switch or verdict.outcome == Outcome.DIFFERS
+        assert not verdict.seen.startswith("cannot be read")
         experiment.follow(own)
+
+
+BY_NAME = {experiment.name: experiment for experiment in EVERYTHING}
+SPOKEN = [{"response": "Hello", "p": "a"}, {"response": "", "usage": {key: 2 for key in KEYS if "_tokens" in key}}]
+CALLED = [{"response": "", "tool_calls": [{"name": "add", "arguments": '{"a": 3, "b": 4}'}]}, SPOKEN[1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "seen"),
+    [
+        ("stream-usage-once", Answer(200, {}, streamed([*SPOKEN, {"response": "", "usage": None}])), "as null"),
+        ("stream-usage-once", Answer(200, {}, streamed([*SPOKEN, {"response": "", "usage": "some"}])), "as zeros"),
+        ("stream-usage", Answer(200, {}, streamed([SPOKEN[0], {"response": "", "usage": None}])), "no counts"),
+        ("tool-call-streamed", Answer(200, {}, streamed(CALLED)), "arguments as str"),
+        ("refusal-form", Answer(400, {"content-type": "application/json"}, b'"no"'), "a JSON str"),
+        (
+            "refusal-form",
+            Answer(400, {"content-type": "application/json"}, b'{"error": "no"}'),
+            "an error that is a text",
+        ),
+        ("no-calls", Answer(200, {}, b'{"response": "Hi", "tool_calls": {"0": []}}'), "{'0': []}"),
+    ],
+)
+def test_what_is_odd_is_named(name, answer, seen):
+    verdict = BY_NAME[name].judge([answer])
+    assert verdict.outcome == Outcome.DIFFERS
+    assert verdict.seen.endswith(seen)
+
+
+def test_an_experiment_that_fails_does_not_end_the_others():
+    failing = replace(BY_NAME["shape"], observe=lambda answers: answers[1])
+    verdict = failing.judge([Answer(200)])
+    assert verdict.outcome == Outcome.NOT_TESTABLE
+    assert verdict.seen.startswith("cannot be read: IndexError")
+
+
+def test_an_emulator_without_an_answer_is_no_refusal():
+    content = b'{"errors": [{"code": 99999, "message": "no such request is recorded"}], "success": false}'
+    for name in ("refusal-codes", "unknown-model", "shape"):
+        verdict = BY_NAME[name].judge([Answer(404, {}, content)] * 2)
+        assert verdict.seen == "the emulator has no answer to this"
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,28 @@ def test_credentials_are_checked_first(replay):
     assert client.run(ask_user("Hi")).status_code == 401
 
 
+def test_a_recorded_refusal_is_given_to_anyone(replay):
+    refusal = b'{"errors":[{"code":1,"message":"no"}]}'
+    client = replay(exchange(ask_user("Hi"), whole("one")), exchange(ask_user("Ho"), refusal, status=400))
+    for credentials in ({"authorization": "Bearer wrong"}, {"authorization": ""}):
+        refused = client.run(ask_user("Ho"), **credentials)
+        assert (refused.status_code, refused.content) == (400, refusal)
+        assert client.run(ask_user("Hi"), **credentials).status_code in {400, 401}
+        assert client.run(ask_user("Ho"), **credentials).content == refusal
+
+
+def test_where_any_credentials_are_right_so_are_none(replay):
+    client = replay(exchange(ask_user("Hi"), whole("one")), account_id=None, api_token=None)
+    assert client.run(ask_user("Hi"), authorization="").content == whole("one")
+    assert client.run(ask_user("Ho"), authorization="").json()["errors"][0]["code"] == 9106
+
+
+def test_no_header_of_the_service_is_added(replay):
+    client = replay(exchange(ask_user("Hi"), whole("one")))
+    response = client.run(ask_user("Hi"), **{"cf-aig-gateway-id": "default"})
+    assert {name for name in response.headers if name.startswith("cf-")} == {"cf-ai-neurons"}
+
+
 def test_an_answer_that_broke_off_breaks_off(replay):
     client = replay(exchange(STREAM, EVENTS[:100], headers=SSE, complete=False))
     with pytest.raises(httpx.RemoteProtocolError):

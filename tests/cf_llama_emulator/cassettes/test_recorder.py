@@ -72,7 +72,8 @@ def test_answers_are_replayed_byte_for_byte(record, path, service, stream, encod
     assert replayed.status_code == asked.status_code
     for name in ("content-type", "cf-ai-req-id"):
         assert replayed.headers[name] == asked.headers[name]
-    assert not {"cf-ray", "set-cookie", "content-encoding"} & set(replayed.headers)
+    assert replayed.headers["cf-ray"] == "<scrubbed-ray>"
+    assert not {"set-cookie", "content-encoding"} & set(replayed.headers)
 
 
 async def test_asynchronous_clients_record_and_replay_too(service, path):
@@ -205,6 +206,14 @@ def test_a_stream_whose_end_was_read_is_complete(service, path):
             if content == EVENTS:
                 break
     assert read(path)[0].complete
+
+
+def test_proxies_of_the_environment_are_used(service, path, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", service.base_url.removesuffix("/client/v4"))
+    with client_of(RecorderTransport(Recorder(path))) as client:
+        _, chunks = post(client, "http://service.invalid/client/v4", ask_user("Hi"))
+    assert b"".join(chunks) == whole(TEXT)
+    assert service.requests[0][1].startswith("http://service.invalid/")
 
 
 def test_an_encoding_that_cannot_be_searched_is_refused(path):

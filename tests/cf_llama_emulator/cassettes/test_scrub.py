@@ -1,5 +1,8 @@
+import base64
+import html
 import json
 import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, given
@@ -80,6 +83,40 @@ def test_a_copy_that_has_lost_its_whitespace_is_taken_out_too():
 def test_fragments_of_arguments_are_found():
     found = scrubbed(MAIL, *sse('{"to": "ja', 'ne@example.com"}', key="arguments"), kind=SSE)
     assert "".join(json.loads(event[6:])["arguments"] for event in found) == '{"to": "<scrubbed>"}'
+
+
+@pytest.mark.parametrize("before", ["", "u:", "Bearer ", "user:"])
+@pytest.mark.parametrize("after", ["", ":x", " and more"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_credential_in_base64_is_found_within_a_longer_text(before, after, encode):
+    token = "cfut_Zx81-se~cret>>tok.en42?"
+    encoded = encode(f"{before}{token}{after}".encode()).decode()
+    sent = credentials.of_request(ACCOUNT, [("authorization", f"Bearer {token}")])
+    [found] = scrubbed(sent, json.dumps({"response": encoded}).encode())
+    rest = json.loads(found)["response"].split("<scrubbed-token>")
+    assert len(rest) == 2
+    assert not [piece for piece in re.findall(".{5}", encode(token.encode()).decode()) if piece in "".join(rest)]
+
+
+@pytest.mark.parametrize("encode", [str.upper, html.escape, quote, lambda text: text.encode().hex()])
+def test_other_spellings_of_a_credential_are_found(encode):
+    secret = "a&b<c>d'efgh"
+    sent = credentials.of_request(ACCOUNT, [("cookie", f"session={secret}")])
+    assert scrubbed(sent, f"told {encode(secret)} now".encode(), kind=HTML) == [b"told <scrubbed-token> now"]
+
+
+def test_a_short_credential_is_not_searched_for_in_base64():
+    sent = credentials.of_request(None, [("x-token", "abcdef")])
+    content = base64.b64encode(b"abcdef")
+    assert scrubbed(sent, content, kind="text/plain") == [content]
+
+
+@pytest.mark.parametrize(
+    "address", ["2001:db8::1:2", "2606:4700::1", "2A00:1450:4001:80b::200e", "fe80::1", "2001:db8::"]
+)
+def test_a_shortened_address_is_taken_out_of_an_error(address):
+    page = f"by {address}, at C::D".encode()
+    assert scrubbed(Scrubber(), page, kind=HTML, status=400) == [b"by <scrubbed-address>, at C::D"]
 
 
 def test_addresses_on_an_error_page_are_taken_out():
@@ -164,7 +201,8 @@ def test_only_headers_that_matter_are_kept():
         "Server",
     ]
     kept = credentials.kept_headers([(name, "x") for name in names])
-    assert list(kept) == ["content-type", "retry-after", "cf-ai-req-id", "cf-aig-cache-status"]
+    assert list(kept) == ["content-type", "retry-after", "cf-ai-req-id", "cf-aig-cache-status", "cf-ray"]
+    assert kept["cf-ray"] == "<scrubbed-ray>"
 
 
 secrets = st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=10, max_size=40)
