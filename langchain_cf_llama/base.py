@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
 from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables.utils import Input, Output
 from pydantic import ConfigDict, model_validator
 
 from cf_llama.config.credentials import SECRETS, wrap_secrets
@@ -27,13 +28,12 @@ def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "**********" if name in SECRETS else value for name, value in options.items()}
 
 
-class RedactedBinding:
-    """Part of a binding that redacts secrets bound to a model."""
+class RedactedBinding(RunnableBinding[Input, Output]):  # type: ignore[no-redef] # LangChain's too
+    """A model with options bound to it, of which secrets are redacted."""
 
-    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
+    def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
         """Bind further options to the model."""
-        bound: Runnable[Any, Any] = super().bind(**wrap_secrets(kwargs))  # type: ignore[misc] # of the binding beside it
-        return bound
+        return super().bind(**wrap_secrets(kwargs))
 
     @classmethod
     def lc_id(cls) -> list[str]:
@@ -47,14 +47,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     It is plain data: it pickles, copies, dumps and can be configured. A pickle holds the token, a dump does not.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        populate_by_name=True,
-        protected_namespaces=(),
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
-        defer_build=True,  # nobody makes one of these
-    )
+    model_config = Settings.model_config | ConfigDict(defer_build=True)  # nobody makes one of these
 
     def limits(self) -> Limits | None:
         """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""

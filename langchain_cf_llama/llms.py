@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseLLM, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 
 _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
-
-
-class Bound(RedactedBinding, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
-    """The text model with options bound to it."""
 
 
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
@@ -115,7 +111,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
         """Bind options to every call; secrets among them are redacted."""
-        return Bound(bound=self, kwargs=wrap_secrets(kwargs))
+        return RedactedBinding(bound=self, kwargs=wrap_secrets(kwargs))
 
     if TYPE_CHECKING:
 

@@ -13,9 +13,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from cf_llama.batch import BatchOptions
 from cf_llama.transport.prepare import PreparedCall
-from langchain_cf_llama.batch.callbacks import CallbackRuns, arun_ended, arun_failed, run_ended, run_failed
+from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of, end_run
 from langchain_cf_llama.batch.mixin import Configs
-from langchain_cf_llama.batch.requests import Queue, parse_inputs
+from langchain_cf_llama.batch.requests import ParsedInput, Queue, parse_inputs
 from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
 from langchain_cf_llama.prepare import Tool
 from langchain_cf_llama.structured_output import Method, Model, structure
@@ -110,18 +110,14 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         try:
             for place, each in enumerate(parsed):
                 runs[place] = callback_runs.begin(*each)
-            queue = Queue.of(
-                parsed,
-                self._options,
-                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
-            )
-            with closing(queue.outcomes()) as outcomes:
+            with closing(self._queue(parsed, callback_runs).outcomes()) as outcomes:
                 for result in outcomes:
-                    place = int(result.reference)
-                    yield place, _or_raise(run_ended(runs.pop(place), result), return_exceptions)
+                    run = runs.pop(place := int(result.reference))
+                    end_run(run, answer := answer_of(result, run.run_id))
+                    yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                run_failed(run, error)
+                end_run(run, error)
             raise
 
     async def abatch_as_completed(
@@ -139,19 +135,18 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         try:
             for place, each in enumerate(parsed):
                 runs[place] = await callback_runs.abegin(*each)
-            queue = Queue.of(
-                parsed,
-                self._options,
-                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
-            )
-            async with aclosing(queue.aoutcomes()) as outcomes:
+            async with aclosing(self._queue(parsed, callback_runs).aoutcomes()) as outcomes:
                 async for result in outcomes:
-                    place = int(result.reference)
-                    yield place, _or_raise(await arun_ended(runs.pop(place), result), return_exceptions)
+                    run = runs.pop(place := int(result.reference))
+                    await aend_run(run, answer := answer_of(result, run.run_id))
+                    yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                await arun_failed(run, error)
+                await aend_run(run, error)
             raise
+
+    def _queue(self, inputs: Sequence[ParsedInput], runs: CallbackRuns) -> Queue:
+        return Queue.of(inputs, self._options, lambda messages: self._prepare_call(messages, runs.stop, runs.options))
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools; see `ChatCloudflareLlama.bind_tools`."""
