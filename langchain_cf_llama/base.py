@@ -69,8 +69,9 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     def _identifying_params(self) -> dict[str, Any]:
         return self.request_fields() | {"stop": list(self.stop)}
 
-    def _traced(self, params: LangSmithParams) -> LangSmithParams:
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         """LangSmith's parameters with the provider name that responses have, because middleware compares the two."""
+        params: LangSmithParams = super()._get_ls_params(stop=stop, **kwargs)
         if self.stop:
             params.setdefault("ls_stop", list(self.stop))
         params["ls_provider"] = facts.PROVIDER

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LanguageModelInput
-from langchain_core.language_models.base import LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -125,8 +124,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
-            replies = _in_threads(askings)
+            calls = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
+            replies = _in_threads(calls)
         return _result(replies)
 
     async def _agenerate(
@@ -137,8 +136,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
-            replies = await _in_tasks(askings)
+            calls = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
+            replies = await _in_tasks(calls)
         return _result(replies)
 
     def _stream(
@@ -253,17 +252,14 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     def _identifying_params(self) -> dict[str, Any]:
         return super()._identifying_params | {"raw": self.raw}
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
-
-def _in_threads(askings: Sequence[PreparedCall]) -> list[Reply]:
+def _in_threads(calls: Sequence[PreparedCall]) -> list[Reply]:
     with ContextThreadPoolExecutor(max_workers=_MOST_THREADS) as threads:
-        return list(threads.map(lambda model: model.transport.run(model.request), askings))
+        return list(threads.map(lambda call: call.transport.run(call.request), calls))
 
 
-async def _in_tasks(askings: Sequence[PreparedCall]) -> list[Reply]:
-    tasks = [asyncio.ensure_future(model.transport.arun(model.request)) for model in askings]
+async def _in_tasks(calls: Sequence[PreparedCall]) -> list[Reply]:
+    tasks = [asyncio.ensure_future(call.transport.arun(call.request)) for call in calls]
     try:
         return await asyncio.gather(*tasks)
     finally:  # one failure fails them all: nothing goes on behind the caller's back
