@@ -47,9 +47,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None;
-    `Budget(usd=1)` sends nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for
-    capacity), `session_id`
+    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
+    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
     they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
