@@ -31,6 +31,8 @@ def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
 class RedactedBinding(RunnableBinding[Input, Output]):  # type: ignore[no-redef] # LangChain's too
     """A model with options bound to it, of which secrets are redacted."""
 
+    model_config = ConfigDict(defer_build=True)  # not every program binds
+
     def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
         """Bind further options to the model."""
         return super().bind(**wrap_secrets(kwargs))
