@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from langchain_core.language_models.base import BaseLanguageModel, LangSmithParams
 from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables.utils import Input, Output
 from pydantic import ConfigDict, model_validator
 
 from cf_llama.config.credentials import SECRETS, wrap_secrets
@@ -27,13 +28,14 @@ def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: "**********" if name in SECRETS else value for name, value in options.items()}
 
 
-class RedactedBinding:
-    """Part of a binding that redacts secrets bound to a model."""
+class RedactedBinding(RunnableBinding[Input, Output]):  # type: ignore[no-redef] # LangChain's too
+    """A model with options bound to it, of which secrets are redacted."""
 
-    def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
+    model_config = ConfigDict(defer_build=True)  # not every program binds
+
+    def bind(self, **kwargs: Any) -> Runnable[Input, Output]:
         """Bind further options to the model."""
-        bound: Runnable[Any, Any] = super().bind(**wrap_secrets(kwargs))  # type: ignore[misc] # of the binding beside it
-        return bound
+        return super().bind(**wrap_secrets(kwargs))
 
     @classmethod
     def lc_id(cls) -> list[str]:
@@ -47,14 +49,7 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     It is plain data: it pickles, copies, dumps and can be configured. A pickle holds a token that was passed.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        populate_by_name=True,
-        protected_namespaces=(),
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,  # a rejected value may be a token in the wrong place
-        defer_build=True,  # nobody makes one of these
-    )
+    model_config = Settings.model_config | ConfigDict(defer_build=True)  # nobody makes one of these
 
     def limits(self) -> Limits | None:
         """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""
@@ -76,8 +71,9 @@ class CloudflareModel(Settings, BaseLanguageModel[Any]):
     def _identifying_params(self) -> dict[str, Any]:
         return self.request_fields() | {"stop": list(self.stop)}
 
-    def _traced(self, params: LangSmithParams) -> LangSmithParams:
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         """LangSmith's parameters with the provider name that responses have, because middleware compares the two."""
+        params: LangSmithParams = super()._get_ls_params(stop=stop, **kwargs)
         if self.stop:
             params.setdefault("ls_stop", list(self.stop))
         params["ls_provider"] = facts.PROVIDER

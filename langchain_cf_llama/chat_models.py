@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -23,14 +22,13 @@ from cf_llama.protocol.reply import Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport.prepare import PreparedCall
 from langchain_cf_llama.base import CloudflareModel, redacted
-from langchain_cf_llama.batch.mixin import QueueMethods
+from langchain_cf_llama.batch.mixin import BoundChatModel, QueueMethods
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.prepare import Tool, definitions, prepare
 from langchain_cf_llama.responses import ChunkWriter, llm_output, sum_llm_outputs, to_message
 
 if TYPE_CHECKING:
-    from langchain_cf_llama.batch.bound import BoundChatModel
     from langchain_cf_llama.batch.queued_model import QueuedChat
     from langchain_cf_llama.options import ChatModelOptions
     from langchain_cf_llama.structured_output import Method
@@ -50,9 +48,8 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None;
-    `Budget(usd=1)` sends nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for
-    capacity), `session_id`
+    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
+    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
     they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
@@ -197,10 +194,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._prepare(messages, stop, kwargs)
             reply = transport.run(request)
-        return ChatResult(
-            generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
-            llm_output=llm_output(reply),
-        )
+        return self._result(reply)
 
     async def _agenerate(
         self,
@@ -212,10 +206,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         with langchain_errors():
             transport, request = self._prepare(messages, stop, kwargs)
             reply = await transport.arun(request)
-        return ChatResult(
-            generations=[ChatGeneration(message=to_message(reply, headers=self.include_response_headers))],
-            llm_output=llm_output(reply),
-        )
+        return self._result(reply)
 
     def _result(self, reply: Reply) -> ChatResult:
         message = to_message(reply, headers=self.include_response_headers)
@@ -289,8 +280,6 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
 
     def bind(self, **kwargs: Any) -> BoundChatModel:  # type: ignore[override] # LangChain's own is private to it
         """Bind options to every call of this model, also through the queue."""
-        from langchain_cf_llama.batch.bound import BoundChatModel  # noqa: PLC0415 - not every program asks for it
-
         return BoundChatModel(bound=self, kwargs=wrap_secrets(kwargs))
 
     def bind_tools(
@@ -326,11 +315,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
             [{'name': 'order_status', 'args': {'order_id': '1042'}, 'id': '...', 'type': 'tool_call'}]
         """
         with langchain_errors():
-            offer = ChatRequest(
-                messages=_NOT_REQUEST_OPTIONS,
-                tools=definitions(tools),
-                tool_choice=tool_choice,
-            )
+            offer = ChatRequest(messages=_ANY_MESSAGES, tools=definitions(tools), tool_choice=tool_choice)
         bound = {
             "tools": list(offer.tools) or None,
             "tool_choice": offer.tool_choice,
@@ -354,19 +339,22 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
             schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
                 function (the result is a dict). None only with `json_mode`.
             method: "function_calling" forces a call of a tool with the schema's parameters. "json_schema" has the
-                service hold the answer to the schema, "json_mode" only to JSON, with the schema in words. Neither of
-                the last two streams: the one answer comes whole.
+                service hold the answer to the schema, "json_mode" only to JSON, with the schema in words (Cloudflare
+                docs: JSON mode). Neither of the last two streams: the one answer comes whole.
             include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
                 The usage of the message is that of all its attempts.
             strict: Accepted for the sake of other models' callers; every answer is checked anyway.
-            output_retries: How often an answer that does not fit is asked for again, with what is wrong with it.
+            output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An
+                answer does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict
+                checks no more than that. None stands for 1.
             kwargs: There is nothing else.
 
         Returns:
             A step of a chain that gives the object, and never a silent None.
 
         Raises:
-            ValueError: the method is unknown, the schema is missing, or there are other arguments.
+            ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
+                arguments.
             OutputParserException: when it is invoked, and the last answer does not fit either.
             WorkersAIError: when it is invoked, and the call fails.
 
@@ -374,11 +362,11 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
             >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")
             Review(stars=4)
         """
-        from langchain_cf_llama.structured_output import structure  # noqa: PLC0415 - as above
-        from langchain_cf_llama.structured_runnable import StructuredRunnable  # noqa: PLC0415 - not every program asks for it
+        from langchain_cf_llama.structured_output import StructuredRunnable, structure  # noqa: PLC0415 - as above
 
-        options = {"include_raw": include_raw, "output_retries": output_retries, **kwargs}
-        return StructuredRunnable(structure(self, schema, method, **options))
+        return StructuredRunnable(
+            structure(self, schema, method, include_raw=include_raw, output_retries=output_retries, **kwargs)
+        )
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Count the tokens of a prompt: messages, their tool calls, tools, and what the template adds."""
@@ -388,9 +376,6 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "cloudflare-workers-ai-chat"
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         return super()._get_invocation_params(stop=stop, **redacted(kwargs))
@@ -405,7 +390,8 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
 for _method in (ChatCloudflareLlama._generate, ChatCloudflareLlama._agenerate):  # noqa: SLF001 - of the class above
     _method.__signature__ = signature(_method)  # type: ignore[union-attr] # LangChain works it out for each call
 
-_NOT_REQUEST_OPTIONS = ({"role": "user", "content": ""},)
+_ANY_MESSAGES = ({"role": "user", "content": ""},)
+"""A request must have some; that of `bind_tools` is not sent."""
 
 
 def _profile(max_tokens: int) -> ModelProfile:

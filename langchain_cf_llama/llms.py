@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseLLM, LanguageModelInput
-from langchain_core.language_models.base import LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
@@ -34,10 +33,6 @@ _BEGIN_OF_TEXT = "<|begin_of_text|>"
 _MOST_THREADS = 32
 
 
-class Bound(RedactedBinding, RunnableBinding[Any, Any]):  # type: ignore[no-redef] # LangChain's too
-    """The text model with options bound to it."""
-
-
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     """Llama 3.3 70B on Cloudflare Workers AI as a text model: prompts in, text out.
 
@@ -52,9 +47,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None;
-    `Budget(usd=1)` sends nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for
-    capacity), `session_id`
+    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
+    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
     they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
@@ -115,7 +109,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
 
     def bind(self, **kwargs: Any) -> Runnable[Any, Any]:
         """Bind options to every call; secrets among them are redacted."""
-        return Bound(bound=self, kwargs=wrap_secrets(kwargs))
+        return RedactedBinding(bound=self, kwargs=wrap_secrets(kwargs))
 
     if TYPE_CHECKING:
 
@@ -129,8 +123,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
-            replies = _in_threads(askings)
+            calls = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
+            replies = _in_threads(calls)
         return _result(replies)
 
     async def _agenerate(
@@ -141,8 +135,8 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         **kwargs: Any,
     ) -> LLMResult:
         with langchain_errors():
-            askings = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
-            replies = await _in_tasks(askings)
+            calls = [self._prepare(prompt, stop, kwargs) for prompt in prompts]
+            replies = await _in_tasks(calls)
         return _result(replies)
 
     def _stream(
@@ -257,17 +251,14 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     def _identifying_params(self) -> dict[str, Any]:
         return super()._identifying_params | {"raw": self.raw}
 
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return self._traced(super()._get_ls_params(stop=stop, **kwargs))
 
-
-def _in_threads(askings: Sequence[PreparedCall]) -> list[Reply]:
+def _in_threads(calls: Sequence[PreparedCall]) -> list[Reply]:
     with ContextThreadPoolExecutor(max_workers=_MOST_THREADS) as threads:
-        return list(threads.map(lambda model: model.transport.run(model.request), askings))
+        return list(threads.map(lambda call: call.transport.run(call.request), calls))
 
 
-async def _in_tasks(askings: Sequence[PreparedCall]) -> list[Reply]:
-    tasks = [asyncio.ensure_future(model.transport.arun(model.request)) for model in askings]
+async def _in_tasks(calls: Sequence[PreparedCall]) -> list[Reply]:
+    tasks = [asyncio.ensure_future(call.transport.arun(call.request)) for call in calls]
     try:
         return await asyncio.gather(*tasks)
     finally:  # one failure fails them all: nothing goes on behind the caller's back

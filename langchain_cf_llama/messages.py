@@ -165,7 +165,7 @@ def _tool_results(content: Content, where: str) -> tuple[list[dict[str, Any]], C
 
 def _calls(message: AIMessage) -> list[dict[str, Any]]:
     """All calls of a turn, once each: valid, invalid, and those only in content blocks."""
-    calls = [(call["id"], call["name"], _json(call["args"])) for call in message.tool_calls]
+    calls = [(call["id"], call["name"], json_values.dumps(call["args"])) for call in message.tool_calls]
     calls += [
         (broken["id"], broken["name"], repeatable(broken["args"] or ""))
         for broken in message.invalid_tool_calls
@@ -181,8 +181,4 @@ def _calls(message: AIMessage) -> list[dict[str, Any]]:
 def _block_calls(content: Content) -> Iterator[tuple[str | None, str, str]]:
     for block in content if isinstance(content, list) else ():
         if isinstance(block, Mapping) and _kind(block) in _CALL_BLOCKS and block.get("name"):
-            yield block.get("id"), str(block["name"]), _json(block.get("input", block.get("args")) or {})
-
-
-def _json(arguments: Any) -> str:
-    return json_values.dumps(arguments)
+            yield block.get("id"), str(block["name"]), json_values.dumps(block.get("input", block.get("args")) or {})

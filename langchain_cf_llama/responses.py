@@ -1,6 +1,6 @@
 """Converts replies to LangChain's messages, whole or in chunks, with the same result.
 
-Only broken arguments differ: chunks cannot say what is wrong with them, and mark them (see `broken`).
+Only broken arguments differ: chunks cannot say what is wrong with them, and mark them (see `invalid_tool_calls`).
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ class ChunkWriter:
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
         """Convert a delta to a chunk."""
-        callback_runs, self._model_name = self._model_name, {}
+        told, self._model_name = self._model_name, {}
         filled: dict[str, Any] = {}  # a field that is named takes its place in every chunk, also when it is empty
         if delta.tool_calls:
             filled["tool_call_chunks"] = self._calls(delta.tool_calls)
         if delta.reply:
-            callback_runs |= _start_arguments(delta.reply) | (_headers(delta.reply) if self._headers else {})
+            told |= _reply_metadata(delta.reply) | (_headers(delta.reply) if self._headers else {})
             filled["chunk_position"] = "last"
             if self._usage:
                 filled["usage_metadata"] = usage_metadata(delta.reply.usage)
-        if callback_runs:
-            filled["response_metadata"] = callback_runs
+        if told:
+            filled["response_metadata"] = told
         return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled))
 
     def _calls(self, calls: Sequence[ToolCall]) -> list[ToolCallChunk]:
@@ -91,23 +91,14 @@ def usage_metadata(usage: Usage | None) -> UsageMetadata | None:
     )
 
 
-def token_usage(usage: Usage) -> dict[str, int]:
-    """Token counts in the form of LangChain's text models."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
-
-
 def metadata(reply: Reply) -> dict[str, Any]:
     """Metadata of a reply: neurons, cost in US dollars, and ids for support."""
-    return _model_name(reply.model) | _start_arguments(reply)
+    return _model_name(reply.model) | _reply_metadata(reply)
 
 
 def llm_output(reply: Reply) -> dict[str, Any]:
     """The `llm_output` that older callbacks read."""
-    return {"model_name": reply.model} | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
+    return {"model_name": reply.model} | _token_usage(reply)
 
 
 def sum_llm_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -120,8 +111,12 @@ def sum_llm_outputs(outputs: Sequence[Mapping[str, Any] | None]) -> dict[str, An
     return {"model_name": known[0]["model_name"]} | total
 
 
-def _start_arguments(reply: Reply) -> dict[str, Any]:
-    return reply.metadata() | ({"token_usage": token_usage(reply.usage)} if reply.usage else {})
+def _reply_metadata(reply: Reply) -> dict[str, Any]:
+    return reply.metadata() | _token_usage(reply)
+
+
+def _token_usage(reply: Reply) -> dict[str, Any]:
+    return {"token_usage": reply.usage.counts()} if reply.usage else {}
 
 
 def _headers(reply: Reply) -> dict[str, Any]:

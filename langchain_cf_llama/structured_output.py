@@ -14,13 +14,7 @@ from typing import Any, Literal, Protocol, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
@@ -35,7 +29,6 @@ from langchain_cf_llama.prepare import schema_of
 from langchain_cf_llama.responses import to_message
 
 Method = Literal["function_calling", "json_schema", "json_mode"]
-NAME = "structured_output"
 _Asked = Runnable[LanguageModelInput, AIMessage]
 
 
@@ -64,21 +57,7 @@ def structure(
     output_retries: int | None = 1,
     **unknown: Any,
 ) -> StructuredOutput:
-    """Configure structured output.
-
-    Args:
-        llm: The model that is asked.
-        schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
-            function (the result is a dict). None only with `json_mode`.
-        method: `function_calling` forces a call of a tool with the schema's parameters; `json_schema` has the service
-            hold the answer to the schema, `json_mode` only to JSON, with the schema in words (Cloudflare docs: JSON
-            mode). Neither of the last two streams: the one answer comes whole.
-        include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead. The
-            usage of the message is that of all its attempts.
-        output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An answer
-            does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict checks no
-            more than that. None stands for 1.
-        unknown: There is nothing else.
+    """Configure structured output; for the parameters see `ChatCloudflareLlama.with_structured_output`.
 
     Raises:
         ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
@@ -110,10 +89,8 @@ def _bind_method(
     """Bind the method to the model; return it with the function that finds the value in an answer."""
     traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": json_schema}}
     if method == "function_calling" and json_schema is not None:
-        name, parameters = (
-            json_schema["title"],
-            {key: json_schema[key] for key in json_schema if key not in {"title", "description"}},
-        )
+        name = json_schema["title"]
+        parameters = {key: json_schema[key] for key in json_schema if key not in {"title", "description"}}
         tool = {"name": name, "description": json_schema.get("description", ""), "parameters": parameters}
         return llm.bind_tools([tool], tool_choice=name, parallel_tool_calls=False, **traced), partial(_arguments, name)
     response_format = (
@@ -202,6 +179,23 @@ class StructuredOutput:
         return answer.parsed
 
 
+class StructuredRunnable(Runnable[LanguageModelInput, Any]):
+    """A runnable that returns an object for each input, and sends each request separately."""
+
+    name = "structured_output"
+
+    def __init__(self, structure: StructuredOutput) -> None:
+        self._structure = structure
+
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
+        """Return the object for one input."""
+        return self._call_with_config(self._structure.invoke, input, config, **kwargs)  # type: ignore[arg-type] # may take a config alone
+
+    async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
+        """Return the object for one input."""
+        return await self._acall_with_config(self._structure.ainvoke, input, config, **kwargs)  # type: ignore[arg-type] # as above
+
+
 def correction_messages(answer: Answer) -> list[BaseMessage]:
     """The invalid answer and what is wrong with it, as the result of its tool calls if there are any."""
     text = _CORRECTION.format(problem=answer.error)
@@ -236,16 +230,10 @@ def _json(json_schema: Mapping[str, Any] | None, message: AIMessage) -> Any:
 
 def _validator(schema: Mapping[str, Any] | type | None, json_schema: Mapping[str, Any] | None) -> Callable[[Any], Any]:
     """The function that validates JSON: pydantic's, or a check for an object."""
-    validate: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
+    of_class: Callable[[Any], Any] | None = getattr(schema, "model_validate", None) or getattr(
         schema, "parse_obj", None
     )
-    if validate is not None:
-        return validate
-    return _identity if json_schema is None else _object
-
-
-def _identity(value: Any) -> Any:
-    return value
+    return of_class or (_object if json_schema is not None else lambda value: value)
 
 
 def _object(value: Any) -> Any:

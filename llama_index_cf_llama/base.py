@@ -6,7 +6,7 @@ and differ only in `async`: what is asked is decided by `_prepare`, what an answ
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast
 
@@ -32,7 +32,7 @@ from llama_index.core.llms.llm import MessagesToPromptCallable, ToolSelection, d
 from llama_index.core.tools import BaseTool
 from pydantic import ConfigDict, Field, field_serializer, field_validator
 
-from cf_llama import CONTEXT_WINDOW, Delta, InvalidRequestError, Settings
+from cf_llama import CONTEXT_WINDOW, InvalidRequestError, Settings
 from cf_llama.config.credentials import SECRETS, wrap_secrets
 from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import limits_of
@@ -76,9 +76,8 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None;
-    `Budget(usd=1)` sends nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for
-    capacity), `session_id`
+    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
+    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
     (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
     of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
     they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
@@ -322,12 +321,12 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     def _completion(self, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> PreparedCall:
         options = self._merged_options(kwargs)
-        tool_schema = options.pop("complete_as", self.complete_as)
-        if tool_schema is None:
-            tool_schema = "prompt" if options.get("raw") or options.get("lora", self.lora) else "chat"
-        if tool_schema not in {"chat", "prompt"}:
-            raise InvalidRequestError(f"complete_as must be chat or prompt, not {tool_schema!r}")
-        if tool_schema == "chat":
+        form = options.pop("complete_as", self.complete_as)
+        if form is None:
+            form = "prompt" if options.get("raw") or options.get("lora", self.lora) else "chat"
+        if form not in {"chat", "prompt"}:
+            raise InvalidRequestError(f"complete_as must be chat or prompt, not {form!r}")
+        if form == "chat":
             return self._prepare(options, messages=[{"role": "user", "content": prompt}])
         if not formatted:
             prompt = self._template(raw=bool(options.get("raw")))(prompt)
@@ -346,33 +345,27 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         return prepare(self, options, USER_AGENT, **request)
 
     def _run(self, call: PreparedCall) -> ChatResponse:
-        return chat_response(self._runner.run(call))
+        return chat_response(self._queue.run(call) if self._queue else call.transport.run(call.request))
 
     async def _arun(self, call: PreparedCall) -> ChatResponse:
-        return chat_response(await self._runner.arun(call))
+        return chat_response(await (self._queue.arun(call) if self._queue else call.transport.arun(call.request)))
 
     def _stream(self, call: PreparedCall) -> ChatResponseGen:
-        return _accumulated(self._runner.stream(call))
+        answer = ResponseAccumulator()
+        deltas = self._queue.stream(call) if self._queue else call.transport.stream(call.request)
+        with closing(deltas):
+            for delta in deltas:
+                yield answer.add(delta)
+                del delta  # else it would stand beside the error of the next
 
-    def _astream(self, call: PreparedCall) -> ChatResponseAsyncGen:
-        return _aaccumulated(self._runner.astream(call))
+    async def _astream(self, call: PreparedCall) -> ChatResponseAsyncGen:
+        answer = ResponseAccumulator()
+        deltas = self._queue.astream(call) if self._queue else call.transport.astream(call.request)
+        async with aclosing(deltas):
+            async for delta in deltas:
+                yield answer.add(delta)
+                del delta  # else it would stand beside the error of the next
 
 
 def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in SECRETS}
-
-
-def _accumulated(deltas: Generator[Delta, None, None]) -> ChatResponseGen:
-    answer = ResponseAccumulator()
-    with closing(deltas):
-        for delta in deltas:
-            yield answer.add(delta)
-            del delta  # else it would stand beside the error of the next
-
-
-async def _aaccumulated(deltas: AsyncGenerator[Delta, None]) -> ChatResponseAsyncGen:
-    answer = ResponseAccumulator()
-    async with aclosing(deltas):
-        async for delta in deltas:
-            yield answer.add(delta)
-            del delta  # else it would stand beside the error of the next

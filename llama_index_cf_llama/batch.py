@@ -4,52 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, PrivateAttr
 
-from cf_llama.protocol.reply import Delta, Reply
-from cf_llama.transport.prepare import PreparedCall
-
-
-class CallRunner(Protocol):
-    """How a prepared call is sent."""
-
-    def run(self, call: PreparedCall) -> Reply:
-        """Return the reply."""
-
-    async def arun(self, call: PreparedCall) -> Reply:
-        """Return the reply."""
-
-    def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
-        """Yield the reply in deltas."""
-
-    def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
-        """Yield the reply in deltas."""
-
-
-class DirectCalls:
-    """Sends each request directly."""
-
-    def run(self, call: PreparedCall) -> Reply:
-        """Return the reply."""
-        return call.transport.run(call.request)
-
-    async def arun(self, call: PreparedCall) -> Reply:
-        """Return the reply."""
-        return await call.transport.arun(call.request)
-
-    def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
-        """Yield the reply in deltas."""
-        return call.transport.stream(call.request)
-
-    def astream(self, call: PreparedCall) -> AsyncGenerator[Delta, None]:
-        """Yield the reply in deltas."""
-        return call.transport.astream(call.request)
+if TYPE_CHECKING:
+    from cf_llama.batch.request_collector import RequestCollector
 
 
 class QueueMethods(FunctionCallingLLM):
@@ -57,12 +21,12 @@ class QueueMethods(FunctionCallingLLM):
 
     model_config = ConfigDict(defer_build=True)  # nobody makes one of these
 
-    _runner: CallRunner = PrivateAttr(default_factory=DirectCalls)
+    _queue: RequestCollector | None = PrivateAttr(default=None)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore private attributes, which LlamaIndex does not."""
         super().__setstate__(state)
-        self._runner = (state["__pydantic_private__"] or {}).get("_runner", self._runner)
+        self._queue = (state["__pydantic_private__"] or {}).get("_queue")
 
     def queued(self, **options: Any) -> Self:
         """This model with all requests through the batch queue, for extractors, programs and engines over many nodes.
@@ -84,7 +48,7 @@ class QueueMethods(FunctionCallingLLM):
         from cf_llama.batch.request_collector import RequestCollector  # noqa: PLC0415 - as above
 
         model = self.model_copy()
-        model._runner = RequestCollector(BatchOptions(**options))  # noqa: SLF001 - of the copy
+        model._queue = RequestCollector(BatchOptions(**options))  # noqa: SLF001 - of the copy
         return model
 
     def batch_queue(

@@ -92,18 +92,14 @@ def _calls(message: ChatMessage) -> list[dict[str, Any]]:
     """The calls of a turn: its blocks, or else those of other integrations in `additional_kwargs`."""
     if blocks := [block for block in message.blocks if isinstance(block, ToolCallBlock)]:
         return [_call(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
-    kept = (_plain(call) for call in message.additional_kwargs.get("tool_calls") or ())
-    return [_call(call.get("id"), **_named(call.get("function", call))) for call in kept]
+    return [_foreign_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
 
 
-def _plain(call: Any) -> Mapping[str, Any]:
-    """A call, which may be an SDK object."""
-    plain: Mapping[str, Any] = call if isinstance(call, Mapping) else call.model_dump()
-    return plain
-
-
-def _named(function: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": function["name"], "arguments": function.get("arguments") or {}}
+def _foreign_call(call: Any) -> dict[str, Any]:
+    """A call of another integration, which may be an object of its SDK."""
+    plain = call if isinstance(call, Mapping) else call.model_dump()
+    function = plain.get("function", plain)
+    return _call(plain.get("id"), function["name"], function.get("arguments") or {})
 
 
 def _call(call_id: str | None, name: str, arguments: Mapping[str, Any] | str) -> dict[str, Any]:

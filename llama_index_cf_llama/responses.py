@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.llm import ToolSelection
 
 from cf_llama.protocol import model as facts
-from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
+from cf_llama.protocol.reply import Delta, Reply, ToolCall
 from cf_llama.protocol.tool_arguments import object_of
 
 
@@ -44,7 +44,7 @@ def _response(text: str, calls: Sequence[ToolCall], reply: Reply | None, delta: 
     message = _message(text, calls)
     if reply is None:
         return ChatResponse(message=message, delta=delta)
-    counts = _counts(reply.usage) if reply.usage else {}
+    counts = reply.usage.counts() if reply.usage else {}
     return ChatResponse(message=message, delta=delta, raw=raw(reply), additional_kwargs=counts)
 
 
@@ -76,16 +76,8 @@ def raw(reply: Reply) -> dict[str, Any]:
     """
     usage = reply.usage
     named = {"model_name": reply.model, "model_provider": facts.PROVIDER}
-    details = {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else {}
-    return named | ({"usage": _counts(usage) | details} if usage else {}) | reply.metadata()
-
-
-def _counts(usage: Usage) -> dict[str, int]:
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
+    counts = usage.counts() | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else None
+    return named | ({"usage": counts} if counts else {}) | reply.metadata()
 
 
 def tool_selections(message: ChatMessage) -> list[ToolSelection]:

@@ -83,13 +83,7 @@ def ask(
 def as_object(reply: Reply) -> dict[str, Any]:
     """A reply as JSON data: text, tool_calls, usage, and what else is known of it."""
     calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in reply.tool_calls]
-    usage = reply.usage
-    counts = usage and {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-        "cached_tokens": usage.cached_tokens,
-    }
+    counts = reply.usage and reply.usage.counts() | {"cached_tokens": reply.usage.cached_tokens}
     always = {"finish_reason": None, "cost_usd": None}
     return {"text": reply.text, "tool_calls": calls, "usage": counts, **always, **reply.metadata()}
 

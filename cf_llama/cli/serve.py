@@ -14,7 +14,6 @@ import click
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
 from cf_llama.cli.batch import FILE
-from cf_llama.cli.cassette_options import cassette_options, cassette_settings
 from cf_llama.cli.interrupt import until_interrupted
 from cf_llama.cli.service_account import service_from_environment
 from cf_llama.cli.verify import faults_of_profile
@@ -51,7 +50,17 @@ LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
 @click.option("--shape", default="native", type=click.Choice(list(WRITERS)), help="Shape of the answers of /ai/run.")
 @click.option("--fault", multiple=True, metavar="NAME[=VALUE]", help="Go wrong like this, always; repeatable.")
 @click.option("--profile", type=FILE, help="Go wrong as `cf-llama verify --apply` wrote into this file.")
-@cassette_options
+@click.option(
+    "--cassette",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Replay the answers in this file, in place of an engine.",
+)
+@click.option(
+    "--cassette-speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="TIMES",
+    help="Replay as fast as recorded (1), or as many times as fast.  [default: at once]",
+)
 @click.option(
     "--queue-file",
     type=click.Path(dir_okay=False, writable=True),
@@ -119,10 +128,13 @@ def serve(
         return
     if host not in LOOPBACK_NAMES and not allow_host:
         raise click.UsageError(f"--host {host} lets other machines in: name it with --allow-host NAME.")
+    if cassette_speed is not None and cassette is None:
+        raise click.UsageError("--cassette-speed goes with --cassette.")
     settings: dict[str, Any] = {
         "shape": shape,
         "faults": ", ".join(fault),
-        **cassette_settings(cassette, cassette_speed),
+        "cassette": cassette,
+        "cassette_speed": cassette_speed,
         "queue_file": queue_file,
         "hosts": LOOPBACK_HOSTS.union(allow_host),
         "origins": frozenset(allow_origin),

@@ -1,17 +1,19 @@
 """All settings, declared once: the classes of both frameworks inherit the fields, ranges and descriptions.
 
-`Settings` is plain data. It holds no client, so it pickles, copies and compares; `connection` and `sampling` say what
-one call needs of it.
+`Settings` is plain data. It holds no client, so it pickles, copies and compares; `connection` and `request_fields`
+say what one call needs of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from functools import partial
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Unpack
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -75,7 +77,7 @@ class Settings(BaseModel):
     )
 
     model: str = Field(default=facts.MODEL, description="The model's id on Workers AI.")
-    account_id: str | None = Field(
+    account_id: Annotated[str, AfterValidator(check_account_id)] | None = Field(
         default_factory=account_from_environment,
         exclude=True,
         repr=False,
@@ -131,7 +133,9 @@ class Settings(BaseModel):
     extra_body: Mapping[str, Any] = Field(
         default_factory=dict, description="Fields of the body that have no setting; added to it as they are."
     )
-    session_id: str | None = Field(default=None, description="Sent as x-session-affinity, for the prefix cache.")
+    session_id: Annotated[str, AfterValidator(partial(check_header, "session_id"))] | None = Field(
+        default=None, description="Sent as x-session-affinity, for the prefix cache."
+    )
     gateway: Gateway | None = Field(default=None, description="AI Gateway: its id, or Gateway(...) with its settings.")
     reject_if_busy: bool = Field(default=False, description="Fail at once (3040) instead of waiting for capacity.")
     default_headers: Mapping[str, str] = Field(
@@ -168,11 +172,6 @@ class Settings(BaseModel):
     def _unwrap(cls, value: Any) -> Any:
         return unwrap_secret(value)
 
-    @field_validator("account_id")
-    @classmethod
-    def _check_account(cls, value: str | None) -> str | None:
-        return value if value is None else check_account_id(value)
-
     @field_validator("api_token", mode="before")
     @classmethod
     def _text_or_function(cls, value: Any) -> Any:
@@ -192,11 +191,6 @@ class Settings(BaseModel):
         if owned := sorted(RESERVED_FIELDS & value.keys()):
             raise ValueError(f"extra_body must not hold {', '.join(owned)}: give it by its own name")
         return value
-
-    @field_validator("session_id")
-    @classmethod
-    def _check_identifier(cls, value: str | None) -> str | None:
-        return value if value is None else check_header("session_id", value)
 
     @field_validator("gateway", mode="before")
     @classmethod
@@ -233,8 +227,6 @@ class Settings(BaseModel):
     @field_validator("timeout", mode="before")
     @classmethod
     def _one_number(cls, value: Any) -> Any:
-        if value is None:
-            return Timeouts()
         if not isinstance(value, int | float | Mapping | Timeouts):
             raise ValueError(f"timeout must be a number of seconds or Timeouts(...), not {type(value).__name__}")  # noqa: TRY004 - as above
         return {"read": value, "stall": value} if isinstance(value, int | float) else value
@@ -249,17 +241,12 @@ class Settings(BaseModel):
     @field_validator("stop", mode="before")
     @classmethod
     def _one_stop(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value or ()
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("stop")
     @classmethod
     def _no_empty_stop(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(text for text in value if text)
-
-    @field_validator("max_tokens", mode="before")
-    @classmethod
-    def _default_max_tokens(cls, value: Any) -> Any:
-        return facts.DEFAULT_MAX_TOKENS if value is None else value
 
     def __getstate__(self) -> dict[Any, Any]:
         """State of a pickle, without clients of one's own, binding and budget, which cannot travel.
@@ -390,9 +377,11 @@ def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> 
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Validate a value; fields of a framework are validated by the framework."""
+    """Validate a value, where None stands for the default; fields of a framework are validated by the framework."""
     if name not in Settings.model_fields:
         return value
+    if _is_unset(name, value):
+        return Settings.model_fields[name].get_default(call_default_factory=True)
     scratch = Settings.model_construct()
     Settings.__pydantic_validator__.validate_assignment(scratch, name, value)
     return scratch.__dict__[name]

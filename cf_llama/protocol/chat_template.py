@@ -41,7 +41,7 @@ def render(
 
     Args:
         messages: As in `ChatRequest.messages`. Only the first can be the system message of the template.
-        tools: Definitions in the form of `schema.tool_definition`; they go into the first user turn.
+        tools: Definitions in the form of `json_schema.tool_definition`; they go into the first user turn.
         date: Today, as the model is to believe.
         begin_of_text: Whether to start with `<|begin_of_text|>`; leave it out where the server adds it.
 

@@ -38,7 +38,7 @@ def read(text: str, schema: Any) -> tuple[Any, str]:
     """The plain value of JSON text as a schema declares it, and its text.
 
     Raises:
-        BadJSON: it is no JSON.
+        InvalidJSON: it is no JSON.
     """
     value = json_values.parse(text, strict=True)
     try:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from time import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cf_llama.protocol import errors
 from cf_llama.protocol.errors import LONGEST_RETRY_AFTER, WorkersAIError
@@ -25,76 +25,69 @@ if TYPE_CHECKING:
 _ERROR_TEXT_LIMIT = 2000  # characters of a foreign page that are worth showing
 
 
-class ErrorKind(NamedTuple):
-    """Class of a code; `retryable` is None if the class decides."""
-
-    kind: type[WorkersAIError]
-    retryable: bool | None = None
-
-
-CODES: Mapping[int, ErrorKind] = {
+CODES: Mapping[int, type[WorkersAIError]] = {
     # Workers AI
-    3003: ErrorKind(errors.InvalidRequestError),  # incomplete request
-    3006: ErrorKind(errors.InvalidRequestError),  # request too large
-    3007: ErrorKind(errors.RequestTimeoutError),
-    3008: ErrorKind(errors.RequestTimeoutError),  # aborted
-    3010: ErrorKind(errors.CapacityError),
-    3021: ErrorKind(errors.RateLimitError),  # inference requests per minute
-    3023: ErrorKind(errors.PermissionDeniedError),
-    3036: ErrorKind(errors.QuotaExceededError),
-    3039: ErrorKind(errors.InvalidRequestError),  # fine-tune lacks files
-    3040: ErrorKind(errors.CapacityError),
-    3041: ErrorKind(errors.PermissionDeniedError),
-    3042: ErrorKind(errors.NotFoundError),
-    3043: ErrorKind(errors.ServiceError),
-    3046: ErrorKind(errors.RequestTimeoutError),
-    3050: ErrorKind(errors.ServiceError),
-    4006: ErrorKind(errors.QuotaExceededError),  # documented as 3036, seen as this
-    5001: ErrorKind(errors.ServiceError),
-    5004: ErrorKind(errors.InvalidRequestError),
-    5005: ErrorKind(errors.InvalidRequestError),  # no LoRA for this model
-    5006: ErrorKind(errors.InvalidRequestError),  # schema validation
-    5007: ErrorKind(errors.NotFoundError),  # no such model
-    5012: ErrorKind(errors.InvalidRequestError),
-    5016: ErrorKind(errors.PermissionDeniedError),
-    5018: ErrorKind(errors.PermissionDeniedError),
-    5019: ErrorKind(errors.InvalidRequestError),
-    5021: ErrorKind(errors.ContextOverflowError),
-    5023: ErrorKind(errors.InvalidRequestError),  # JSON schema together with stream
-    5024: ErrorKind(errors.JSONModeError),
-    5025: ErrorKind(errors.InvalidRequestError),
-    5028: ErrorKind(errors.NotFoundError),  # model retired
-    5034: ErrorKind(errors.PermissionDeniedError),
-    5035: ErrorKind(errors.PermissionDeniedError),
-    7009: ErrorKind(errors.ServiceError),
-    8001: ErrorKind(errors.InvalidRequestError),
-    8004: ErrorKind(errors.ServiceError),
-    8005: ErrorKind(errors.ServiceError),
-    8006: ErrorKind(errors.InvalidRequestError),  # forced call, too few max_tokens
-    8007: ErrorKind(errors.InvalidRequestError),
-    8008: ErrorKind(errors.ServiceError),
+    3003: errors.InvalidRequestError,  # incomplete request
+    3006: errors.InvalidRequestError,  # request too large
+    3007: errors.RequestTimeoutError,
+    3008: errors.RequestTimeoutError,  # aborted
+    3010: errors.CapacityError,
+    3021: errors.RateLimitError,  # inference requests per minute
+    3023: errors.PermissionDeniedError,
+    3036: errors.QuotaExceededError,
+    3039: errors.InvalidRequestError,  # fine-tune lacks files
+    3040: errors.CapacityError,
+    3041: errors.PermissionDeniedError,
+    3042: errors.NotFoundError,
+    3043: errors.ServiceError,
+    3046: errors.RequestTimeoutError,
+    3050: errors.ServiceError,
+    4006: errors.QuotaExceededError,  # documented as 3036, seen as this
+    5001: errors.ServiceError,
+    5004: errors.InvalidRequestError,
+    5005: errors.InvalidRequestError,  # no LoRA for this model
+    5006: errors.InvalidRequestError,  # schema validation
+    5007: errors.NotFoundError,  # no such model
+    5012: errors.InvalidRequestError,
+    5016: errors.PermissionDeniedError,
+    5018: errors.PermissionDeniedError,
+    5019: errors.InvalidRequestError,
+    5021: errors.ContextOverflowError,
+    5023: errors.InvalidRequestError,  # JSON schema together with stream
+    5024: errors.JSONModeError,
+    5025: errors.InvalidRequestError,
+    5028: errors.NotFoundError,  # model retired
+    5034: errors.PermissionDeniedError,
+    5035: errors.PermissionDeniedError,
+    7009: errors.ServiceError,
+    8001: errors.InvalidRequestError,
+    8004: errors.ServiceError,
+    8005: errors.ServiceError,
+    8006: errors.InvalidRequestError,  # forced call, too few max_tokens
+    8007: errors.InvalidRequestError,
+    8008: errors.ServiceError,
     # the API in front of it
-    1000: ErrorKind(errors.AuthenticationError),
-    1010: ErrorKind(errors.PermissionDeniedError),
-    1015: ErrorKind(errors.RateLimitError),
-    1031: ErrorKind(errors.PermissionDeniedError),
-    7000: ErrorKind(errors.NotFoundError),
-    7001: ErrorKind(errors.InvalidRequestError),
-    7003: ErrorKind(errors.NotFoundError),
-    9106: ErrorKind(errors.AuthenticationError),
-    9109: ErrorKind(errors.PermissionDeniedError),
+    1000: errors.AuthenticationError,
+    1010: errors.PermissionDeniedError,
+    1015: errors.RateLimitError,
+    1031: errors.PermissionDeniedError,
+    7000: errors.NotFoundError,
+    7001: errors.InvalidRequestError,
+    7003: errors.NotFoundError,
+    9106: errors.AuthenticationError,
+    9109: errors.PermissionDeniedError,
     # AI Gateway
-    2001: ErrorKind(errors.NotFoundError),
-    2003: ErrorKind(errors.RateLimitError),
-    2005: ErrorKind(errors.ServiceError),  # "failed to get response from provider", although the status is 400
-    2009: ErrorKind(errors.AuthenticationError),
-    2014: ErrorKind(errors.RequestTimeoutError),
-    2016: ErrorKind(errors.InvalidRequestError),  # prompt blocked by guardrails
-    2017: ErrorKind(errors.InvalidRequestError),  # answer blocked by guardrails
-    2021: ErrorKind(errors.PermissionDeniedError),
-    2040: ErrorKind(errors.InvalidRequestError),
-    2041: ErrorKind(errors.QuotaExceededError),
-    2045: ErrorKind(errors.QuotaExceededError),
+    2001: errors.NotFoundError,
+    2003: errors.RateLimitError,
+    2005: errors.ServiceError,  # "failed to get response from provider", although the status is 400
+    2009: errors.AuthenticationError,
+    2014: errors.RequestTimeoutError,
+    2016: errors.InvalidRequestError,  # prompt blocked by guardrails
+    2017: errors.InvalidRequestError,  # answer blocked by guardrails
+    2021: errors.PermissionDeniedError,
+    2040: errors.InvalidRequestError,
+    2041: errors.QuotaExceededError,
+    2045: errors.QuotaExceededError,
 }
 
 _AMBIGUOUS = {3030, 10000}
@@ -147,14 +140,14 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
         payload = None
     code, text = _code_and_text(payload)
     message = _strip_prefixes(text) or _page_text(body) or "the service gave no reason"
-    meaning, wait = _error_kind(status, code, message), _retry_after(headers, payload)
-    return meaning.kind(
+    kind, wait = _known_kind(status, code, message), _retry_after(headers, payload)
+    return (kind or errors.ServiceError)(
         f"{message}; {_advice_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
         status=status,
         code=code,
         ray_id=headers.get("cf-ray", ""),
         request_id=headers.get("cf-ai-req-id", ""),
-        is_retryable=meaning.retryable,
+        is_retryable=None if kind else status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         retry_after=wait,
         response=httpx.Response(status, headers=_decodable_headers(headers), content=body),
     )
@@ -202,26 +195,21 @@ def _decodable_headers(headers: Mapping[str, str]) -> httpx.Headers:
     return httpx.Headers(fitting, encoding="utf-8")
 
 
-def _error_kind(status: int, code: int | None, message: str) -> ErrorKind:
+def _known_kind(status: int, code: int | None, message: str) -> type[WorkersAIError] | None:
+    """The class of a failure; None if neither text nor code nor status is known."""
     if "daily free allocation" in message:  # under 3036, 4006, and under no code at all
-        return ErrorKind(errors.QuotaExceededError)
+        return errors.QuotaExceededError
     if "request queuing" in message:  # 8007, which says many things
-        return ErrorKind(errors.NotFoundError)
+        return errors.NotFoundError
     if code == 10000:  # noqa: PLR2004 - Cloudflare's code for both; only the status tells them apart
-        return ErrorKind(errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError)
+        return errors.PermissionDeniedError if status == HTTPStatus.FORBIDDEN else errors.AuthenticationError
     if code == 3030:  # noqa: PLR2004 - a catch-all: a content filter, or an outage passed through
-        return (
-            ErrorKind(errors.ServiceError)
-            if "Internal Server Error" in message
-            else ErrorKind(errors.InvalidRequestError)
-        )
+        return errors.ServiceError if "Internal Server Error" in message else errors.InvalidRequestError
     if code is not None and code in CODES:
         return CODES[code]
     if status in _STATUSES:
-        return ErrorKind(_STATUSES[status])
-    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ErrorKind(errors.InvalidRequestError)
-    return ErrorKind(errors.ServiceError, status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _STATUSES[status]
+    return errors.InvalidRequestError if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR else None
 
 
 def _code_and_text(payload: Any) -> tuple[int | None, str]:
@@ -247,10 +235,8 @@ def _error_texts(payload: Any) -> Iterator[tuple[int | None, str]]:
     code = _number(payload.get("internalCode"))
     yield _number(payload.get("code")) if code is None else code, str(payload.get("message") or "")
     yield None, str(payload.get("description") or "")
-    yield (
-        _number(payload.get("error_code")),
-        str(payload.get("detail") or payload.get("title") or ""),
-    )  # the edge's form
+    edge = str(payload.get("detail") or payload.get("title") or "")
+    yield _number(payload.get("error_code")), edge
 
 
 def _number(value: Any) -> int | None:

@@ -39,7 +39,7 @@ def parse(data: bytes | str, *, strict: bool = False) -> Any:
         strict: Refuse NaN and Infinity, which are no JSON, though Python writes and reads them.
 
     Raises:
-        BadJSON: it is none.
+        InvalidJSON: it is none.
     """
     try:
         return pydantic_core.from_json(data, allow_inf_nan=not strict, cache_strings="keys")  # texts never come twice
@@ -51,7 +51,7 @@ def parse_exactly(data: bytes | str) -> Any:
     """Like `parse`, with every number as a `Lexeme`.
 
     Raises:
-        BadJSON: it is no JSON.
+        InvalidJSON: it is no JSON.
     """
     return _parse(data, _EXACTLY)
 

@@ -51,7 +51,7 @@ def parse_payloads(data: bytes) -> list[Any]:
     """The JSON values in one event, or in one whole body, with numbers as written wherever they are text.
 
     Raises:
-        BadJSON: there is none.
+        InvalidJSON: there is none.
     """
     try:
         payload = json_values.parse(data)

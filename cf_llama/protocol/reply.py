@@ -30,6 +30,14 @@ class Usage:
         """Cost in US dollars at the published price."""
         return model.cost(self.prompt_tokens, self.completion_tokens)
 
+    def counts(self) -> dict[str, int]:
+        """Token counts under OpenAI's names: `prompt_tokens`, `completion_tokens` and `total_tokens`."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+
     def __add__(self, other: Usage) -> Usage:
         """The sum of two usages."""
         neurons = [usage.neurons for usage in (self, other) if usage.neurons is not None]

@@ -121,13 +121,10 @@ class ResponseReader:
 
     def interrupted(self, message: str) -> StreamInterruptedError:
         """The error of an interrupted response, with the partial reply."""
-        response_metadata = self._accumulator.partial().response_metadata
+        partial = self._accumulator.partial()
+        metadata = partial.response_metadata
         return StreamInterruptedError(
-            message,
-            status=self._status,
-            ray_id=response_metadata.ray_id,
-            request_id=response_metadata.request_id,
-            partial=self._accumulator.partial(),
+            message, status=self._status, ray_id=metadata.ray_id, request_id=metadata.request_id, partial=partial
         )
 
     def _sniff(self, chunk: bytes) -> bytes:

@@ -184,7 +184,7 @@ def _refusal(report: _Report, last_status: object) -> BindingResponse:
         report: What it said.
         last_status: The status of the binding's last call, if it keeps one.
     """
-    kind = CODES[report.code].kind if report.code in CODES else errors.ServiceError
+    kind = CODES.get(report.code, errors.ServiceError)
     usual = next(status for each, status in _STATUSES if issubclass(kind, each))
     status = last_status if isinstance(last_status, int) and last_status >= HTTPStatus.BAD_REQUEST else usual
     return BindingResponse(status, {}, {"success": False, "errors": [report._asdict()]}, lambda: None)

@@ -21,6 +21,7 @@ from cf_llama.protocol.json_values import InvalidJSON
 from cf_llama.protocol.reply import Delta
 from cf_llama.protocol.response import MAX_BODY_BYTES
 from cf_llama.transport.call import Call
+from cf_llama.transport.connection_errors import kinds
 
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError"}
 """Exceptions of the HTTP library after which the service has received nothing."""
@@ -124,7 +125,7 @@ class JSONCall(Call):
         return JSONReader(status, headers)
 
     def _translate(self, error: Exception) -> WorkersAIError:
-        self._sent = not _NEVER_SENT & {kind.__name__ for kind in type(error).__mro__}
+        self._sent = not _NEVER_SENT & kinds(error)
         return super()._translate(error)
 
 

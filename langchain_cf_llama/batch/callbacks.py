@@ -66,44 +66,26 @@ class CallbackRuns:
         return self._start_arguments | {"name": config.get("run_name"), "run_id": config.get("run_id")}
 
 
-def run_ended(run: CallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
-    """End the run of a request and return its message or error."""
+def end_run(run: CallbackManagerForLLMRun, answer: AIMessage | BaseException) -> None:
+    """End the run of a request with its message or error."""
+    if isinstance(answer, AIMessage):
+        run.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]))
+    else:
+        run.on_llm_error(answer, response=LLMResult(generations=[]))
+
+
+async def aend_run(run: AsyncCallbackManagerForLLMRun, answer: AIMessage | BaseException) -> None:
+    """End the run of a request with its message or error."""
+    if isinstance(answer, AIMessage):
+        await run.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]))
+    else:
+        await run.on_llm_error(answer, response=LLMResult(generations=[]))
+
+
+def answer_of(result: Outcome, run_id: object) -> AIMessage | Exception:
+    """The message of a request, with an id in the form LangChain gives every message, or its error."""
     if result.error:
-        error = to_langchain_error(result.error)
-        run_failed(run, error)
-        return error
-    message = _message(result.reply, run.run_id)
-    run.on_llm_end(_result(message))
-    return message
-
-
-async def arun_ended(run: AsyncCallbackManagerForLLMRun, result: Outcome) -> AIMessage | Exception:
-    """End the run of a request and return its message or error."""
-    if result.error:
-        error = to_langchain_error(result.error)
-        await arun_failed(run, error)
-        return error
-    message = _message(result.reply, run.run_id)
-    await run.on_llm_end(_result(message))
-    return message
-
-
-def run_failed(run: CallbackManagerForLLMRun, error: BaseException) -> None:
-    """End the run of a request with an error."""
-    run.on_llm_error(error, response=LLMResult(generations=[]))
-
-
-async def arun_failed(run: AsyncCallbackManagerForLLMRun, error: BaseException) -> None:
-    """End the run of a request with an error."""
-    await run.on_llm_error(error, response=LLMResult(generations=[]))
-
-
-def _message(reply: Reply | None, run_id: object) -> AIMessage:
-    """Convert a reply to a message, with an id in the form LangChain gives every message."""
-    message = to_message(reply or Reply())
+        return to_langchain_error(result.error)
+    message = to_message(result.reply or Reply())
     message.id = f"lc_run--{run_id}-0"
     return message
-
-
-def _result(message: AIMessage) -> LLMResult:
-    return LLMResult(generations=[[ChatGeneration(message=message)]])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
+
+from langchain_cf_llama.base import RedactedBinding
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
@@ -72,13 +73,12 @@ class QueueMethods:
     ) -> Iterator[tuple[int, Any]]:
         """`queued().batch_as_completed(...)`: yield each message with its index as it arrives."""
         model: Any = self.queued(**(queue or {}))
-        with closing(
-            model.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        ) as answers:
-            for pair in answers:  # noqa: UP028 - as in the async twin
-                yield pair
+        answers: Iterator[tuple[int, Any]] = model.batch_as_completed(
+            inputs, config, return_exceptions=return_exceptions, **kwargs
+        )
+        return answers
 
-    async def abatch_queue_as_completed(
+    def abatch_queue_as_completed(
         self,
         inputs: Sequence[LanguageModelInput],
         config: Configs = None,
@@ -89,8 +89,16 @@ class QueueMethods:
     ) -> AsyncIterator[tuple[int, Any]]:
         """`queued().abatch_as_completed(...)`: yield each message with its index as it arrives."""
         model: Any = self.queued(**(queue or {}))
-        async with aclosing(
-            model.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **kwargs)
-        ) as answers:
-            async for pair in answers:
-                yield pair
+        answers: AsyncIterator[tuple[int, Any]] = model.abatch_as_completed(
+            inputs, config, return_exceptions=return_exceptions, **kwargs
+        )
+        return answers
+
+
+class BoundChatModel(QueueMethods, RedactedBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
+    """The chat model with bound options, which `queued` keeps; LangChain's binding would lose them."""
+
+    def queued(self, **options: Any) -> ChatRunnable:
+        """The bound model as a `Runnable` whose `batch` uses the batch queue; see `QueueMethods.queued`."""
+        model = cast("QueueMethods", self.bound)
+        return model.queued(**options).bind(**self.kwargs).with_config(self.config)

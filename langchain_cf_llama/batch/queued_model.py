@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import get_config_list
 
-from cf_llama.batch import BatchOptions
+from cf_llama.batch import Batch, BatchOptions, Item, Outcome
+from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.prepare import PreparedCall
-from langchain_cf_llama.batch.callbacks import CallbackRuns, arun_ended, arun_failed, run_ended, run_failed
+from cf_llama.transport.transport import Transport
+from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of, end_run
 from langchain_cf_llama.batch.mixin import Configs
-from langchain_cf_llama.batch.requests import Queue, parse_inputs
 from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
+from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.prepare import Tool
 from langchain_cf_llama.structured_output import Method, Model, structure
 
@@ -74,6 +78,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
         Raises:
             WorkersAIError: a request failed.
+            ValueError: an input is not a prompt, or the number of configs differs from that of the inputs.
         """
         answers = self.batch_as_completed(inputs, config, return_exceptions=True, **kwargs)
         by_place = {place: answer for place, answer in answers}  # noqa: C416 - as in the async twin
@@ -104,24 +109,21 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
         Raising an error or closing this generator abandons the pending requests.
         """
-        parsed = parse_inputs(inputs, config)
+        conversations = [messages_of(each) for each in inputs]
+        configs = get_config_list(config, len(inputs))
         runs: dict[int, CallbackManagerForLLMRun] = {}
         callback_runs = CallbackRuns(self._llm, kwargs)
         try:
-            for place, each in enumerate(parsed):
-                runs[place] = callback_runs.begin(*each)
-            queue = Queue.of(
-                parsed,
-                self._options,
-                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
-            )
-            with closing(queue.outcomes()) as outcomes:
+            for place, (messages, own) in enumerate(zip(conversations, configs, strict=True)):
+                runs[place] = callback_runs.begin(messages, own)
+            with closing(self._queue(conversations, configs, callback_runs).outcomes()) as outcomes:
                 for result in outcomes:
-                    place = int(result.reference)
-                    yield place, _or_raise(run_ended(runs.pop(place), result), return_exceptions)
+                    run = runs.pop(place := int(result.reference))
+                    end_run(run, answer := answer_of(result, run.run_id))
+                    yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                run_failed(run, error)
+                end_run(run, error)
             raise
 
     async def abatch_as_completed(
@@ -133,25 +135,37 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         **kwargs: Any,
     ) -> AsyncGenerator[tuple[int, Any], None]:
         """Send all inputs and yield each message with its index as it arrives; see `batch_as_completed`."""
-        parsed = parse_inputs(inputs, config)
+        conversations = [messages_of(each) for each in inputs]
+        configs = get_config_list(config, len(inputs))
         runs: dict[int, AsyncCallbackManagerForLLMRun] = {}
         callback_runs = CallbackRuns(self._llm, kwargs)
         try:
-            for place, each in enumerate(parsed):
-                runs[place] = await callback_runs.abegin(*each)
-            queue = Queue.of(
-                parsed,
-                self._options,
-                lambda messages: self._prepare_call(messages, callback_runs.stop, callback_runs.options),
-            )
-            async with aclosing(queue.aoutcomes()) as outcomes:
+            for place, (messages, own) in enumerate(zip(conversations, configs, strict=True)):
+                runs[place] = await callback_runs.abegin(messages, own)
+            async with aclosing(self._queue(conversations, configs, callback_runs).aoutcomes()) as outcomes:
                 async for result in outcomes:
-                    place = int(result.reference)
-                    yield place, _or_raise(await arun_ended(runs.pop(place), result), return_exceptions)
+                    run = runs.pop(place := int(result.reference))
+                    await aend_run(run, answer := answer_of(result, run.run_id))
+                    yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():
-                await arun_failed(run, error)
+                await aend_run(run, error)
             raise
+
+    def _queue(
+        self, conversations: Sequence[list[BaseMessage]], configs: Sequence[RunnableConfig], runs: CallbackRuns
+    ) -> _Queue:
+        """The requests to send; one that cannot be built fails without failing the others."""
+        most = configs[0].get("max_concurrency") if configs else None
+        queue = _Queue(replace(self._options, max_waiting=most) if most else self._options)
+        for place, messages in enumerate(conversations):
+            try:
+                queue.transport, request = self._prepare_call(messages, runs.stop, runs.options)
+            except WorkersAIError as error:
+                queue.refused.append(Outcome(reference=str(place), error=error))
+            else:
+                queue.items.append(Item(str(place), request))
+        return queue
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools; see `ChatCloudflareLlama.bind_tools`."""
@@ -178,6 +192,34 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return QueuedStructuredOutput(
             structure(self, schema, method, include_raw=include_raw, output_retries=output_retries)
         )
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Requests for the batch queue; the reference of each is its index in the inputs."""
+
+    options: BatchOptions
+    items: list[Item] = field(default_factory=list)
+    refused: list[Outcome] = field(default_factory=list)
+    transport: Transport | None = None
+
+    def outcomes(self) -> Generator[Outcome, None, None]:
+        """Yield the outcome of each request as it arrives."""
+        for outcome in self.refused:
+            yield outcome
+        if self.transport:
+            with closing(Batch(self.transport, self.options).as_completed(self.items)) as outcomes:
+                for outcome in outcomes:
+                    yield outcome
+
+    async def aoutcomes(self) -> AsyncGenerator[Outcome, None]:
+        """Yield the outcome of each request as it arrives."""
+        for outcome in self.refused:
+            yield outcome
+        if self.transport:
+            async with aclosing(Batch(self.transport, self.options).aas_completed(self.items)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
 
 
 def _or_raise(answer: AIMessage | Exception, return_exceptions: bool) -> AIMessage | Exception:

@@ -12,7 +12,13 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.structured_output import NAME, Answer, StructuredOutput, correction_messages, missing_call
+from langchain_cf_llama.structured_output import (
+    Answer,
+    StructuredOutput,
+    StructuredRunnable,
+    correction_messages,
+    missing_call,
+)
 
 
 class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
@@ -22,7 +28,7 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         structure: Requests objects from a queued model and reads them from its answers.
     """
 
-    name = NAME
+    name = StructuredRunnable.name
 
     def __init__(self, structure: StructuredOutput) -> None:
         self._structure = structure
@@ -68,14 +74,20 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         config: list[RunnableConfig],
         **options: Any,
     ) -> list[Any]:
-        model, answers = self._structure.model, _Answers(self._structure, inputs)
-        answers.read(model.batch(answers.conversations(), config, return_exceptions=True, **options))
-        for _ in range(self._structure.output_retries if answers.invalid() else 0):
-            own = [config[place] for place in answers.invalid()]
-            answers.read_again(model.batch(answers.corrections(), own, return_exceptions=True, **options))
-            if not answers.invalid():
+        structure = self._structure
+        model: Any = structure.model  # takes a list of lists of messages as well as one of inputs
+        messages = [[*structure.instructions, *messages_of(each)] for each in inputs]
+        replies = model.batch(messages, config, return_exceptions=True, **options)
+        answers = [self._read(reply) for reply in replies]
+        for _ in range(structure.output_retries):
+            if not (invalid := _invalid(answers)):
                 break
-        return answers.objects()
+            corrected = [[*messages[place], *correction_messages(answer)] for place, answer in invalid.items()]
+            own = [config[place] for place in invalid]
+            replies = model.batch(corrected, own, return_exceptions=True, **options)
+            for (place, earlier), reply in zip(invalid.items(), replies, strict=True):
+                answers[place] = self._read(reply, earlier)
+        return [self._object(answer) for answer in answers]
 
     async def _abatch(
         self,
@@ -84,61 +96,34 @@ class QueuedStructuredOutput(Runnable[LanguageModelInput, Any]):
         config: list[RunnableConfig],
         **options: Any,
     ) -> list[Any]:
-        model, answers = self._structure.model, _Answers(self._structure, inputs)
-        answers.read(await model.abatch(answers.conversations(), config, return_exceptions=True, **options))
-        for _ in range(self._structure.output_retries if answers.invalid() else 0):
-            own = [config[place] for place in answers.invalid()]
-            answers.read_again(await model.abatch(answers.corrections(), own, return_exceptions=True, **options))
-            if not answers.invalid():
+        structure = self._structure
+        model: Any = structure.model  # takes a list of lists of messages as well as one of inputs
+        messages = [[*structure.instructions, *messages_of(each)] for each in inputs]
+        replies = await model.abatch(messages, config, return_exceptions=True, **options)
+        answers = [self._read(reply) for reply in replies]
+        for _ in range(structure.output_retries):
+            if not (invalid := _invalid(answers)):
                 break
-        return answers.objects()
+            corrected = [[*messages[place], *correction_messages(answer)] for place, answer in invalid.items()]
+            own = [config[place] for place in invalid]
+            replies = await model.abatch(corrected, own, return_exceptions=True, **options)
+            for (place, earlier), reply in zip(invalid.items(), replies, strict=True):
+                answers[place] = self._read(reply, earlier)
+        return [self._object(answer) for answer in answers]
 
+    def _read(self, reply: AIMessage | Exception, earlier: Answer | None = None) -> Answer | Exception:
+        """Parse a reply, and add the usage of an earlier one; errors that no correction helps stay errors."""
+        if isinstance(reply, Exception) and not isinstance(reply, ToolChoiceError):
+            return reply
+        answer = missing_call(reply) if isinstance(reply, ToolChoiceError) else self._structure.read(reply)
+        return answer.with_earlier_usage(earlier) if earlier else answer
 
-class _Answers:
-    """The inputs of one batch, and the latest answer or error of each."""
-
-    def __init__(self, structure: StructuredOutput, inputs: Sequence[LanguageModelInput]) -> None:
-        self._structure = structure
-        self._conversations = [[*structure.instructions, *messages_of(model_input)] for model_input in inputs]
-        self._answers: list[Answer | Exception] = []
-
-    def conversations(self) -> list[LanguageModelInput]:
-        """The messages of the first batch."""
-        return list(self._conversations)
-
-    def read(self, answers: Sequence[AIMessage | Exception]) -> None:
-        """Parse the answers of the first batch."""
-        self._answers = [self._parse(answer) for answer in answers]
-
-    def invalid(self) -> list[int]:
-        """The indexes of answers that do not fit."""
-        return [place for place, answer in enumerate(self._answers) if isinstance(answer, Answer) and answer.error]
-
-    def corrections(self) -> list[LanguageModelInput]:
-        """The conversations whose answers do not fit, extended by the answer and what is wrong with it."""
-        answers = [(place, self._answers[place]) for place in self.invalid()]
-        return [
-            [*self._conversations[place], *correction_messages(answer)]
-            for place, answer in answers
-            if isinstance(answer, Answer)
-        ]
-
-    def read_again(self, answers: Sequence[AIMessage | Exception]) -> None:
-        """Parse the answers to `corrections` and add the earlier usage."""
-        for place, message in zip(self.invalid(), answers, strict=True):
-            earlier, answer = self._answers[place], self._parse(message)
-            if isinstance(earlier, Answer) and isinstance(answer, Answer):
-                answer = answer.with_earlier_usage(earlier)
-            self._answers[place] = answer
-
-    def objects(self) -> list[Any]:
-        """The object or error of each input."""
-        return [answer if isinstance(answer, Exception) else self._object(answer) for answer in self._answers]
-
-    def _parse(self, answer: AIMessage | Exception) -> Answer | Exception:
-        if isinstance(answer, ToolChoiceError):
-            return missing_call(answer)
-        return answer if isinstance(answer, Exception) else self._structure.read(answer)
-
-    def _object(self, answer: Answer) -> Any:
+    def _object(self, answer: Answer | Exception) -> Any:
+        if isinstance(answer, Exception):
+            return answer
         return answer.error if answer.error and not self._structure.include_raw else self._structure.result(answer)
+
+
+def _invalid(answers: Sequence[Answer | Exception]) -> dict[int, Answer]:
+    """The answers that do not fit, by their place."""
+    return {place: each for place, each in enumerate(answers) if isinstance(each, Answer) and each.error}

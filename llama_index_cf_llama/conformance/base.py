@@ -24,6 +24,12 @@ class CallStyle:
             return asyncio.run(getattr(llm, f"a{method}")(*args, **kwargs))
         return getattr(llm, method)(*args, **kwargs)
 
+    def parts(self, llm: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return all parts of a streamed answer, or the one of a whole answer."""
+        if method.startswith("stream"):
+            return self.items(llm, method, *args, **kwargs)
+        return [self.call(llm, method, *args, **kwargs)]
+
     def items(self, llm: Any, method: str, *args: Any, most: int | None = None, **kwargs: Any) -> list[Any]:
         """Return all items of a streaming method, or the first `most`, and then close the stream."""
         if self.asynchronous:

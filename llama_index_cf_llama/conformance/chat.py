@@ -15,6 +15,7 @@ from llama_index_cf_llama.conformance.base import CallStyle, Conformance, text_o
 
 WHOLE = pytest.mark.parametrize("method", ["chat", "complete"])
 STREAMED = pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
+EVERY = pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
 
 
 class ChatConformance(Conformance):
@@ -81,25 +82,22 @@ class ChatConformance(Conformance):
         assert text_of(style.call(llm, "chat", conversation))
         assert [message.model_dump_json() for message in conversation] == before, "the caller's messages were changed"
 
-    @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
+    @EVERY
     def test_one_call_is_one_event(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
         """Observability and cost: a nested event counts tokens twice."""
-        call = style.items if method.startswith("stream") else style.call
-        call(llm, method, self.arguments(method))
+        style.parts(llm, method, self.arguments(method))
         kind = "LLMCompletion" if method.endswith("complete") else "LLMChat"
         names = [event.class_name() for event in events if event.class_name().startswith(("LLMChat", "LLMCompletion"))]
         assert [name for name in names if "Progress" not in name] == [f"{kind}StartEvent", f"{kind}EndEvent"]
 
-    @pytest.mark.parametrize("method", ["chat", "complete", "stream_chat", "stream_complete"])
+    @EVERY
     def test_tokens_are_counted_exactly(self, llm: Any, style: CallStyle, method: str) -> None:
         """`TokenCountingHandler`, which otherwise estimates with another model's tokenizer."""
         if not self.counts_tokens:
             pytest.skip("responses include no token counts")
         counter = TokenCountingHandler()
         llm.callback_manager = CallbackManager([counter])
-        call = style.items if method.startswith("stream") else style.call
-        answer = call(llm, method, self.arguments(method))
-        last = answer[-1] if isinstance(answer, list) else answer
+        last = style.parts(llm, method, self.arguments(method))[-1]
         usage = last.raw if isinstance(last.raw, dict) else dict(last.raw or {})
         assert usage.get("usage"), "raw has no top-level key 'usage'"
         counts = usage["usage"] if isinstance(usage["usage"], dict) else usage["usage"].model_dump()

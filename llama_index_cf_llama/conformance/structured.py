@@ -56,7 +56,6 @@ class StructuredConformance(Conformance):
     def test_the_system_prompt_is_kept(self, llm: Any, style: CallStyle, events: list[Any], method: str) -> None:
         """Models with a system prompt."""
         llm.system_prompt = "You read carefully."
-        call = style.items if method.startswith("stream") else style.call
-        call(llm, method, Person, self.prompt(), hint="")
+        style.parts(llm, method, Person, self.prompt(), hint="")
         messages = next(event.messages for event in events if isinstance(event, LLMChatStartEvent))
         assert [message.content for message in messages][:1] == ["You read carefully."]

@@ -31,13 +31,6 @@ def multiply(a: int = 6, b: int = 7) -> int:
     return a * b
 
 
-def ask(style: CallStyle, llm: Any, method: str, *args: Any, **kwargs: Any) -> list[Any]:
-    """Call a method and return its response, or all parts of a streamed one, as a list."""
-    if method.startswith("stream"):
-        return style.items(llm, method, *args, **kwargs)
-    return [style.call(llm, method, *args, **kwargs)]
-
-
 class ToolConformance(Conformance):
     """Tool calls, for models whose metadata declares them."""
 
@@ -57,7 +50,7 @@ class ToolConformance(Conformance):
     @METHODS
     def test_a_tool_is_called(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Agents, which read name, arguments and id from the last part of a response."""
-        answer = ask(style, caller, method, [tool], self.tool_question, tool_required=True)[-1]
+        answer = style.parts(caller, method, [tool], self.tool_question, tool_required=True)[-1]
         [call] = caller.get_tool_calls_from_response(answer)
         assert call.tool_name == "multiply"
         assert isinstance(call.tool_kwargs, dict)
@@ -66,7 +59,7 @@ class ToolConformance(Conformance):
     @METHODS
     def test_a_call_is_in_both_places(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Agents, which read the blocks, and streamed objects and chat engines, which read `additional_kwargs`."""
-        message = ask(style, caller, method, [tool], self.tool_question, tool_required=True)[-1].message
+        message = style.parts(caller, method, [tool], self.tool_question, tool_required=True)[-1].message
         assert [block for block in message.blocks if isinstance(block, ToolCallBlock)]
         kept = message.additional_kwargs.get("tool_calls")
         assert isinstance(kept, list)
@@ -75,7 +68,7 @@ class ToolConformance(Conformance):
 
     def test_ids_stay_through_a_stream(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
         """`FunctionAgent`, which reads the calls from every part of a stream."""
-        parts = ask(style, caller, "stream_chat_with_tools", [tool], self.tool_question, tool_required=True)
+        parts = style.parts(caller, "stream_chat_with_tools", [tool], self.tool_question, tool_required=True)
         calls = [call for part in parts for call in caller.get_tool_calls_from_response(part, False)]
         assert len({call.tool_id for call in calls}) == 1
 
@@ -101,13 +94,13 @@ class ToolConformance(Conformance):
     @METHODS
     def test_no_tools_are_allowed(self, caller: Any, style: CallStyle, method: str) -> None:
         """Agents without tools."""
-        assert text_of(ask(style, caller, method, [], chat_history=self.messages())[-1])
+        assert text_of(style.parts(caller, method, [], chat_history=self.messages())[-1])
 
     @METHODS
     def test_history_is_not_written_to(self, caller: Any, style: CallStyle, method: str, tool: FunctionTool) -> None:
         """Callers that reuse their list of messages."""
         history = [ChatMessage(role="system", content="You use tools.")]
-        ask(style, caller, method, [tool], self.tool_question, chat_history=history)
+        style.parts(caller, method, [tool], self.tool_question, chat_history=history)
         assert len(history) == 1
 
     @METHODS
@@ -119,12 +112,12 @@ class ToolConformance(Conformance):
             ChatMessage(role="assistant", blocks=[call]),
             ChatMessage(role="tool", content="42", additional_kwargs={"tool_call_id": "call_1"}),
         ]
-        assert text_of(ask(style, caller, method, [tool], chat_history=history)[-1])
+        assert text_of(style.parts(caller, method, [tool], chat_history=history)[-1])
 
     def test_one_call_where_one_is_allowed(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:
         """`predict_and_call`, which raises an error for two calls."""
         again = FunctionTool.from_defaults(multiply, name="multiply_again", fn_schema=Factors)
-        answer = ask(style, caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
+        answer = style.parts(caller, "chat_with_tools", [tool, again], self.tool_question, tool_required=True)[-1]
         assert len(caller.get_tool_calls_from_response(answer)) == 1
 
     def test_predict_and_call(self, caller: Any, style: CallStyle, tool: FunctionTool) -> None:

@@ -126,6 +126,14 @@ def test_convenient_forms_are_one():
     assert settings(base_url=" https://x.example/client/v4/ ").base_url == "https://x.example/client/v4"
 
 
+def test_none_that_is_assigned_stands_for_the_default():
+    made = settings(max_retries=5, max_tokens=10, timeout=5, stop="END")
+    for name in ("max_retries", "max_tokens", "timeout", "stop", "default_headers"):
+        setattr(made, name, None)
+    assert (made.max_retries, made.max_tokens, made.timeout, made.stop) == (2, 2048, Timeouts(), ())
+    assert made.default_headers == {}
+
+
 def test_every_field_can_be_set_for_one_call():
     made = settings(temperature=1)
     values = {"temperature": 0, "account_id": OTHER, "timeout": 3, "default_headers": {"x": "y"}, "stop": "END"}
