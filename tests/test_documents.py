@@ -114,8 +114,8 @@ def same_output(shown, printed):
     return doctest.OutputChecker().check_output(shown, printed, doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
 
 
-@pytest.mark.parametrize(("code", "shown"), [code for code in CODE if "def test_" in code.values[0]])
-def test_tests_pass(code, shown, pytester):
-    assert not shown
-    pytester.makepyfile(code)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+def test_tests_pass(pytester):
+    tests = {re.sub(r"\W", "_", f"test_{each.id}"): each.values for each in CODE if "def test_" in each.values[0]}
+    assert not any(shown for _, shown in tests.values())
+    pytester.makepyfile(**{name: code for name, (code, _) in tests.items()})
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2 * len(tests))
