@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 
+from cf_llama.transport.limits import gate
 from cf_llama_emulator.server.threaded import serve
 from langchain_cf_llama import ChatCloudflareLlama
 from llama_index_cf_llama import CloudflareLlama
@@ -14,6 +15,12 @@ from llama_index_cf_llama import CloudflareLlama
 pytestmark = pytest.mark.usefixtures("both_event_loops")
 
 THREADS = 200
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A machine that is busy for seconds is no service that refuses for ever."""
+    monkeypatch.setattr(gate, "LONGEST_WAIT", 60.0)
 
 
 class LangChain:

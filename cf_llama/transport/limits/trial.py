@@ -10,7 +10,7 @@ _SHORTEST, _CAREFUL, _QUICK = 0.03, 0.1, 0.15
 _TICK = 0.001
 _FEWEST = 3
 _PER_HEARD = 0.06
-_PER_AGED = 0.1
+_PER_AGED, _PER_AGED_UNDOCUMENTED = 0.5, 0.1
 _NEAR = 0.9
 _IDLE = 60.0  # seconds after which what was admitted says nothing any more
 
@@ -24,6 +24,7 @@ class Trial:
 
     def __init__(self, documented: int | None) -> None:
         self._documented = documented
+        self._per_aged = _PER_AGED if documented else _PER_AGED_UNDOCUMENTED
         self._sent: dict[Any, float] = {}  # in the order of sending
         self._heard = self._aged = 0
         self._begun = 0.0
@@ -84,7 +85,7 @@ class Trial:
         near = self._is_near
         refusal_time = self._refusal_expected(near)
         if most is None:
-            per_aged = _PER_HEARD if near else _PER_AGED
+            per_aged = _PER_HEARD if near else self._per_aged
             most = _FEWEST + int(_PER_HEARD * self._heard + per_aged * self._aged)
         if len(self._sent) < most:
             return now
