@@ -26,6 +26,7 @@ _LONGEST_MARGIN = 0.15
 _REFUSED_PROBES = 2  # after which a bucket would have held a token
 _MANY = 2000  # requests counted before old ones are forgotten
 _MORE, _ENOUGH = 1.3, 4  # requests admitted beyond what a bucket would hold show that it is none
+_CHANGED = 0.05  # of a limit, more than which shows that a burst fell into two windows, or that the limit is another
 _WHOLE = 0.6  # share of the limit that, admitted at once after a pause, shows a window rather than a bucket
 
 
@@ -252,7 +253,9 @@ class RatePacer:
                 self._margin = min(_LONGEST_MARGIN, self._margin * 1.5)
             self._full = True
             if not keeps:
-                self.requests = max(admitted, (self.requests or 0) // 2, 1)  # one window may be an exception
+                known, self.requests = self.requests, max(admitted, (self.requests or 0) // 2, 1)  # may be an exception
+                if known and abs(known - self.requests) > _CHANGED * known:
+                    self._window.doubt()
             self._close(now)
 
     @property

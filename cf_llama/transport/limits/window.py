@@ -59,6 +59,10 @@ class Window:
         else:
             self._shortest = max(self._shortest, min(shortest, self.seconds))
 
+    def doubt(self) -> None:
+        """Forget how short it may be: what was taken for one window was the end of one and the beginning of the next."""
+        self._shortest = 0.0
+
     @property
     def earliest_opening(self) -> float:
         """When this window may have begun: a fixed one at any time since the last refusal."""

@@ -73,6 +73,22 @@ def test_a_limit_that_changes_is_found_again(counting, requests):
     assert seconds <= 12.5 + (rest / requests + 3) * 6
 
 
+def test_a_burst_that_falls_into_two_windows_is_found_out():
+    service, pacer, begin = Service("fixed", 300, 2), RatePacer(), 101.9
+    seconds, refused = simulate(pacer, service, MANY, begin=begin)
+    assert seconds <= 1.05 * service.ideal(MANY, begin) + 3  # of which one window was taken for two
+    assert refused <= 0.12 * MANY
+    assert pacer.requests == 300
+
+
+@pytest.mark.parametrize("counting", COUNTINGS)
+def test_few_requests_are_refused_of_a_burst_of_twice_the_limit(counting):
+    service, pacer = Service(counting, 100, 6), RatePacer()
+    seconds, refused = simulate(pacer, service, 200)
+    assert seconds <= 1.05 * service.ideal(200, 100.0) + 1.2  # of which sending takes 0.14
+    assert refused <= 0.12 * 200
+
+
 @pytest.mark.parametrize("counting", COUNTINGS)
 def test_a_burst_after_a_rest_is_paced_by_what_was_learned(counting):
     service, pacer = Service(counting, 100, 6), RatePacer()
