@@ -60,7 +60,7 @@ class Window:
             self._shortest = max(self._shortest, min(shortest, self.seconds))
 
     def doubt(self) -> None:
-        """Forget how short it may be: what was taken for one window was the end of one and the beginning of the next."""
+        """Forget how short it may be: what was taken for one window fell into two."""
         self._shortest = 0.0
 
     @property
