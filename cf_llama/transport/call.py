@@ -108,7 +108,7 @@ class Call:
     def _extensions(self) -> dict[str, Callable[..., Any]]:
         """For the shared clients; others leave them alone."""
         extensions: dict[str, Callable[..., Any]] = {"read_timeout": self.read_timeout, "remaining": self.remaining}
-        if self.admission and self.admission.sent:
+        if self.admission:
             extensions["written"] = self.admission.written
         return extensions
 

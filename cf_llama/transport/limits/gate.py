@@ -35,6 +35,7 @@ LONGEST_WAIT = 120.0
 """Seconds after which a call gives up, if no other call was let through meanwhile."""
 _DEPUTY_DELAY = 2.0
 """Seconds after which another call in the line does what the first should have done: its event loop may be blocked."""
+_PROMPT = 0.02  # seconds in which a request is written whose connection and client are there already
 _FEW = 5  # calls at once that need no watching while no limit is known
 
 
@@ -170,8 +171,12 @@ class Gate:
     def written(self, place: Place) -> None:
         """The request was written to a socket: in a burst, some time after it was let through."""
         with self._lock:
+            now = self._clock()
             if place.sent is not None:
-                self._rate.written(place.sent, self._clock())
+                self._rate.written(place.sent, now)
+            elif place.counted_at is not None and now - place.counted_at > _PROMPT:
+                self._rate.recount(place.counted_at, now)
+                place.counted_at = now
 
     def admitted(self, place: Place) -> None:
         """The service has begun to answer."""

@@ -7,7 +7,7 @@ a limit shows, few requests are on trial at a time, so that a refusal is known b
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from enum import Enum
 from math import inf
@@ -129,6 +129,13 @@ class RatePacer:
         self._sends.append(now)
         if len(self._sends) > _MANY and self._sends[0] < now - MINUTE:
             self._forget_old(now)
+
+    def recount(self, at: float, now: float) -> None:
+        """A request that was only counted leaves only now."""
+        place = bisect_left(self._sends, at)
+        if place < len(self._sends) and self._sends[place] == at:
+            del self._sends[place]
+            insort(self._sends, now)
 
     def recall(self, at: float, now: float) -> Sent:
         """A request that was only counted."""

@@ -78,6 +78,9 @@ class SharedPacer:
     def count(self, now: float) -> None:
         """Unused: a limit is known."""
 
+    def recount(self, at: float, now: float) -> None:
+        """Unused: a limit is known."""
+
     def recall(self, at: float, now: float) -> Sent:
         """Unused: a limit is known."""
         raise NotImplementedError

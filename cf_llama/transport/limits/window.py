@@ -10,7 +10,7 @@ MARGIN = 0.02
 _RESTED_SECONDS, _RESTED = 2.0, 0.25  # without a probe, or this share of the time since the burst
 ROUND = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 120, 300, 600, 3600)
 """Lengths of windows in seconds that people choose."""
-_ARRIVAL = 0.15  # seconds in which the first request of a burst arrives, as connections are made
+_ARRIVAL = 0.1  # seconds in which the first request of a burst arrives, as connections are made
 _ALIGNED = 10  # seconds from which windows are looked for at multiples of their length
 _PRECISE = 0.02  # share of the length within which it need not be known any better
 
@@ -87,7 +87,8 @@ class Window:
 
     def likely_beginnings(self) -> Iterator[float]:
         """When the next window begins, if its length is one that people choose."""
-        return (self.opened + seconds + _ARRIVAL for seconds in ROUND)
+        margin = MARGIN if self.seconds else _ARRIVAL
+        return (self.opened + seconds + margin for seconds in ROUND)
 
     def aligned_beginnings(self, now: float) -> Iterator[float]:
         """When the next window begins, if its length is such a one and it begins by the clock."""

@@ -21,6 +21,8 @@ from cf_llama import (
     Transport,
 )
 from cf_llama.transport.limits import gate
+from cf_llama.transport.limits.place import Place
+from cf_llama.transport.limits.rate import RatePacer
 from cf_llama_emulator.engines.rules.engine import RuleEngine
 from cf_llama_emulator.server import serve
 
@@ -68,6 +70,17 @@ def test_no_call_is_lost_to_a_rate_limit(emulator, call, counting, limit):
     replies = call(transport(emulator, rate_limit=limit), 60)
     assert [reply.text for reply in replies] == ["You said: Hi"] * 60
     assert any(reply.metadata().get("waited_seconds") for reply in replies)
+
+
+def test_the_first_request_counts_from_when_it_is_written():
+    now = [0.0]
+    line, place = gate.Gate(RatePacer(), is_quiet=True, clock=lambda: now[0]), Place()
+    assert line.delay(place, has_waited=False) == 0
+    now[0] = 5.5  # so long it took to make the client and its connection
+    line.written(place)
+    now[0] = 5.51
+    line.end(place, RateLimitError("3021"), answered=True)
+    assert line.limits().next_place == pytest.approx(1.0)  # and not when a second since zero is over
 
 
 def test_calls_are_let_through_in_the_order_of_asking(emulator):
