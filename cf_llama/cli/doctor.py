@@ -33,9 +33,9 @@ def doctor(ctx: click.Context, *, as_json: bool, assignments: tuple[str, ...], u
     It sends a few short requests, which cost less than a cent. The values of settings are not shown. The exit
     code is 1 if a check fails.
     """
+    examination = Examination((*_DEFAULTS, *assignments), usage_file)
     if not as_json:
         click.echo("A few short requests are sent, which cost less than a cent together.")
-    examination = Examination((*_DEFAULTS, *assignments), usage_file)
     findings = []
     for finding in examination.findings():
         findings.append(finding)

@@ -22,6 +22,11 @@ from cf_llama.protocol.errors import (
 
 Status = Literal["ok", "failed", "skipped"]
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_GLOBAL_KEY_VARIABLES = ("CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL")
+_GLOBAL_KEY = (
+    "CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is a global API key, which is not used here: create an API token "
+    "under My Profile > API Tokens."
+)
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -55,7 +60,7 @@ def check_settings(settings: Settings) -> Finding:
     try:
         settings.connection()
     except MissingCredentialsError as error:
-        return Finding("settings", "failed", str(error), WITHOUT_ACCOUNT)
+        return Finding("settings", "failed", str(error), _GLOBAL_KEY if _has_global_key_alone() else WITHOUT_ACCOUNT)
     except WorkersAIError as error:
         return Finding("settings", "failed", str(error), "Correct the variable, or what --set says.")
     token, *more_tokens = _set_variables((*TOKEN_VARIABLES, "CLOUDFLARE_API_KEY")) or ["--set"]
@@ -96,6 +101,10 @@ def check_setup(settings: Settings) -> Iterator[Finding]:
         yield finding
         if finding.status == "failed":
             return
+
+
+def _has_global_key_alone() -> bool:
+    return _set_variables((*TOKEN_VARIABLES, *_GLOBAL_KEY_VARIABLES)) == list(_GLOBAL_KEY_VARIABLES)
 
 
 def _set_variables(names: tuple[str, ...]) -> list[str]:

@@ -32,16 +32,16 @@ from cf_llama.config.budget import Budget
 from cf_llama.config.connection import (
     Connection,
     Timeouts,
-    check_account_id,
     check_base_url,
     check_header,
     check_headers,
     check_model,
-    check_token,
 )
 from cf_llama.config.credentials import (
     account_from_environment,
     base_url_from_environment,
+    check_account_id,
+    check_token,
     token_from_environment,
     unwrap_secret,
 )

@@ -105,6 +105,30 @@ def test_1_no_variables(doctor):
     assert "`cf-llama serve`" in findings["settings"]["advice"]
 
 
+def test_a_global_key_is_no_token(doctor, account, monkeypatch):
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
+    monkeypatch.setenv("CLOUDFLARE_API_KEY", "0" * 37)
+    monkeypatch.setenv("CLOUDFLARE_EMAIL", "someone@example.com")
+    code, findings = doctor()
+    assert (code, list(findings)) == (1, ["settings", "calls"])
+    assert "is a global API key" in findings["settings"]["advice"]
+
+
+def test_swapped_variables(doctor, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", TOKEN.ljust(40, "x"))
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", ACCOUNT)
+    code, findings = doctor()
+    assert (code, findings["settings"]["status"]) == (1, "failed")
+    assert "swapped?" in findings["settings"]["text"]
+
+
+def test_a_base_url_without_its_path_is_no_fault_of_the_token(doctor, emulator, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url.removesuffix("/client/v4"))
+    code, findings = doctor()
+    assert (code, *statuses(findings, "connection", "token", "model")) == (1, "failed", "skipped", "skipped")
+    assert "must end in /client/v4" in findings["connection"]["advice"]
+
+
 def test_a_malformed_variable(doctor, account, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://[::1/client")
     code, findings = doctor()
@@ -268,4 +292,5 @@ def test_digits_that_are_billed_and_do_not_come_are_lost(text, billed, status):
 
 @pytest.mark.parametrize("arguments", [("--set", "x=1"), ("--set", "x")])
 def test_what_is_no_setting_is_a_usage_error(run, arguments):
-    assert run("doctor", *arguments).exit_code == 2
+    done = run("doctor", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
