@@ -14,9 +14,12 @@ from cf_llama.config.connection import is_loopback
 from cf_llama.config.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
+    BadResponseError,
     ConnectionFailedError,
     MissingCredentialsError,
     RequestTimeoutError,
+    ServiceError,
+    StreamInterruptedError,
     WorkersAIError,
 )
 
@@ -50,9 +53,17 @@ def failure(name: str, error: WorkersAIError) -> Finding:
 def _advice(error: WorkersAIError) -> str:
     if isinstance(error, RequestTimeoutError):
         return "Try again, or wait for longer with --set timeout=SECONDS."
-    if isinstance(error, ConnectionFailedError):
+    if isinstance(error, StreamInterruptedError | BadResponseError):
+        return "Run it again; if it comes back, check what is between here and the service, or ask without streaming."
+    if isinstance(error, ServiceError):
+        return "Try again later; www.cloudflarestatus.com tells of outages."
+    if isinstance(error, ConnectionFailedError) and not _says_what_to_do(error):
         return "Check the network, the proxy variables and base_url; an emulator has to be running (`cf-llama serve`)."
     return ""
+
+
+def _says_what_to_do(error: ConnectionFailedError) -> bool:
+    return not error.is_retryable or "names a proxy" in error.message
 
 
 def check_settings(settings: Settings) -> Finding:

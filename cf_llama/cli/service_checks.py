@@ -24,7 +24,7 @@ from cf_llama.protocol.reply import Reply, Usage
 from cf_llama.protocol.request import ChatRequest
 
 _NUMBER = "2718281828459045235360287"
-_NO_ROUTE, _NO_ACCOUNT = 7000, 7003
+_NO_ACCOUNT = 7003
 _CODES_OF_WORKERS_AI = range(3000, 6000)  # refused by it, the token has come past Cloudflare's API
 _END_OF_TURN = 2  # tokens that are billed and have no text
 _ADD = {
@@ -189,6 +189,8 @@ def access_findings(error: WorkersAIError | None, host: str, usage: Usage) -> It
 
 
 def _culprit(error: WorkersAIError) -> str:
+    if "base_url" in error.advice:
+        return "connection"
     if isinstance(error, PermissionDeniedError):
         return "model" if error.code in _CODES_OF_WORKERS_AI else "token"
     if isinstance(error, AuthenticationError):
@@ -196,7 +198,7 @@ def _culprit(error: WorkersAIError) -> str:
     if isinstance(error, NotFoundError) and error.code == _NO_ACCOUNT:
         return "token"
     never_sent = isinstance(error, InvalidRequestError) and error.status is None
-    if never_sent or error.code == _NO_ROUTE or isinstance(error, ConnectionFailedError | RequestTimeoutError):
+    if never_sent or isinstance(error, ConnectionFailedError | RequestTimeoutError):
         return "connection"
     return "model"
 

@@ -129,6 +129,16 @@ def test_a_base_url_without_its_path_is_no_fault_of_the_token(doctor, emulator, 
     assert "must end in /client/v4" in findings["connection"]["advice"]
 
 
+@pytest.mark.parametrize("status", [200, 302, 403, 404])
+def test_a_base_url_that_is_a_web_page(doctor, scripted, status):
+    page = b"<html><title>Dashboard | Web &amp; Security</title></html>"
+    scripted.says(page, status=status, headers={"content-type": "text/html; charset=utf-8"})
+    code, findings = doctor()
+    assert (code, *statuses(findings, "connection", "token", "model")) == (1, "failed", "skipped", "skipped")
+    assert "Dashboard | Web & Security" in findings["connection"]["text"]
+    assert findings["connection"]["advice"].startswith("A web page answered, not the API: check base_url")
+
+
 def test_a_malformed_variable(doctor, account, monkeypatch):
     monkeypatch.setenv("CLOUDFLARE_BASE_URL", "https://[::1/client")
     code, findings = doctor()
@@ -165,6 +175,14 @@ def test_4_a_base_url_that_refuses(doctor, account, monkeypatch, unheard):
     assert "the connection to 127.0.0.1 failed" in findings["connection"]["text"]
 
 
+def test_https_to_a_server_without_tls(doctor, account, scripted, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", scripted.base_url.replace("http:", "https:"))
+    code, findings = doctor()
+    assert (code, findings["connection"]["status"]) == (1, "failed")
+    assert "is not TLS" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""
+
+
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_5_a_certificate_file_that_is_missing(doctor, account, monkeypatch, tmp_path, variable):
     monkeypatch.setenv(variable, str(tmp_path / "none.pem"))
@@ -190,6 +208,7 @@ def test_6_a_proxy_that_refuses(doctor, account, monkeypatch, unheard):
     assert code == 1
     assert findings["proxy"]["text"] == "set by HTTPS_PROXY"
     assert "HTTPS_PROXY names a proxy for it" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""
     assert "secret" not in json.dumps(findings)
 
 
@@ -202,6 +221,7 @@ def test_7_a_host_that_is_unknown(doctor, account, monkeypatch):
     code, findings = doctor()
     assert (code, findings["proxy"]["text"]) == (1, "none is set")
     assert "the host api.invalid has no address" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""  # the text says what to check
 
 
 def test_8_a_model_without_permission(doctor, scripted):
@@ -243,6 +263,7 @@ def test_10_answers_that_are_cut_in_mid_stream(doctor, monkeypatch):
     assert code == 1
     assert statuses(findings, "model", "stream", "digits", "tools") == ["ok", "failed", "failed", "ok"]
     assert "the stream broke off" in findings["stream"]["text"]
+    assert "Run it again" in findings["stream"]["advice"]
 
 
 def test_a_stream_in_one_piece_is_told(doctor, monkeypatch):
@@ -279,6 +300,7 @@ def test_what_no_service_of_ours_has_said_proves_no_token(doctor, scripted):
         scripted.says(b"<html>Bad gateway</html>", status=502, headers={"content-type": "text/html"})
     _, findings = doctor("--set", "max_retries=0")
     assert statuses(findings, "connection", "token", "model") == ["ok", "skipped", "failed"]
+    assert "Try again later" in findings["model"]["advice"]
 
 
 @pytest.mark.skipif(not tokens.is_exact(), reason="the extra `tokens` is not installed")
