@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
 import webbrowser
@@ -154,7 +155,7 @@ def serve(
     except (ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error  # asyncio says the address once more
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         say(environment_lines(running, told))

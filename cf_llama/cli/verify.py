@@ -120,7 +120,8 @@ def _connection(base_url: str | None) -> Connection:
 def _confirmed() -> bool:
     try:
         return click.confirm("Ask?", default=True)
-    except click.Abort:  # there is nobody to answer, or Ctrl-C
+    except click.Abort:
+        click.echo("\nNot confirmed, so nothing is sent; --yes confirms it.", err=True)  # nobody is there, or Ctrl-C
         return False
 
 

@@ -404,9 +404,13 @@ def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
 def _describe(error: ValidationError) -> str:
     """Describe each validation error with its field and without the value, which may be a secret."""
     return "; ".join(
-        f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
+        _named(".".join(map(str, finding["loc"])), finding["msg"].removeprefix("Value error, "))
         for finding in error.errors(include_input=False)
     )
+
+
+def _named(name: str, message: str) -> str:
+    return message if message.startswith(f"{name} ") else f"{name}: {message}"
 
 
 def _without_input(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from cf_llama import Usage
+from cf_llama.cli.doctor import wrapped
 from cf_llama.cli.service_checks import digits_finding
 from cf_llama.protocol import tokens
 from cf_llama.transport.http import clients, sockets
@@ -84,6 +85,14 @@ def test_a_good_set_up_is_ok(run, emulator):
     assert "token from CLOUDFLARE_API_TOKEN, account from CLOUDFLARE_ACCOUNT_ID" in lines[0]
     for secret in (emulator.account_id, emulator.api_token):
         assert secret not in done.output
+
+
+@pytest.mark.parametrize(("width", "indent"), [(40, 2), (80, 23)])
+def test_a_narrow_terminal_breaks_no_name(width, indent):
+    text = "token from CLOUDFLARE_API_TOKEN, account from CLOUDFLARE_ACCOUNT_ID"
+    first, *others = wrapped(text, width).splitlines()
+    assert " ".join([first, *map(str.strip, others)]) == text
+    assert all(line.startswith(" " * indent + line.strip()[0]) and len(line) <= width for line in others)
 
 
 def test_a_gateway_is_checked_if_one_is_set(doctor, emulator):

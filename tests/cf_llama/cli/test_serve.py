@@ -1,5 +1,6 @@
 """The command `serve`."""
 
+import errno
 import json
 import os
 import re
@@ -44,7 +45,7 @@ def test_serve_names_a_port_that_is_taken(cf_llama):
         port = taken.getsockname()[1]
         done = cf_llama("serve", "--engine", "rule", "--port", str(port))
     assert done.exit_code == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in done.output
+    assert f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}; try another --port" in done.output
 
 
 def started(*arguments, **environment):

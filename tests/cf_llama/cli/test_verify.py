@@ -48,6 +48,7 @@ def test_the_price_is_confirmed_first(verify, emulator):
         done = verify("--only", "envelope", input=answer)
         assert done.exit_code == code, done.output
         assert "Ask? [Y/n]" in done.output
+        assert ("--yes confirms it" in done.output) is (not answer)  # where nobody is there to answer
     assert len(emulator.requests) == 1
 
 
