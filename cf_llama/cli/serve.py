@@ -128,7 +128,7 @@ def serve(
         click.echo(listing(shutil.get_terminal_size().columns))
         return
     if host not in LOOPBACK_NAMES and not allow_host:
-        raise click.UsageError(f"--host {host} lets other machines in: name it with --allow-host NAME.")
+        raise click.UsageError(f"--host {host} lets other machines in: name the host they call with --allow-host NAME.")
     if cassette_speed is not None and cassette is None:
         raise click.UsageError("--cassette-speed goes with --cassette.")
     settings: dict[str, Any] = {

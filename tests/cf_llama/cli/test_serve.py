@@ -124,7 +124,7 @@ def test_serve_lists_what_can_go_wrong(cf_llama):
 def test_serve_lets_no_other_machine_in_before_it_is_named(cf_llama, host):
     refused = cf_llama("serve", "--host", host)
     assert refused.exit_code == 2
-    assert f"--host {host} lets other machines in: name it with --allow-host NAME." in refused.output
+    assert f"--host {host} lets other machines in: name the host they call with --allow-host NAME." in refused.output
 
 
 @pytest.mark.parametrize(
