@@ -8,6 +8,7 @@ from typing import Any
 from llama_index.core.tools import BaseTool, ToolMetadata
 from pydantic import BaseModel
 
+from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.json_schema import tool_definition, tool_name
 from cf_llama.protocol.references import with_root_title
 
@@ -17,8 +18,16 @@ def definition(tool: BaseTool) -> dict[str, Any]:
 
     Definitions of plain tools are cached: LlamaIndex rebuilds the schema each time, which takes longer than the rest
     of preparing a call.
+
+    Raises:
+        InvalidRequestError: `tool` is not one of LlamaIndex's.
     """
-    metadata = tool.metadata
+    metadata: ToolMetadata | None = getattr(tool, "metadata", None)
+    if metadata is None:
+        raise InvalidRequestError(
+            "tools: each must be a tool of LlamaIndex, as FunctionTool.from_defaults(...) makes one of a function, "
+            f"not {type(tool).__name__}"
+        )
     if type(metadata) is ToolMetadata:
         return _definition(metadata.name, metadata.description, metadata.fn_schema)
     return tool_definition(metadata.to_openai_tool(skip_length_check=True))

@@ -51,6 +51,16 @@ def test_demonstration_runs_without_account_and_model(no_account):
     assert "calls order_status({'order_id': '1042'})" in run.stdout
     assert "27 days of paid leave" in run.stdout
     assert "source: leave.md (0." in run.stdout
+    shown = (ROOT / "docs/offline.md").read_text("utf-8")
+    assert re.findall(r"^── .*", shown, re.MULTILINE) == re.findall(r"^── .*", run.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/quickstart.md"])
+def test_the_first_installation_brings_all_that_the_page_runs(page):
+    first = re.search(r"^pip install .*", (ROOT / page).read_text("utf-8"), re.MULTILINE)[0]
+    extras = re.findall(r"\[([\w,-]+)\]", first)
+    assert extras
+    assert all({"cli", "all"} & set(each.split(",")) for each in extras)  # `cf-llama doctor` and `serve` follow
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -26,6 +27,7 @@ from cf_llama.cli import rows as cli_rows
 from cf_llama.cli.errors import as_messages
 from cf_llama.cli.options import make_settings, parse_assignments
 from cf_llama.cli.waiting import LimitNotice, LookUp
+from cf_llama.config.setting_names import unknown_setting
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model, tokens
 from cf_llama.protocol.errors import InvalidRequestError
@@ -69,7 +71,7 @@ def batch(
     try:
         with as_messages():
             chosen = make_settings(settings)
-            how = BatchOptions(**parse_assignments(options))
+            how = _batch_options(options)
             items = cli_rows.read(source, prompt, system, chosen)
             if dry_run:
                 click.echo(_price(items, chosen))
@@ -88,6 +90,13 @@ def batch(
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
         raise click.ClickException("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
+
+
+def _batch_options(assignments: Iterable[str]) -> BatchOptions:
+    given, known = parse_assignments(assignments), [option.name for option in fields(BatchOptions)]
+    if unknown := sorted(given.keys() - set(known)):
+        raise click.UsageError("; ".join(f"--batch {unknown_setting(name, known)}" for name in unknown))
+    return BatchOptions(**given)
 
 
 class ProgressBar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import click
@@ -43,5 +44,8 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cf-llama")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Llama 3.3 70B on Cloudflare Workers AI, and an emulator of it to work offline."""
+    if os.environ.get("NO_COLOR"):  # no-color.org; click does not read it
+        ctx.color = False

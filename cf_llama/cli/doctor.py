@@ -21,6 +21,7 @@ _DEFAULTS = ("max_retries=1", "rate_limit_wait=20", 'timeout={"total": 60}')
 """A check that waits for minutes is of little use; --set goes first."""
 _COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 _INDENT = " " * len("skipped  batch queue   ")
+_NARROW = 60  # columns; below, further lines of a finding begin at the left
 
 
 @click.command(short_help="Check the set-up and the service.")
@@ -33,9 +34,9 @@ def doctor(ctx: click.Context, *, as_json: bool, assignments: tuple[str, ...], u
     It sends a few short requests, which cost less than a cent. The values of settings are not shown. The exit
     code is 1 if a check fails.
     """
+    examination = Examination((*_DEFAULTS, *assignments), usage_file)
     if not as_json:
         click.echo("A few short requests are sent, which cost less than a cent together.")
-    examination = Examination((*_DEFAULTS, *assignments), usage_file)
     findings = []
     for finding in examination.findings():
         findings.append(finding)
@@ -79,13 +80,22 @@ class Examination:
             yield finding
 
 
+def wrapped(text: str, width: int) -> str:
+    """The text of a finding in lines of a terminal of `width` columns; no name of a variable is broken."""
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT if width >= _NARROW else "  ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    ).removeprefix(_INDENT)
+
+
 def _print(finding: Finding) -> None:
     """Print a finding as one line; a terminal breaks it at its width."""
     status = click.style(f"{finding.status:7}", fg=_COLOURS[finding.status])
     text = terminal.printable(" ".join(filter(None, (f"{finding.text.removesuffix('.')}.", finding.advice))))
     if terminal.is_terminal():
-        width = shutil.get_terminal_size().columns
-        text = textwrap.fill(
-            text, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
-        ).strip()
+        text = wrapped(text, shutil.get_terminal_size().columns)
     click.echo(f"{status}  {finding.name:12}  {text}")

@@ -14,14 +14,22 @@ from cf_llama.config.connection import is_loopback
 from cf_llama.config.credentials import ACCOUNT_VARIABLES, TOKEN_VARIABLES
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import (
+    BadResponseError,
     ConnectionFailedError,
     MissingCredentialsError,
     RequestTimeoutError,
+    ServiceError,
+    StreamInterruptedError,
     WorkersAIError,
 )
 
 Status = Literal["ok", "failed", "skipped"]
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_GLOBAL_KEY_VARIABLES = ("CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL")
+_GLOBAL_KEY = (
+    "CLOUDFLARE_API_KEY beside CLOUDFLARE_EMAIL is a global API key, which is not used here: create an API token "
+    "under My Profile > API Tokens."
+)
 _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -45,9 +53,17 @@ def failure(name: str, error: WorkersAIError) -> Finding:
 def _advice(error: WorkersAIError) -> str:
     if isinstance(error, RequestTimeoutError):
         return "Try again, or wait for longer with --set timeout=SECONDS."
-    if isinstance(error, ConnectionFailedError):
+    if isinstance(error, StreamInterruptedError | BadResponseError):
+        return "Run it again; if it comes back, check what is between here and the service, or ask without streaming."
+    if isinstance(error, ServiceError):
+        return "Try again later; www.cloudflarestatus.com tells of outages."
+    if isinstance(error, ConnectionFailedError) and not _says_what_to_do(error):
         return "Check the network, the proxy variables and base_url; an emulator has to be running (`cf-llama serve`)."
     return ""
+
+
+def _says_what_to_do(error: ConnectionFailedError) -> bool:
+    return not error.is_retryable or "names a proxy" in error.message
 
 
 def check_settings(settings: Settings) -> Finding:
@@ -55,7 +71,7 @@ def check_settings(settings: Settings) -> Finding:
     try:
         settings.connection()
     except MissingCredentialsError as error:
-        return Finding("settings", "failed", str(error), WITHOUT_ACCOUNT)
+        return Finding("settings", "failed", str(error), _GLOBAL_KEY if _has_global_key_alone() else WITHOUT_ACCOUNT)
     except WorkersAIError as error:
         return Finding("settings", "failed", str(error), "Correct the variable, or what --set says.")
     token, *more_tokens = _set_variables((*TOKEN_VARIABLES, "CLOUDFLARE_API_KEY")) or ["--set"]
@@ -96,6 +112,10 @@ def check_setup(settings: Settings) -> Iterator[Finding]:
         yield finding
         if finding.status == "failed":
             return
+
+
+def _has_global_key_alone() -> bool:
+    return _set_variables((*TOKEN_VARIABLES, *_GLOBAL_KEY_VARIABLES)) == list(_GLOBAL_KEY_VARIABLES)
 
 
 def _set_variables(names: tuple[str, ...]) -> list[str]:

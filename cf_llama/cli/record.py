@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from cf_llama.cli.access_log import AccessLogHandler, log_to_stdout
@@ -43,7 +45,7 @@ def record(*, cassette: str, port: int, upstream: str, record_mode: str, scrub: 
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error  # asyncio says the address once more
         raise click.ClickException(f"cannot listen on 127.0.0.1:{port}: {reason}; try another --port") from error
     with running:
         click.echo(f"recording {upstream} into {cassette}\n{environment_lines(running)}")

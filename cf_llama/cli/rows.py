@@ -75,6 +75,8 @@ def _request(row: Mapping[str, Any], prompt: str | None, system: str | None, set
         turns = row["messages"]
         if not isinstance(turns, list):
             raise ValueError("messages must be a list of objects")
+    elif prompt is None and "prompt" not in row:
+        raise ValueError(f"needs `prompt` or `messages`, or --prompt 'Translate {{{next(iter(row), 'text')}}}'")
     else:
         turns = [{"role": "user", "content": row["prompt"] if prompt is None else prompt.format_map(_RowFields(row))}]
     turns = [{"role": "system", "content": system}, *turns] if system else turns

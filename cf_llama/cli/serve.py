@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import textwrap
 import webbrowser
@@ -127,7 +128,7 @@ def serve(
         click.echo(listing(shutil.get_terminal_size().columns))
         return
     if host not in LOOPBACK_NAMES and not allow_host:
-        raise click.UsageError(f"--host {host} lets other machines in: name it with --allow-host NAME.")
+        raise click.UsageError(f"--host {host} lets other machines in: name the host they call with --allow-host NAME.")
     if cassette_speed is not None and cassette is None:
         raise click.UsageError("--cassette-speed goes with --cassette.")
     settings: dict[str, Any] = {
@@ -154,7 +155,7 @@ def serve(
     except (ValueError, RuntimeError) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error  # asyncio says the address once more
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
         say(environment_lines(running, told))

@@ -189,6 +189,8 @@ def access_findings(error: WorkersAIError | None, host: str, usage: Usage) -> It
 
 
 def _culprit(error: WorkersAIError) -> str:
+    if "base_url" in error.advice:
+        return "connection"
     if isinstance(error, PermissionDeniedError):
         return "model" if error.code in _CODES_OF_WORKERS_AI else "token"
     if isinstance(error, AuthenticationError):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -68,6 +68,7 @@ def verify(
     """
     experiments = _chosen(only, queue=queue, gateway=gateway)
     connection = _connection(base_url)
+    _check_writable((markdown, json_file, profile))
     requests, tokens_in, tokens_out, dollars = estimate(experiments)
     click.echo(
         f"{len(experiments)} experiments, {requests} requests to {connection.host}: about {tokens_in:,} tokens in and "
@@ -110,17 +111,24 @@ def _chosen(only: Sequence[str], *, queue: bool, gateway: str | None) -> list[Ex
 
 def _connection(base_url: str | None) -> Connection:
     try:
-        return Settings(base_url=base_url).connection("cf_llama-verify")
-    except ValidationError as error:
-        raise CannotAskError("; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())) from None
+        return Settings().for_call({"base_url": base_url}).connection("cf_llama-verify")
     except WorkersAIError as error:
         raise CannotAskError(str(error)) from None
+
+
+def _check_writable(paths: Iterable[Path | None]) -> None:
+    """Refuse before anything is paid for what could not be written after it."""
+    for path in filter(None, paths):
+        place = path if path.exists() else path.parent
+        if not os.access(place, os.W_OK):
+            raise CannotAskError(f"cannot write {path}: {place} does not exist or is not writable")
 
 
 def _confirmed() -> bool:
     try:
         return click.confirm("Ask?", default=True)
-    except click.Abort:  # there is nobody to answer, or Ctrl-C
+    except click.Abort:
+        click.echo("\nNot confirmed, so nothing is sent; --yes confirms it.", err=True)  # nobody is there, or Ctrl-C
         return False
 
 

@@ -13,16 +13,15 @@ from pydantic import Field, SecretStr
 from pydantic.dataclasses import dataclass as validated
 
 from cf_llama.config.budget import Budget
+from cf_llama.config.credentials import ACCOUNT_ID, check_account_id, check_token
 from cf_llama.config.gateway import LEGACY_HOST, Gateway
 from cf_llama.config.rate_limit import RateLimit
 from cf_llama.config.redaction import Redactor
 from cf_llama.protocol.errors import InvalidRequestError, MissingCredentialsError
 from cf_llama.version import __version__
 
-_ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
 _MODEL = re.compile(r"@?[A-Za-z0-9][\w.:-]*(/[A-Za-z0-9][\w.:-]*)+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
-_GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37}")
 _SOURCES = {
     "account_id": "CLOUDFLARE_ACCOUNT_ID (or CF_ACCOUNT_ID)",
     "api_token": "CLOUDFLARE_API_TOKEN (or CLOUDFLARE_AUTH_TOKEN, CF_AI_API_TOKEN, CF_API_TOKEN, "
@@ -97,7 +96,7 @@ class Connection:
             told = (f"{name} is missing: pass it, or set {_SOURCES[name]}" for name in missing)
             raise MissingCredentialsError("; ".join(told))
         try:  # values from the environment have not been checked before
-            check_account_id(account_id)
+            object.__setattr__(self, "account_id", check_account_id(account_id))
             check_token(token)
             object.__setattr__(self, "base_url", check_base_url(self.base_url))
         except ValueError as error:
@@ -171,23 +170,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_account_id(value: str) -> str:
-    """Validate an account id; for invalid ones the service responds with a misleading 404 (code 7003)."""
-    if not _ACCOUNT_ID.fullmatch(value.strip()):
-        raise ValueError("account_id must be 32 hexadecimal digits")
-    return value.strip()
-
-
-def check_token(value: str) -> str:
-    """Validate a token for use in a header; the error message does not contain it."""
-    value = value.strip()
-    if not value or not _HEADER_VALUE.fullmatch(value) or " " in value or value.startswith("${"):
-        raise ValueError("api_token must be printable ASCII without spaces, and no ${...} placeholder")
-    if _GLOBAL_KEY.fullmatch(value):
-        raise ValueError("api_token must be an API token; this has the form of a global API key")
-    return value
-
-
 @cache
 def check_base_url(value: str) -> str:
     """An absolute http(s) URL without credentials, query or fragment; a slash at its end is dropped.
@@ -203,7 +185,7 @@ def check_base_url(value: str) -> str:
         advice = (
             "give the gateway as gateway="
             if url.host == _GATEWAY_HOST
-            else f"take off {_ACCOUNT_ID.sub('...', too_much[0])}"
+            else f"take off {ACCOUNT_ID.sub('...', too_much[0])}"
         )
         raise ValueError(f"base_url must end in /client/v4; {advice}, as account, route and model are added to it")
     if url.host == _API_HOST and not base_url.endswith("/client/v4"):

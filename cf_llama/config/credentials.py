@@ -1,8 +1,9 @@
-"""Reads account and token from the environment, and wraps secrets so that frameworks do not show them."""
+"""Reads account and token from the environment, validates them, and wraps secrets so that frameworks hide them."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,12 @@ TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_T
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
 SECRETS = ("account_id", "api_key", "api_token", "default_headers")
 """Settings that are never shown."""
+ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_API_TOKEN = re.compile(r"cf[a-z]?t_.*|[\w-]{40}", re.ASCII)
+_GLOBAL_KEY = re.compile(r"cfk_.*|[0-9a-f]{37}")
+_ACCOUNT_ID_LENGTH = 32
+_QUOTATION_MARKS = "\"'`\u201c\u201d\u2018\u2019"
 
 
 def wrap_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +37,58 @@ def _wrap(value: Any) -> Any:
 def unwrap_secret(value: Any) -> Any:
     """Return the value that `wrap_secrets` wrapped."""
     return value.get_secret_value() if isinstance(value, SecretStr | Secret) else value
+
+
+def check_account_id(value: str) -> str:
+    """Validate an account id; for invalid ones the service responds with a misleading 404 (code 7003).
+
+    Raises:
+        ValueError: it is not one; the message says what is wrong and does not contain it.
+    """
+    value = value.strip()
+    if not ACCOUNT_ID.fullmatch(value):
+        raise ValueError(f"account_id must be 32 hexadecimal digits; {_told_of_account(value)}")
+    return value.lower()  # the form in which Cloudflare writes it, and the only one that its routes are known to accept
+
+
+def _told_of_account(value: str) -> str:
+    if _is_quoted(value):
+        return "remove the quotation marks around it"
+    if _API_TOKEN.fullmatch(value):
+        return "this has the form of an API token: are account_id and api_token swapped?"
+    if "@" in value:
+        return "this is an e-mail address, and the id is in the dashboard's address"
+    return f"this has {len(value)} characters" if len(value) != _ACCOUNT_ID_LENGTH else "this has other characters"
+
+
+def check_token(value: str) -> str:
+    """Validate a token for use in a header.
+
+    Raises:
+        ValueError: it cannot be one; the message says what is wrong and does not contain it.
+    """
+    value = value.strip()
+    if wrong := _told_of_token(value):
+        raise ValueError(f"api_token must be {wrong}")
+    return value
+
+
+def _told_of_token(value: str) -> str:
+    if _is_quoted(value):
+        return "without quotation marks: remove those around it"
+    if value.lower().startswith("bearer "):
+        return "the token alone: remove the word Bearer before it"
+    if not _TOKEN.fullmatch(value) or value.startswith("${"):
+        return "printable ASCII without spaces or line breaks, and no ${...} placeholder"
+    if _GLOBAL_KEY.fullmatch(value):
+        return "an API token; this has the form of a global API key"
+    if ACCOUNT_ID.fullmatch(value):
+        return "an API token; this has the form of an account id"
+    return ""
+
+
+def _is_quoted(value: str) -> bool:
+    return value[:1] in _QUOTATION_MARKS and value[-1:] in _QUOTATION_MARKS and bool(value)
 
 
 def token_from_environment() -> SecretStr | None:

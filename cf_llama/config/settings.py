@@ -32,16 +32,16 @@ from cf_llama.config.budget import Budget
 from cf_llama.config.connection import (
     Connection,
     Timeouts,
-    check_account_id,
     check_base_url,
     check_header,
     check_headers,
     check_model,
-    check_token,
 )
 from cf_llama.config.credentials import (
     account_from_environment,
     base_url_from_environment,
+    check_account_id,
+    check_token,
     token_from_environment,
     unwrap_secret,
 )
@@ -404,9 +404,13 @@ def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
 def _describe(error: ValidationError) -> str:
     """Describe each validation error with its field and without the value, which may be a secret."""
     return "; ".join(
-        f"{'.'.join(map(str, finding['loc']))}: {finding['msg'].removeprefix('Value error, ')}"
+        _named(".".join(map(str, finding["loc"])), finding["msg"].removeprefix("Value error, "))
         for finding in error.errors(include_input=False)
     )
+
+
+def _named(name: str, message: str) -> str:
+    return message if message.startswith(f"{name} ") else f"{name}: {message}"
 
 
 def _without_input(error: ErrorDetails, known: Iterable[str]) -> InitErrorDetails:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
 from http import HTTPStatus
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -252,4 +253,4 @@ def _strip_prefixes(text: str) -> str:
 def _page_text(body: bytes) -> str:
     text = body[: _ERROR_TEXT_LIMIT * 4].decode("utf-8", "replace").strip()
     title = _TITLE.search(text)
-    return " ".join((title[1] if title else text).split())[:_ERROR_TEXT_LIMIT]
+    return " ".join((unescape(title[1]) if title else text).split())[:_ERROR_TEXT_LIMIT]

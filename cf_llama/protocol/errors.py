@@ -48,6 +48,7 @@ _ADVICE: Mapping[int, str] = {
     7003: "Check CLOUDFLARE_ACCOUNT_ID or account_id: it is the id in the dashboard's address, not a zone's.",
 }
 """Advice for codes that need another than their class."""
+_FIRST_SERVER_ERROR = 500
 
 
 class WorkersAIError(Exception):
@@ -103,7 +104,12 @@ class WorkersAIError(Exception):
         """What to do about it, in a sentence; empty if nothing is known to help."""
         if self.status is None or (self.retry_after or 0) > LONGEST_RETRY_AFTER:  # the message says it itself
             return ""
+        if self.code is None and self.status < _FIRST_SERVER_ERROR and self._is_web_page():
+            return "A web page answered, not the API: check base_url, and what is between here and the service."
         return _ADVICE.get(self.code or 0, self.class_advice)
+
+    def _is_web_page(self) -> bool:
+        return self.response is not None and self.response.headers.get("content-type", "").startswith("text/html")
 
     def details(self) -> dict[str, Any]:
         """Keyword arguments that create the same error."""

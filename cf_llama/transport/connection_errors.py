@@ -1,7 +1,8 @@
 """Converts connection errors of httpx and httpx2 to errors that name the host and what to do. No I/O.
 
 The classes of the two libraries do not mix, so errors are recognized by class name and by cause. A certificate that
-fails, a host without an address and a proxy that rejects credentials fail again, so they are not retried.
+fails, a server without TLS, a host without an address and a proxy that rejects credentials fail again, so they are not
+retried.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ def connection_error(error: Exception, host: str, proxy: str = "") -> WorkersAIE
             return ConnectionFailedError(
                 f"the certificate of {host} cannot be verified: {reason}. If a proxy or a server of your own signs it, "
                 "set SSL_CERT_FILE to a file with its certificate authority",
+                is_retryable=False,
+            )
+        if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
+            return ConnectionFailedError(
+                f"the answer from {host} is not TLS ({what}): check base_url"
+                f"{f' and {proxy}' if proxy else ''}, which begins with http:// for a server without TLS",
                 is_retryable=False,
             )
         if isinstance(cause, socket.gaierror) and cause.errno not in _TEMPORARY:

@@ -132,6 +132,15 @@ async def test_a_forced_call_that_does_not_come_is_asked_for_again_and_then_repo
     assert len(talk.bodies) == 4
 
 
+@pytest.mark.parametrize("tool", [len, 42, "multiply"])
+@pytest.mark.parametrize("method", SIBLINGS)
+async def test_what_is_no_tool_is_refused_before_a_request(script, caller, method, tool):
+    talk = script("Hi")
+    with pytest.raises(InvalidRequestError, match=r"FunctionTool.from_defaults.* not (builtin|int|str)"):
+        await last_answer(caller, talk.llm, method, [MULTIPLY, tool], "Go")
+    assert talk.bodies == []
+
+
 @pytest.mark.parametrize("method", SIBLINGS)
 async def test_no_tools_are_no_tools(script, caller, method):
     talk = script("Hi")

@@ -142,7 +142,7 @@ def test_a_dry_run_prices_and_sends_nothing(batch, emulator):
     [
         ('{"prompt": "One"}\n{"prompt"', (), "in.jsonl, line 2 is no JSON"),
         ("[1]", (), "in.jsonl, line 1 must be an object"),
-        ('{"text": "One"}', (), "row 1: there is no field 'prompt'"),
+        ('{"text": "One"}', (), "row 1: needs `prompt` or `messages`, or --prompt 'Translate {text}'"),
         ('{"text": "One"}', ("--prompt", "{word}"), "row 1: there is no field 'word'"),
         ('{"text": "One"}', ("--prompt", 'Give {"a": 1}'), "braces that are meant as such are written twice"),
         ('{"text": "One"}', ("--prompt", "{text.x}"), "row 1: 'str' object has no attribute 'x'"),
@@ -201,3 +201,10 @@ def test_what_stops_the_job_is_said_and_nothing_is_lost(batch, monkeypatch, emul
     assert "Authentication error" in done.output
     monkeypatch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
     assert batch(lines({"prompt": "One"}))[1][0]["text"] == "You said: One"
+
+
+def test_an_option_that_is_none_is_a_usage_error(batch, emulator):
+    done, answers = batch('{"prompt": "Hi"}', "--batch", "max_item=20")
+    assert (done.exit_code, answers) == (2, None)
+    assert "--batch max_item: no such setting; did you mean max_items?" in done.output
+    assert not emulator.requests

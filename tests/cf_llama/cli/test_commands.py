@@ -36,6 +36,12 @@ def test_another_command_is_refused(cf_llama):
     assert "No such command 'asc'" in done.output
 
 
+@pytest.mark.parametrize(("no_color", "coloured"), [("1", False), ("", True)])
+def test_no_color_is_heeded(run, monkeypatch, no_color, coloured):
+    monkeypatch.setenv("NO_COLOR", no_color)
+    assert ("\x1b[" in run("doctor", color=True).stdout) is coloured
+
+
 WITHOUT_EMULATOR = """
 import sys
 from cf_llama.cli.commands import root

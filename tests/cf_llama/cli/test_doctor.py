@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from cf_llama import Usage
+from cf_llama.cli.doctor import wrapped
 from cf_llama.cli.service_checks import digits_finding
 from cf_llama.protocol import tokens
 from cf_llama.transport.http import clients, sockets
@@ -86,6 +87,14 @@ def test_a_good_set_up_is_ok(run, emulator):
         assert secret not in done.output
 
 
+@pytest.mark.parametrize(("width", "indent"), [(40, 2), (80, 23)])
+def test_a_narrow_terminal_breaks_no_name(width, indent):
+    text = "token from CLOUDFLARE_API_TOKEN, account from CLOUDFLARE_ACCOUNT_ID"
+    first, *others = wrapped(text, width).splitlines()
+    assert " ".join([first, *map(str.strip, others)]) == text
+    assert all(line.startswith(" " * indent + line.strip()[0]) and len(line) <= width for line in others)
+
+
 def test_a_gateway_is_checked_if_one_is_set(doctor, emulator):
     code, findings = doctor("--set", "gateway=mine")
     assert (code, findings["AI Gateway"]["text"]) == (0, "answers come through mine")
@@ -103,6 +112,40 @@ def test_1_no_variables(doctor):
     assert "account_id is missing" in findings["settings"]["text"]
     assert "api_token is missing" in findings["settings"]["text"]
     assert "`cf-llama serve`" in findings["settings"]["advice"]
+
+
+def test_a_global_key_is_no_token(doctor, account, monkeypatch):
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN")
+    monkeypatch.setenv("CLOUDFLARE_API_KEY", "0" * 37)
+    monkeypatch.setenv("CLOUDFLARE_EMAIL", "someone@example.com")
+    code, findings = doctor()
+    assert (code, list(findings)) == (1, ["settings", "calls"])
+    assert "is a global API key" in findings["settings"]["advice"]
+
+
+def test_swapped_variables(doctor, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", TOKEN.ljust(40, "x"))
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", ACCOUNT)
+    code, findings = doctor()
+    assert (code, findings["settings"]["status"]) == (1, "failed")
+    assert "swapped?" in findings["settings"]["text"]
+
+
+def test_a_base_url_without_its_path_is_no_fault_of_the_token(doctor, emulator, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", emulator.base_url.removesuffix("/client/v4"))
+    code, findings = doctor()
+    assert (code, *statuses(findings, "connection", "token", "model")) == (1, "failed", "skipped", "skipped")
+    assert "must end in /client/v4" in findings["connection"]["advice"]
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 404])
+def test_a_base_url_that_is_a_web_page(doctor, scripted, status):
+    page = b"<html><title>Dashboard | Web &amp; Security</title></html>"
+    scripted.says(page, status=status, headers={"content-type": "text/html; charset=utf-8"})
+    code, findings = doctor()
+    assert (code, *statuses(findings, "connection", "token", "model")) == (1, "failed", "skipped", "skipped")
+    assert "Dashboard | Web & Security" in findings["connection"]["text"]
+    assert findings["connection"]["advice"].startswith("A web page answered, not the API: check base_url")
 
 
 def test_a_malformed_variable(doctor, account, monkeypatch):
@@ -141,6 +184,14 @@ def test_4_a_base_url_that_refuses(doctor, account, monkeypatch, unheard):
     assert "the connection to 127.0.0.1 failed" in findings["connection"]["text"]
 
 
+def test_https_to_a_server_without_tls(doctor, account, scripted, monkeypatch):
+    monkeypatch.setenv("CLOUDFLARE_BASE_URL", scripted.base_url.replace("http:", "https:"))
+    code, findings = doctor()
+    assert (code, findings["connection"]["status"]) == (1, "failed")
+    assert "is not TLS" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""
+
+
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_5_a_certificate_file_that_is_missing(doctor, account, monkeypatch, tmp_path, variable):
     monkeypatch.setenv(variable, str(tmp_path / "none.pem"))
@@ -166,6 +217,7 @@ def test_6_a_proxy_that_refuses(doctor, account, monkeypatch, unheard):
     assert code == 1
     assert findings["proxy"]["text"] == "set by HTTPS_PROXY"
     assert "HTTPS_PROXY names a proxy for it" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""
     assert "secret" not in json.dumps(findings)
 
 
@@ -178,6 +230,7 @@ def test_7_a_host_that_is_unknown(doctor, account, monkeypatch):
     code, findings = doctor()
     assert (code, findings["proxy"]["text"]) == (1, "none is set")
     assert "the host api.invalid has no address" in findings["connection"]["text"]
+    assert findings["connection"]["advice"] == ""  # the text says what to check
 
 
 def test_8_a_model_without_permission(doctor, scripted):
@@ -219,6 +272,7 @@ def test_10_answers_that_are_cut_in_mid_stream(doctor, monkeypatch):
     assert code == 1
     assert statuses(findings, "model", "stream", "digits", "tools") == ["ok", "failed", "failed", "ok"]
     assert "the stream broke off" in findings["stream"]["text"]
+    assert "Run it again" in findings["stream"]["advice"]
 
 
 def test_a_stream_in_one_piece_is_told(doctor, monkeypatch):
@@ -255,6 +309,7 @@ def test_what_no_service_of_ours_has_said_proves_no_token(doctor, scripted):
         scripted.says(b"<html>Bad gateway</html>", status=502, headers={"content-type": "text/html"})
     _, findings = doctor("--set", "max_retries=0")
     assert statuses(findings, "connection", "token", "model") == ["ok", "skipped", "failed"]
+    assert "Try again later" in findings["model"]["advice"]
 
 
 @pytest.mark.skipif(not tokens.is_exact(), reason="the extra `tokens` is not installed")
@@ -268,4 +323,5 @@ def test_digits_that_are_billed_and_do_not_come_are_lost(text, billed, status):
 
 @pytest.mark.parametrize("arguments", [("--set", "x=1"), ("--set", "x")])
 def test_what_is_no_setting_is_a_usage_error(run, arguments):
-    assert run("doctor", *arguments).exit_code == 2
+    done = run("doctor", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")

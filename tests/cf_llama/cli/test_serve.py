@@ -1,5 +1,6 @@
 """The command `serve`."""
 
+import errno
 import json
 import os
 import re
@@ -44,7 +45,7 @@ def test_serve_names_a_port_that_is_taken(cf_llama):
         port = taken.getsockname()[1]
         done = cf_llama("serve", "--engine", "rule", "--port", str(port))
     assert done.exit_code == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in done.output
+    assert f"cannot listen on 127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}; try another --port" in done.output
 
 
 def started(*arguments, **environment):
@@ -123,7 +124,7 @@ def test_serve_lists_what_can_go_wrong(cf_llama):
 def test_serve_lets_no_other_machine_in_before_it_is_named(cf_llama, host):
     refused = cf_llama("serve", "--host", host)
     assert refused.exit_code == 2
-    assert f"--host {host} lets other machines in: name it with --allow-host NAME." in refused.output
+    assert f"--host {host} lets other machines in: name the host they call with --allow-host NAME." in refused.output
 
 
 @pytest.mark.parametrize(

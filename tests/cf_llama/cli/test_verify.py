@@ -48,7 +48,22 @@ def test_the_price_is_confirmed_first(verify, emulator):
         done = verify("--only", "envelope", input=answer)
         assert done.exit_code == code, done.output
         assert "Ask? [Y/n]" in done.output
+        assert ("--yes confirms it" in done.output) is (not answer)  # where nobody is there to answer
     assert len(emulator.requests) == 1
+
+
+@pytest.mark.parametrize("option", ["--markdown", "--json", "--apply"])
+def test_a_report_that_cannot_be_written_is_told_before_a_request(verify, emulator, tmp_path, option):
+    done = verify("--yes", option, str(tmp_path / "none" / "report"))
+    assert done.exit_code == 2
+    assert "none does not exist or is not writable" in done.output
+    assert not emulator.requests
+
+
+def test_a_base_url_that_is_none_is_named_once(verify, emulator):
+    done = verify("--yes", "--base-url", "nowhere")
+    assert done.exit_code == 2
+    assert done.output.startswith("Error: base_url must be an http(s) URL")
 
 
 def test_what_differs_is_written_without_account_and_token(verify, faulty, tmp_path):

@@ -51,6 +51,16 @@ def test_the_token_goes_nowhere_else_without_a_switch(url):
         ({"api_token": SecretStr("")}, MissingCredentialsError, "CLOUDFLARE_API_TOKEN"),
         ({"api_token": SecretStr("a b")}, InvalidRequestError, "api_token"),
         ({"api_token": SecretStr("cfk_x")}, InvalidRequestError, "global API key"),
+        ({"account_id": ACCOUNT[:31]}, InvalidRequestError, "this has 31 characters"),
+        ({"account_id": "g" * 32}, InvalidRequestError, "this has other characters"),
+        ({"account_id": f'"{ACCOUNT}"'}, InvalidRequestError, "account_id.* quotation marks"),
+        ({"account_id": "someone@example.com"}, InvalidRequestError, "e-mail address"),
+        ({"account_id": "x-" * 20, "api_token": SecretStr(ACCOUNT)}, InvalidRequestError, "swapped"),
+        ({"account_id": "cfut_x", "api_token": SecretStr(ACCOUNT)}, InvalidRequestError, "swapped"),
+        ({"api_token": SecretStr(ACCOUNT)}, InvalidRequestError, "form of an account id"),
+        ({"api_token": SecretStr("'token'")}, InvalidRequestError, "api_token.* quotation marks"),
+        ({"api_token": SecretStr("Bearer token")}, InvalidRequestError, "remove the word Bearer"),
+        ({"api_token": SecretStr("to\nken")}, InvalidRequestError, "without spaces or line breaks"),
         ({"base_url": "nowhere"}, InvalidRequestError, "base_url"),
         ({"base_url": "https://a..b"}, InvalidRequestError, "base_url"),
         ({"base_url": f"https://{'a' * 64}.b"}, InvalidRequestError, "base_url"),
@@ -61,6 +71,10 @@ def test_the_token_goes_nowhere_else_without_a_switch(url):
 def test_what_cannot_work_is_refused(fields, kind, name):
     with pytest.raises(kind, match=name):
         connection(**fields)
+
+
+def test_an_account_id_is_written_as_cloudflare_writes_it():
+    assert connection(account_id=f" {ACCOUNT.upper()}\n").url("@cf/a/b").endswith(f"/accounts/{ACCOUNT}/ai/run/@cf/a/b")
 
 
 def test_headers_of_a_request():
