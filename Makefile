@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 CALLS ?= 20000
 SEED ?= 1
+# A third of the time of the tests is waiting.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 2) * 3 // 2)')
 
 .DEFAULT_GOAL := help
 .PHONY: help docs demo test check chaos bench goodput fuzz format strangers browser worker local lowest newest live notebooks clean
@@ -36,7 +38,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
