@@ -24,10 +24,9 @@ from cf_llama.protocol.errors import (
     WorkersAIError,
 )
 from cf_llama.transport.limits.capacity import Capacity
+from cf_llama.transport.limits.pacer import Pacer, Sent
 from cf_llama.transport.limits.place import Place
 from cf_llama.transport.limits.quota import DailyQuota
-from cf_llama.transport.limits.rate import RatePacer, Sent
-from cf_llama.transport.limits.shared import SharedPacer
 
 _log = logging.getLogger("cf_llama.limits")
 
@@ -75,7 +74,7 @@ class Gate:
 
     def __init__(
         self,
-        pacer: RatePacer | SharedPacer,
+        pacer: Pacer,
         *,
         is_quiet: bool = False,
         quota: DailyQuota | None = None,
@@ -315,7 +314,7 @@ class Gate:
         return RateLimitError(f"{text}, or {advice} rate_limit_wait", retry_after=ask_again, is_retryable=True)
 
 
-def _turns(ahead: int, rate: RatePacer | SharedPacer) -> float:
+def _turns(ahead: int, rate: Pacer) -> float:
     """Seconds that the calls ahead in the line take, as far as the limit is known."""
     return ahead // rate.requests * rate.window if rate.requests and rate.window else 0.0
 

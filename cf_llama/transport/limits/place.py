@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from cf_llama.transport.limits.rate import Sent
+from cf_llama.transport.limits.pacer import Sent
 
 
 class Place:

@@ -1,39 +1,84 @@
-"""When to ask again under a limit whose window is not known: seldom, and when windows that people choose end. Pure."""
+"""When to ask whether requests are admitted again, while the limit is reached. Pure: it is given the time.
+
+Each way of counting predicts other times at which a request is admitted again after a burst. A single request (probe)
+at those times tells which way it is; between them, probes are as seldom as the requests are few, as most are refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from math import log1p
 
-_INTERVAL, _GROWTH = 1.0, 0.05
-"""Seconds between probes, and the share of the time since the limit showed: what may be lost by asking late."""
-_STEEPEST = 0.1
-"""The same share where there are few requests, of which few may be refused."""
-_SHARE = 0.1
-"""Of all requests may be refused while the window is found."""
-_LONGEST = 60.0
-"""Seconds of the longest window that is looked for with all of these probes."""
+from cf_llama.transport.limits.pacer import Counting
+from cf_llama.transport.limits.states import Closed
+from cf_llama.transport.limits.window import MARGIN, Window
+
+SHORTEST_INTERVAL = 0.25
+"""Seconds between probes after a window that should be over."""
+_TOLD_INTERVAL, _TOLD_SHARE = 0.95, 0.018
+"""Where the limit is told, and only the way of counting is not known: the same, and the share of all requests that may
+be refused probes."""
+_LEARNING_INTERVAL, _LEARNING_SHARE = 1.0, 0.1
+"""Where the window is not known: seconds between the first probes, and the same share."""
+_GROWTH, _STEEPEST_GROWTH = 0.05, 0.1
+"""Between the later ones, the share of the time since the limit showed, which is what may be lost by asking late; and
+where there are few requests, of which few may be refused."""
+_LONGEST_SEARCH = 60.0
+"""Seconds of the longest window for which the share is spent."""
 _SOONEST = 0.1
+"""Seconds until the first of the likely times that is worth a probe."""
 
 
-def interval(elapsed: float, requests: int, refused: int) -> float:
-    """Seconds until the next probe at the latest.
+class ProbeSchedule:
+    """Decides when the next probe may be sent, by what is known and by how many requests there are."""
 
-    Args:
-        elapsed: Seconds since the limit showed for the first time.
-        requests: How many there are, sent and waiting.
-        refused: How many were refused.
-    """
-    elapsed = min(elapsed, _LONGEST)
-    left = max(1.0, _SHARE * requests - refused)
-    growth = log1p(_STEEPEST * (_LONGEST - elapsed)) / left
-    return _INTERVAL + min(max(growth, _GROWTH), _STEEPEST) * elapsed
+    def __init__(self) -> None:
+        self.sent = self.refused = self.waiting = 0
+        """Requests of all the time, and calls that wait."""
+        self._limited_at: float | None = None  # when a limit showed for the first time
 
+    def next_at(self, now: float, closed: Closed, window: Window, counting: Counting, requests: int) -> float:
+        """When the next probe may be sent: the first time at which some way of counting admits a request."""
+        if self._limited_at is None:
+            self._limited_at = closed.at
+        if counting is not Counting.UNKNOWN and window.seconds:
+            times = self._of_known_window(now, window)
+        elif window.is_told:
+            times = self._of_told_window(now, closed, window, requests)
+        elif window.seconds and now < window.opened + window.seconds:
+            return window.opened + window.seconds
+        else:
+            times = iter([self._of_unknown_window(now, window)])
+        return min(time for time in times if time > now)
 
-def next_probe(now: float, longest: float, *likely: Iterable[float]) -> float:
-    """Return the last of the likely times within so many seconds, of the likeliest first, or the end of the seconds."""
-    for times in likely:
-        within = [time for time in times if now + _SOONEST < time <= now + longest]
-        if within:
-            return max(within)
-    return now + longest
+    def _of_known_window(self, now: float, window: Window) -> Iterator[float]:
+        yield from window.beginnings(now)
+        late = now - window.latest_beginning
+        if late >= 0:
+            yield now + max(SHORTEST_INTERVAL, late)
+            yield self._of_unknown_window(now, window)
+
+    def _of_told_window(self, now: float, closed: Closed, window: Window, requests: int) -> Iterator[float]:
+        """One window after the burst, once a bucket has got a token, or when a window begins by the clock."""
+        seconds = window.seconds or 0.0
+        yield window.opened + seconds + MARGIN
+        yield closed.at + 1.5 * seconds / requests + MARGIN
+        yield window.next_multiple(now, seconds)
+        budget = max(1.0, _TOLD_SHARE * (self.sent + self.waiting) - self.refused)
+        yield now + max(_TOLD_INTERVAL, seconds / budget)
+
+    def _of_unknown_window(self, now: float, window: Window) -> float:
+        """The last of the likely times within the interval, of the likeliest first, or the end of the interval."""
+        end = now + self._interval(now)
+        for times in (window.likely_beginnings(), window.aligned_beginnings(now)):
+            within = [time for time in times if now + _SOONEST < time <= end]
+            if within:
+                return max(within)
+        return end
+
+    def _interval(self, now: float) -> float:
+        """Seconds until the next probe at the latest."""
+        elapsed = min(now - (now if self._limited_at is None else self._limited_at), _LONGEST_SEARCH)
+        left = max(1.0, _LEARNING_SHARE * (self.sent + self.waiting) - self.refused)
+        growth = log1p(_STEEPEST_GROWTH * (_LONGEST_SEARCH - elapsed)) / left
+        return _LEARNING_INTERVAL + min(max(growth, _GROWTH), _STEEPEST_GROWTH) * elapsed

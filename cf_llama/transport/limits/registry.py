@@ -10,6 +10,7 @@ from time import monotonic, time
 from cf_llama.config.connection import Connection
 from cf_llama.config.rate_limit import RateLimit, RateLimitStore
 from cf_llama.transport.limits.gate import Gate, Limits
+from cf_llama.transport.limits.pacer import Pacer
 from cf_llama.transport.limits.quota import DailyQuota
 from cf_llama.transport.limits.rate import RatePacer
 from cf_llama.transport.limits.shared import SharedPacer
@@ -42,7 +43,7 @@ def gate_of(connection: Connection, model: str) -> Gate | None:
     return gate
 
 
-def _pacer(limit: RateLimit | None, documented: int | None, owner: tuple[object, ...]) -> RatePacer | SharedPacer:
+def _pacer(limit: RateLimit | None, documented: int | None, owner: tuple[object, ...]) -> Pacer:
     if limit is None or limit.store is None:
         return RatePacer(limit, documented, offset=time() - monotonic())
     store = limit.store

@@ -6,7 +6,7 @@ from math import inf
 
 from cf_llama.config.rate_limit import RateLimit, RateLimitStore
 from cf_llama.protocol.errors import WorkersAIError
-from cf_llama.transport.limits.rate import Counting, Sent
+from cf_llama.transport.limits.pacer import Counting, Sent
 
 _AT_ONCE, _UNHEARD = 8, 0.25  # requests sent so many seconds ago that have not been answered: a burst stays even
 _UNUSED = 1.0  # seconds after which a place that nobody used is given up

@@ -24,8 +24,8 @@ class Window:
     """
 
     def __init__(self, seconds: float | None, offset: float) -> None:
-        self._is_told, self._offset = seconds is not None, offset
-        self.seconds = seconds
+        self._offset = offset
+        self.is_told, self.seconds = seconds is not None, seconds
         """Told, or learned."""
         self.opened = -inf
         """When the first request of this window was sent."""
@@ -41,7 +41,7 @@ class Window:
         """Learn from a request that was admitted, so many seconds after the burst."""
         whole = ceil(self.refused_at - self.opened)
         self._is_aligned = whole > 0 and -MARGIN <= self.next_multiple(self.refused_at, whole) - at <= MARGIN / 2
-        if not self._is_told:
+        if not self.is_told:
             self._learn(at)
         elif self.seconds:
             self.is_early = at - self.opened < self.seconds * (1 - MARGIN)
@@ -72,7 +72,7 @@ class Window:
     def beginnings(self, now: float) -> Iterator[float]:
         """When the next window may begin: by the clock, by the middle of what is possible, at the latest."""
         latest = self.latest_beginning
-        if not self._is_told:
+        if not self.is_told:
             earliest = max(now, self.earliest_opening + self._shortest)
             yield from self._whole_seconds(earliest, latest)
             middle = (earliest + latest) / 2

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cf_llama import RateLimit
-from cf_llama.transport.limits.rate import Counting, RatePacer
+from cf_llama.transport.limits.pacer import Counting
+from cf_llama.transport.limits.rate import RatePacer
 from tests.cf_llama.transport.limits.simulation import COUNTINGS, Service, simulate
 
 MANY = 3_000
