@@ -11,7 +11,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.language_models.model_profile import ModelProfile
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
@@ -26,7 +26,7 @@ from langchain_cf_llama.batch.mixin import BoundChatModel, QueueMethods
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
 from langchain_cf_llama.prepare import Tool, definitions, prepare
-from langchain_cf_llama.responses import ChunkWriter, llm_output, sum_llm_outputs, to_message
+from langchain_cf_llama.responses import ChunkWriter, generation, llm_output, sum_llm_outputs, to_message
 
 if TYPE_CHECKING:
     from langchain_cf_llama.batch.queued_model import QueuedChat
@@ -210,7 +210,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
 
     def _result(self, reply: Reply) -> ChatResult:
         message = to_message(reply, headers=self.include_response_headers)
-        return ChatResult(generations=[ChatGeneration(message=message)], llm_output=llm_output(reply))
+        return ChatResult(generations=[generation(message)], llm_output=llm_output(reply))
 
     def _chunk_writer(self, model: str, options: Mapping[str, Any]) -> ChunkWriter:
         usage = options.get("stream_usage")

@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
 from cf_llama.protocol import model as facts
 from cf_llama.protocol.reply import Delta, Reply, ToolCall, Usage
@@ -40,6 +40,12 @@ def to_message(reply: Reply, *, headers: bool = False) -> AIMessage:
     )
 
 
+def generation(message: AIMessage) -> ChatGeneration:
+    """The generation of a message; some callbacks look for the finish reason only here."""
+    reason = message.response_metadata["finish_reason"]
+    return ChatGeneration(message=message, generation_info={"finish_reason": reason})
+
+
 class ChunkWriter:
     """Converts the deltas of a stream to chunks.
 
@@ -64,7 +70,8 @@ class ChunkWriter:
                 filled["usage_metadata"] = usage_metadata(delta.reply.usage)
         if told:
             filled["response_metadata"] = told
-        return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled))
+        info = {"finish_reason": delta.reply.finish_reason} if delta.reply else None
+        return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled), generation_info=info)
 
     def _calls(self, calls: Sequence[ToolCall]) -> list[ToolCallChunk]:
         first, self._index = self._index, self._index + len(calls)

@@ -34,6 +34,7 @@ from pydantic import ConfigDict, Field, field_serializer, field_validator
 
 from cf_llama import CONTEXT_WINDOW, InvalidRequestError, Settings
 from cf_llama.config.credentials import SECRETS, wrap_secrets
+from cf_llama.protocol import model as facts
 from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import limits_of
 from cf_llama.transport.prepare import PreparedCall, prepare
@@ -234,6 +235,12 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
             is_function_calling_model=True,
             model_name=self.model,
         )
+
+    def to_payload(self) -> dict[str, Any]:
+        """What events tell of this model: its metadata and its settings, under the names that tracers look for."""
+        settings = {name: getattr(self, name) for name in facts.RANGES}
+        told = {name: value for name, value in settings.items() if value is not None}
+        return super().to_payload() | {"model": self.model} | told
 
     def limits(self) -> Limits | None:
         """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""

@@ -70,12 +70,12 @@ def _content(call: ToolCall) -> dict[str, Any]:
 def raw(reply: Reply) -> dict[str, Any]:
     """Metadata of a reply as plain JSON; unknown values are omitted.
 
-    Keys: `model_name`, `model_provider`, `finish_reason`, `usage` (token counts under OpenAI's names, where
-    LlamaIndex's `TokenCountingHandler` reads them), `neurons`, `cost_usd` at the published price, `request_id`,
-    `ray_id`, `cache_status`, `gateway_log_id`.
+    Keys: `model_name` (also `model`, where tracers look), `model_provider`, `finish_reason`, `usage` (token counts
+    under OpenAI's names, where LlamaIndex's `TokenCountingHandler` reads them), `neurons`, `cost_usd` at the published
+    price, `request_id`, `ray_id`, `cache_status`, `gateway_log_id`.
     """
     usage = reply.usage
-    named = {"model_name": reply.model, "model_provider": facts.PROVIDER}
+    named = {"model": reply.model, "model_name": reply.model, "model_provider": facts.PROVIDER}
     counts = usage.counts() | {"prompt_tokens_details": {"cached_tokens": usage.cached_tokens}} if usage else None
     return named | ({"usage": counts} if counts else {}) | reply.metadata()
 

@@ -13,13 +13,13 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.outputs import LLMResult
 from langchain_core.runnables import RunnableConfig
 
 from cf_llama.batch import Outcome
 from cf_llama.protocol.reply import Reply
 from langchain_cf_llama.errors import to_langchain_error
-from langchain_cf_llama.responses import to_message
+from langchain_cf_llama.responses import generation, to_message
 
 _STRUCTURE = "ls_structured_output_format"
 """Option with the requested schema, for LangChain's traces only; it is not sent."""
@@ -69,7 +69,7 @@ class CallbackRuns:
 def end_run(run: CallbackManagerForLLMRun, answer: AIMessage | BaseException) -> None:
     """End the run of a request with its message or error."""
     if isinstance(answer, AIMessage):
-        run.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]))
+        run.on_llm_end(LLMResult(generations=[[generation(answer)]]))
     else:
         run.on_llm_error(answer, response=LLMResult(generations=[]))
 
@@ -77,7 +77,7 @@ def end_run(run: CallbackManagerForLLMRun, answer: AIMessage | BaseException) ->
 async def aend_run(run: AsyncCallbackManagerForLLMRun, answer: AIMessage | BaseException) -> None:
     """End the run of a request with its message or error."""
     if isinstance(answer, AIMessage):
-        await run.on_llm_end(LLMResult(generations=[[ChatGeneration(message=answer)]]))
+        await run.on_llm_end(LLMResult(generations=[[generation(answer)]]))
     else:
         await run.on_llm_error(answer, response=LLMResult(generations=[]))
 

@@ -550,6 +550,19 @@ def test_generate_tells_older_callbacks_what_was_used(stage, caller):
     assert result.llm_output["token_usage"]["total_tokens"] == sum(usage["total_tokens"] for usage in used)
 
 
+def test_callbacks_are_told_how_an_answer_ended(stage, caller):
+    class Ends(BaseCallbackHandler):
+        def on_llm_end(self, response, **_):
+            ended.append(response.generations[0][0].generation_info)
+
+    ended = []
+    llm = stage.model(*["one two three four five six seven eight"] * 2, max_tokens=3, callbacks=[Ends()])
+
+    caller.invoke(llm, "count")
+    caller.stream(llm, "count")
+    assert ended == [{"finish_reason": "length"}] * 2
+
+
 def test_an_answer_without_usage_tells_the_same_whole_and_streamed(native_stage, caller):
     llm = native_stage.model(*[[Faults("no-usage"), "One."]] * 2)
 

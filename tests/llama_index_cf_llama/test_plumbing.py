@@ -14,6 +14,7 @@ from llama_index.core import Settings as Global
 from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+from llama_index.core.instrumentation.events.llm import LLMChatStartEvent
 from llama_index.core.llms.utils import resolve_llm
 
 from cf_llama import AuthenticationError, MissingCredentialsError
@@ -51,6 +52,16 @@ def test_secrets_are_not_shown(llm, shown):
 def test_is_an_llm_to_llama_index(llm):
     assert isinstance(llm, BaseLLM)
     assert resolve_llm(llm) is llm
+
+
+def test_events_tell_the_model_and_its_settings(rules, events):
+    llm = rules(temperature=0.5, extra_body={"mine": HEADER}).llm
+    llm.chat(HELLO)
+    [told] = [event.model_dict for event in events if isinstance(event, LLMChatStartEvent)]
+    settings = {"model": llm.model, "model_name": llm.model, "temperature": 0.5, "max_tokens": 2048}
+    assert {name: told[name] for name in settings} == settings
+    assert "top_p" not in told
+    assert HEADER not in str(told)
 
 
 def test_is_stored_and_restored_by_its_settings(llm, monkeypatch):

@@ -40,6 +40,7 @@ def test_raw_is_plain_json_with_usage_on_top():
     raw = chat_response(REPLY).raw
     assert json.loads(json.dumps(raw)) == raw
     assert raw == {
+        "model": MODEL,
         "model_name": MODEL,
         "model_provider": "cloudflare-workers-ai",
         "finish_reason": "tool_calls",
@@ -61,6 +62,7 @@ def test_raw_is_plain_json_with_usage_on_top():
 def test_what_the_service_did_not_say_is_left_out():
     response = chat_response(Reply("Hi", model="@cf/meta/other"))
     assert response.raw == {
+        "model": "@cf/meta/other",
         "model_name": "@cf/meta/other",
         "model_provider": "cloudflare-workers-ai",
         "finish_reason": "stop",

@@ -39,7 +39,9 @@ class Told(BaseCallbackHandler):
         self.started.append((messages[0][-1].content, told["run_id"], told["tags"], told["metadata"], told["name"]))
 
     def on_llm_end(self, response, *, run_id, **_):
-        self.ended.append((response.generations[0][0].message.content, run_id))
+        [[generation]] = response.generations
+        assert generation.generation_info == {"finish_reason": "stop"}
+        self.ended.append((generation.message.content, run_id))
 
     def on_llm_error(self, error, *, run_id, **_):
         self.failed.append((error, run_id))
