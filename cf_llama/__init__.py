@@ -37,8 +37,8 @@ from cf_llama.protocol.errors import (
 from cf_llama.protocol.model import CONTEXT_WINDOW, MODEL
 from cf_llama.protocol.reply import Delta, Reply, ResponseMetadata, ToolCall, Usage
 from cf_llama.protocol.request import ChatRequest
-from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import forget_limits
+from cf_llama.transport.limits.snapshot import Limits
 from cf_llama.transport.transport import Transport
 from cf_llama.version import __version__
 

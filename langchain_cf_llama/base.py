@@ -14,8 +14,8 @@ from cf_llama.config.credentials import SECRETS, wrap_secrets
 from cf_llama.config.settings import Settings
 from cf_llama.protocol import model as facts
 from cf_llama.protocol import tokens
-from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import limits_of
+from cf_llama.transport.limits.snapshot import Limits
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"

@@ -35,8 +35,8 @@ from pydantic import ConfigDict, Field, field_serializer, field_validator
 from cf_llama import CONTEXT_WINDOW, InvalidRequestError, Settings
 from cf_llama.config.credentials import SECRETS, wrap_secrets
 from cf_llama.protocol import model as facts
-from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import limits_of
+from cf_llama.transport.limits.snapshot import Limits
 from cf_llama.transport.prepare import PreparedCall, prepare
 from llama_index_cf_llama.batch import QueueMethods
 from llama_index_cf_llama.messages import to_wire

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from cf_llama.transport.limits.gate import Limits
+from cf_llama.transport.limits.snapshot import Limits
 
 LookUp = Callable[[], Limits | None]
 """Returns the present limits, as `Transport.limits` does."""

@@ -24,8 +24,8 @@ from cf_llama.transport.binding import SYNC, BindingClient
 from cf_llama.transport.call import Call
 from cf_llama.transport.chat_call import ChatCall
 from cf_llama.transport.json_call import JSONCall, JSONRequest, JSONResponse
-from cf_llama.transport.limits.gate import Limits
 from cf_llama.transport.limits.registry import limits_of
+from cf_llama.transport.limits.snapshot import Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,8 @@ their turn. Whoever leaves the line (answered, cancelled, timed out) wakes the n
 
 from __future__ import annotations
 
-import heapq
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count
+from collections.abc import Callable, Iterable
 from math import inf
 from threading import Lock
 from time import monotonic
@@ -19,14 +16,16 @@ from cf_llama.protocol.errors import (
     CapacityError,
     QuotaExceededError,
     RateLimitError,
-    RequestTimeoutError,
     ServiceError,
     WorkersAIError,
 )
 from cf_llama.transport.limits.capacity import Capacity
+from cf_llama.transport.limits.errors import no_place_error
+from cf_llama.transport.limits.line import Line
 from cf_llama.transport.limits.pacer import Pacer, Sent
 from cf_llama.transport.limits.place import Place
 from cf_llama.transport.limits.quota import DailyQuota
+from cf_llama.transport.limits.snapshot import Limits, snapshot
 
 _log = logging.getLogger("cf_llama.limits")
 
@@ -36,30 +35,6 @@ _DEPUTY_DELAY = 2.0
 """Seconds after which another call in the line does what the first should have done: its event loop may be blocked."""
 _PROMPT = 0.02  # seconds in which a request is written whose connection and client are there already
 _FEW = 5  # calls at once that need no watching while no limit is known
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is known of the limits of an account and model in this process. Plain data."""
-
-    requests: int | None
-    """Requests in a window: told, or learned from refusals; None while no refusal was seen."""
-    window: float | None
-    """Seconds of the window; None while it is not known."""
-    counting: str
-    """How the service counts, as far as it has shown: unknown, sliding, fixed or bucket."""
-    used: int
-    """Requests sent in the current window."""
-    waiting: int
-    """Calls that wait for a place."""
-    next_place: float | None
-    """Seconds until the next call is let through; None where that depends on an answer that is under way."""
-    under_way: int
-    """Requests that are being answered."""
-    capacity: int | None
-    """Requests at once that the service has capacity for; None while it refused none."""
-    quota_until: float | None
-    """Seconds since 1970 at which the account's daily free allocation begins anew; None while it is not used up."""
 
 
 class Gate:
@@ -85,8 +60,7 @@ class Gate:
         self._clock = clock
         self._rate = pacer
         self._capacity = Capacity()
-        self._line: list[tuple[int, Place]] = []
-        self._numbers = count()
+        self._line = Line()
         self._moved_at = -inf  # when the service began to answer a call that was let through
         self._timed: Place | None = None  # the first in the line, which waits
         self._due = inf  # until then
@@ -96,20 +70,8 @@ class Gate:
     def limits(self) -> Limits:
         """What is known now."""
         with self._lock:
-            now = self._clock()
-            ready = self._rate.expected_at(now)
-            capacity = self._capacity
-            return Limits(
-                requests=self._rate.requests,
-                window=self._rate.window,
-                counting=self._rate.counting.value,
-                used=self._rate.used,
-                waiting=len(self._line),
-                next_place=None if ready == inf or not capacity.is_free else ready - now,
-                under_way=capacity.under_way,
-                capacity=None if capacity.most == inf else int(capacity.most),
-                quota_until=self._quota.until,
-            )
+            waiting, until = len(self._line), self._quota.until
+            return snapshot(self._rate, self._capacity, self._clock(), waiting=waiting, quota_until=until)
 
     def delay(self, place: Place, *, has_waited: bool) -> float:
         """Seconds to wait before asking again; 0 where the call is let through.
@@ -138,13 +100,8 @@ class Gate:
             if not self._line and self._is_ready(now):
                 self._let_through(place, now)
                 return 0.0
-            if place.number is None:
-                place.number, place.first_asked_at = next(self._numbers), now
-            if not place.is_in_line:
-                place.asked_at = now
-                place.is_in_line = True
-                heapq.heappush(self._line, (place.number, place))
-                self._rate.waiting = len(self._line)
+            self._line.join(place, now)
+            self._rate.waiting = len(self._line)
             wakes = self._advance(now)
             if place.is_in_line:
                 self._note_pacing()
@@ -158,8 +115,7 @@ class Gate:
             now = self._clock()
             self._remove(place)
             if place.counted_at is not None:
-                place.counted_at = None
-                self._capacity.under_way -= 1
+                self._uncount(place)
             if place.sent is not None:
                 self._rate.unsent(place.sent, now)
                 self._capacity.end(answered=False)
@@ -200,30 +156,30 @@ class Gate:
         if isinstance(error, QuotaExceededError):
             self._quota.refused(error)
         with self._lock:
-            if place.counted_at is not None:
-                if error is None or self._is_of_no_limit(error):
-                    place.counted_at = None
-                    self._capacity.under_way -= 1
-                    wakes = self._advance(self._clock()) if self._line else ()
-                    _call(wakes)
-                    return
-                place.sent = self._rate.recall(place.counted_at, self._clock())
-                place.counted_at = None
-            sent, place.sent = place.sent, None
-            if sent is None:
-                return
-            self._is_quiet = self._is_quiet and (error is None or self._is_of_no_limit(error))
             now = self._clock()
-            self._capacity.end(answered=answered and error is None)
-            place.others = self._capacity.under_way + len(self._line)
-            self._learn(sent, error, now, is_heard=place.is_heard, answered=answered)
-            place.is_heard = False
+            if place.counted_at is not None and not _shows_limit(error):
+                self._uncount(place)
+            else:
+                self._end_sent(place, error, now, answered=answered)
             wakes = self._advance(now) if self._line else ()
         _call(wakes)
 
-    @staticmethod
-    def _is_of_no_limit(error: WorkersAIError) -> bool:
-        return not isinstance(error, RateLimitError | ServiceError) or isinstance(error, QuotaExceededError)
+    def _uncount(self, place: Place) -> None:
+        place.counted_at = None
+        self._capacity.under_way -= 1
+
+    def _end_sent(self, place: Place, error: WorkersAIError | None, now: float, *, answered: bool) -> None:
+        if place.counted_at is not None:
+            place.sent = self._rate.recall(place.counted_at, now)
+            place.counted_at = None
+        sent, place.sent = place.sent, None
+        if sent is None:
+            return
+        self._is_quiet = self._is_quiet and not _shows_limit(error)
+        self._capacity.end(answered=answered and error is None)
+        place.others = self._capacity.under_way + len(self._line)
+        self._learn(sent, error, now, is_heard=place.is_heard, answered=answered)
+        place.is_heard = False
 
     def _learn(self, sent: Sent, error: WorkersAIError | None, now: float, *, is_heard: bool, answered: bool) -> None:
         if type(error) is RateLimitError:
@@ -259,13 +215,12 @@ class Gate:
         """Let through whoever may go; returns what wakes them, and the one who is first now."""
         wakes: list[Callable[[], object]] = []
         while self._line and self._is_ready(now):
-            _, first = heapq.heappop(self._line)
-            first.is_in_line = False
+            first = self._line.take_first()
             self._rate.waiting = len(self._line)
             self._let_through(first, now)
             wakes.append(first.wake)
         if self._line:
-            first = self._line[0][1]
+            first = self._line.first
             if first is not self._timed or self._ready_at(now) < self._due:
                 wakes.append(first.wake)
         elif self._is_pacing and not self._rate.is_closed:
@@ -274,11 +229,8 @@ class Gate:
         return wakes
 
     def _remove(self, place: Place) -> None:
-        if place.is_in_line:
-            place.is_in_line = False
-            self._line = [entry for entry in self._line if entry[1] is not place]
-            heapq.heapify(self._line)
-            self._rate.waiting = len(self._line)
+        self._line.leave(place)
+        self._rate.waiting = len(self._line)
 
     def _seconds(self, place: Place, now: float) -> float:
         """How long a call in the line waits for its turn."""
@@ -291,34 +243,18 @@ class Gate:
             end = place.asked_at + place.longest_wait - place.waited
         if now >= min(end, place.deadline):
             self._remove(place)
-            raise self._too_late(place, now, is_over=now >= place.deadline)
-        if self._line[0][1] is place:
+            raise no_place_error(place, self._line, self._rate, now)
+        if self._line.first is place:
             ready = self._ready_at(now)
             self._timed, self._due = place, ready
             return min(ready, end, place.deadline) - now
         return min(end, place.deadline, max(now, self._ready_at(now)) + _DEPUTY_DELAY) - now
 
-    def _too_late(self, place: Place, now: float, *, is_over: bool) -> WorkersAIError:
-        waited = place.waited + now - place.asked_at
-        ready = self._rate.expected_at(now)
-        rate = self._rate
-        limit = f" of {rate.requests:,} requests" if rate.requests else ""
-        limit += f" in {rate.window:g} s" if limit and rate.window else ""
-        ahead = sum(number < (place.number or 0) for number, _ in self._line)
-        ask_again = None if ready == inf else max(0.0, ready - now) + _turns(ahead, rate)
-        when = "" if ask_again is None else f"; ask again in {ask_again:.0f} s"
-        text = f"no place under the rate limit{limit} after {waited:.1f} s; {len(self._line):,} calls wait{when}"
-        if is_over:
-            return RequestTimeoutError(f"the time for the whole call is over: {text}", is_retryable=False)
-        advice = "raise" if place.longest_wait is not None else "set"
-        return RateLimitError(f"{text}, or {advice} rate_limit_wait", retry_after=ask_again, is_retryable=True)
+
+def _shows_limit(error: WorkersAIError | None) -> bool:
+    return isinstance(error, RateLimitError | ServiceError) and not isinstance(error, QuotaExceededError)
 
 
-def _turns(ahead: int, rate: Pacer) -> float:
-    """Seconds that the calls ahead in the line take, as far as the limit is known."""
-    return ahead // rate.requests * rate.window if rate.requests and rate.window else 0.0
-
-
-def _call(wakes: Iterator[Callable[[], object]] | list[Callable[[], object]] | tuple[()]) -> None:
+def _call(wakes: Iterable[Callable[[], object]]) -> None:
     for wake in wakes:
         wake()

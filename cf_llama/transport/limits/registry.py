@@ -9,11 +9,12 @@ from time import monotonic, time
 
 from cf_llama.config.connection import Connection
 from cf_llama.config.rate_limit import RateLimit, RateLimitStore
-from cf_llama.transport.limits.gate import Gate, Limits
+from cf_llama.transport.limits.gate import Gate
 from cf_llama.transport.limits.pacer import Pacer
 from cf_llama.transport.limits.quota import DailyQuota
 from cf_llama.transport.limits.rate import RatePacer
 from cf_llama.transport.limits.shared import SharedPacer
+from cf_llama.transport.limits.snapshot import Limits
 
 DOCUMENTED = 300
 """Requests a minute that an account may send (Cloudflare docs: Workers AI limits, text generation)."""
