@@ -7,6 +7,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 
+from cf_llama import InvalidRequestError
 from cf_llama_emulator.engines.script import ScriptEngine
 from cf_llama_emulator.server.threaded import serve
 from cf_llama_emulator.wire.engine_protocol import Raw
@@ -72,6 +73,16 @@ def test_the_same_question_is_the_same_body(streamed):
             index.chat(list(llama_index), **asked)
         first, second = (seen.body for seen in emulator.requests)
     assert first == second
+
+
+def test_one_answer_to_a_request_is_taken_for_granted_and_more_are_refused():
+    with serve(ScriptEngine(["Wet.", "Wet."])) as emulator:
+        chain, index = integrations(emulator)
+        assert chain.invoke("Zürich?", n=1).text == index.complete("Zürich?", n=1).text == "Wet."
+        for ask in (chain.invoke, index.complete):
+            with pytest.raises(InvalidRequestError, match="n: a request has one answer, not 2"):
+                ask("Zürich?", n=2)
+        assert [("n" in seen.body) for seen in emulator.requests] == [False, False]
 
 
 def _type(name):
