@@ -36,7 +36,7 @@ def prepare(settings: Settings, options: Mapping[str, Any], user_agent: str, **r
     given = {name: options[name] for name in REQUEST_FIELDS if options.get(name) is not None}
     changed = {name: value for name, value in options.items() if name not in REQUEST_FIELDS}
     answers = changed.pop("n", None)  # evaluators such as ragas pass n=1 to any model
-    if answers not in (None, 1):  # noqa: PLR6201 - whatever was passed may not be hashable
+    if answers not in (None, 1):
         raise InvalidRequestError(f"n: a request has one answer, not {answers!r}; send it as often, such as in a batch")
     call = settings.for_call(changed) if changed else settings
     transport = Transport(call.connection(user_agent), call.http_client, call.http_async_client)
