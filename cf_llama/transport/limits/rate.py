@@ -243,6 +243,7 @@ class RatePacer:
         if isinstance(state, Closed) and sent is state.probe:
             state.probe, self._window.refused_at = None, sent.at
             state.refused_probes += 1
+            state.refused_at = sent.at
             self._schedule_probe(state, now)
         elif sent.epoch == self._sends.epoch:
             self._sends.discard(sent)
@@ -258,12 +259,14 @@ class RatePacer:
             return
         if isinstance(state, Tentative):
             state.heard(sent)
-            if state.is_short_of_window(admitted, self.requests or 1):
-                if self._window.is_early or not state.excludes_bucket:
-                    self._follow_bucket(state, sent)
-                    return
-                if self._overtaking < _LONGEST_OVERTAKING:
+            before = self._sends.before(sent)  # those after it will be refused too
+            if state.is_short_of_window(before, self.requests or 1):
+                is_bucket = self._window.is_early or not state.excludes_bucket
+                if not is_bucket and self._overtaking < _LONGEST_OVERTAKING:
                     self._allow_more_overtaking()
+                    return
+                if is_bucket or state.is_slow_bucket(before, sent.at):
+                    self._follow_bucket(state, sent)
                     return
             self._confirm_window()
         elif self.counting is Counting.SLIDING:

@@ -37,6 +37,10 @@ class Sends:
         """Count a request."""
         self._times.append(now)
 
+    def before(self, sent: Sent) -> int:
+        """How many of them were sent before that request."""
+        return bisect_left(self._times, sent.at)
+
     def holds(self, sent: Sent) -> bool:
         """Whether the request counts in the current window."""
         return sent.epoch == self.epoch and sent.at in self._times
