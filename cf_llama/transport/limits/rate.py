@@ -62,14 +62,21 @@ class RatePacer:
         self.requests: int | None = limit.requests if limit else None
         """Requests in a window: told, or learned."""
         self.counting = Counting.UNKNOWN
-        self.waiting = 0
-        """Calls that wait, as the gate counts them: many allow more probes."""
         self._state: Open | Closed | Tentative | Bucket = Open()
         self._window = Window(limit.seconds if limit else None, offset)
         self._sends = Sends()
         self._trial = Trial(documented)
         self._probes = ProbeSchedule()
         self._overtaking = _FIRST_OVERTAKING
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait, as the gate counts them: many allow more probes."""
+        return self._probes.waiting
+
+    @waiting.setter
+    def waiting(self, calls: int) -> None:
+        self._probes.waiting = calls
 
     @property
     def window(self) -> float | None:
@@ -121,10 +128,10 @@ class RatePacer:
         return not isinstance(state, Tentative) and now >= self._window.opened + self._limit.seconds + MARGIN
 
     def _is_used_up(self) -> bool:
-        """Whether a limit that is told leaves nothing; one that was learned may have been raised."""
-        if self.requests is None or self._limit is None:
+        """Whether the limit leaves nothing. One that was learned may have been raised: requests beyond it show that."""
+        if self.requests is None or len(self._sends) < self.requests:
             return False
-        return len(self._sends) >= self.requests >= self._limit.requests
+        return not self._probes.is_affordable if self._limit is None else self.requests >= self._limit.requests
 
     def _trial_ready_at(self, now: float) -> float:
         count, state = len(self._sends), self._state
@@ -291,7 +298,6 @@ class RatePacer:
         self._schedule_probe(self._state, now)
 
     def _schedule_probe(self, closed: Closed, now: float) -> None:
-        self._probes.waiting = self.waiting
         closed.probe_at = self._probes.next_at(now, closed, self._window, self.counting, self.requests or 1)
 
     def _begin_next_window(self, now: float) -> None:
