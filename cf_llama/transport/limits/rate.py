@@ -282,6 +282,8 @@ class RatePacer:
             known, self.requests = self.requests, max(admitted, (self.requests or 0) // 2, 1)  # may be an exception
             if known and abs(known - self.requests) > _CHANGED * known:
                 self._window.doubt()
+            elif known and admitted > known and self.counting is Counting.SLIDING:  # the first were of the one before
+                self._window.opened = self._sends.at(admitted - known)
         self._close(now)
 
     def _allow_more_overtaking(self) -> None:

@@ -33,6 +33,10 @@ class Sends:
         """When the last one was sent."""
         return self._times[-1]
 
+    def at(self, place: int) -> float:
+        """When that one of them was sent, counted from 0."""
+        return self._times[place]
+
     def add(self, now: float) -> None:
         """Count a request."""
         self._times.append(now)
