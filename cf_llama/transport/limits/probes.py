@@ -25,6 +25,8 @@ _GROWTH, _STEEPEST_GROWTH = 0.05, 0.1
 where there are few requests, of which few may be refused."""
 _LONGEST_SEARCH = 60.0
 """Seconds of the longest window for which the share is spent."""
+_PRECISE, _ROUGH = 0.02, 0.05
+"""Shares of a window's length within which it need not be known any better; the latter where probes are too many."""
 _SOONEST = 0.1
 """Seconds until the first of the likely times that is worth a probe."""
 
@@ -51,8 +53,17 @@ class ProbeSchedule:
             times = iter([self._of_unknown_window(now, window)])
         return min(time for time in times if time > now)
 
+    @property
+    def is_affordable(self) -> bool:
+        """Whether another refused request is within the share of all requests that may be."""
+        return self._affordable >= 1
+
+    @property
+    def _affordable(self) -> float:
+        return _LEARNING_SHARE * (self.sent + self.waiting) - self.refused
+
     def _of_known_window(self, now: float, window: Window) -> Iterator[float]:
-        yield from window.beginnings(now)
+        yield from window.beginnings(now, _PRECISE if self.is_affordable else _ROUGH)
         late = now - window.latest_beginning
         if late >= 0:
             yield now + max(SHORTEST_INTERVAL, late)
@@ -79,6 +90,5 @@ class ProbeSchedule:
     def _interval(self, now: float) -> float:
         """Seconds until the next probe at the latest."""
         elapsed = min(now - (now if self._limited_at is None else self._limited_at), _LONGEST_SEARCH)
-        left = max(1.0, _LEARNING_SHARE * (self.sent + self.waiting) - self.refused)
-        growth = log1p(_STEEPEST_GROWTH * (_LONGEST_SEARCH - elapsed)) / left
+        growth = log1p(_STEEPEST_GROWTH * (_LONGEST_SEARCH - elapsed)) / max(1.0, self._affordable)
         return _LEARNING_INTERVAL + min(max(growth, _GROWTH), _STEEPEST_GROWTH) * elapsed

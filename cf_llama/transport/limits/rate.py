@@ -62,14 +62,21 @@ class RatePacer:
         self.requests: int | None = limit.requests if limit else None
         """Requests in a window: told, or learned."""
         self.counting = Counting.UNKNOWN
-        self.waiting = 0
-        """Calls that wait, as the gate counts them: many allow more probes."""
         self._state: Open | Closed | Tentative | Bucket = Open()
         self._window = Window(limit.seconds if limit else None, offset)
         self._sends = Sends()
         self._trial = Trial(documented)
         self._probes = ProbeSchedule()
         self._overtaking = _FIRST_OVERTAKING
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait, as the gate counts them: many allow more probes."""
+        return self._probes.waiting
+
+    @waiting.setter
+    def waiting(self, calls: int) -> None:
+        self._probes.waiting = calls
 
     @property
     def window(self) -> float | None:
@@ -121,10 +128,10 @@ class RatePacer:
         return not isinstance(state, Tentative) and now >= self._window.opened + self._limit.seconds + MARGIN
 
     def _is_used_up(self) -> bool:
-        """Whether a limit that is told leaves nothing; one that was learned may have been raised."""
-        if self.requests is None or self._limit is None:
+        """Whether the limit leaves nothing. One that was learned may have been raised: requests beyond it show that."""
+        if self.requests is None or len(self._sends) < self.requests:
             return False
-        return len(self._sends) >= self.requests >= self._limit.requests
+        return not self._probes.is_affordable if self._limit is None else self.requests >= self._limit.requests
 
     def _trial_ready_at(self, now: float) -> float:
         count, state = len(self._sends), self._state
@@ -243,6 +250,7 @@ class RatePacer:
         if isinstance(state, Closed) and sent is state.probe:
             state.probe, self._window.refused_at = None, sent.at
             state.refused_probes += 1
+            state.refused_at = sent.at
             self._schedule_probe(state, now)
         elif sent.epoch == self._sends.epoch:
             self._sends.discard(sent)
@@ -258,12 +266,14 @@ class RatePacer:
             return
         if isinstance(state, Tentative):
             state.heard(sent)
-            if state.is_short_of_window(admitted, self.requests or 1):
-                if self._window.is_early or not state.excludes_bucket:
-                    self._follow_bucket(state, sent)
-                    return
-                if self._overtaking < _LONGEST_OVERTAKING:
+            before = self._sends.before(sent)  # those after it will be refused too
+            if state.is_short_of_window(before, self.requests or 1):
+                is_bucket = self._window.is_early or not state.excludes_bucket
+                if not is_bucket and self._overtaking < _LONGEST_OVERTAKING:
                     self._allow_more_overtaking()
+                    return
+                if is_bucket or state.is_slow_bucket(before, sent.at):
+                    self._follow_bucket(state, sent)
                     return
             self._confirm_window()
         elif self.counting is Counting.SLIDING:
@@ -272,6 +282,8 @@ class RatePacer:
             known, self.requests = self.requests, max(admitted, (self.requests or 0) // 2, 1)  # may be an exception
             if known and abs(known - self.requests) > _CHANGED * known:
                 self._window.doubt()
+            elif known and admitted > known and self.counting is Counting.SLIDING:  # the first were of the one before
+                self._window.opened = self._sends.at(admitted - known)
         self._close(now)
 
     def _allow_more_overtaking(self) -> None:
@@ -288,7 +300,6 @@ class RatePacer:
         self._schedule_probe(self._state, now)
 
     def _schedule_probe(self, closed: Closed, now: float) -> None:
-        self._probes.waiting = self.waiting
         closed.probe_at = self._probes.next_at(now, closed, self._window, self.counting, self.requests or 1)
 
     def _begin_next_window(self, now: float) -> None:

@@ -33,9 +33,17 @@ class Sends:
         """When the last one was sent."""
         return self._times[-1]
 
+    def at(self, place: int) -> float:
+        """When that one of them was sent, counted from 0."""
+        return self._times[place]
+
     def add(self, now: float) -> None:
         """Count a request."""
         self._times.append(now)
+
+    def before(self, sent: Sent) -> int:
+        """How many of them were sent before that request."""
+        return bisect_left(self._times, sent.at)
 
     def holds(self, sent: Sent) -> bool:
         """Whether the request counts in the current window."""

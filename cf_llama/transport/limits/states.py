@@ -34,6 +34,8 @@ class Closed:
         self.probe_at = inf
         """When the next probe may be sent."""
         self.refused_probes = 0
+        self.refused_at = now
+        """When the last refused probe was sent, or the limit was reached."""
 
 
 class Tentative:
@@ -48,6 +50,7 @@ class Tentative:
         self.refused_probes = closed.refused_probes
         """Before the one that was admitted."""
         self._closed_at, self._burst_at = closed.at, closed.burst_at
+        self._shortest_refill = closed.refused_at - closed.at  # seconds in which a bucket has got no token
         self._told_rate = told_rate
         self._unheard: set[Sent] = set()  # requests sent after the probe, of which nothing has been heard
 
@@ -80,6 +83,15 @@ class Tentative:
     def excludes_bucket(self) -> bool:
         """Whether a bucket would have admitted one of the probes before. A limit that is told is judged by its rate."""
         return self._told_rate is None and self.refused_probes >= _BUCKET_PROBES
+
+    def is_slow_bucket(self, counted: int, now: float) -> bool:
+        """Whether a bucket that had no token for the probes before can have admitted as many since.
+
+        Args:
+            counted: Requests admitted from the probe on.
+            now: When the first one after them was sent.
+        """
+        return self._told_rate is None and counted * self._shortest_refill <= now - self._closed_at
 
     def bucket_rate(self, counted: int, now: float) -> float:
         """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached."""

@@ -12,7 +12,6 @@ ROUND = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 45, 60, 120, 300, 600, 3600)
 """Lengths of windows in seconds that people choose."""
 _ARRIVAL = 0.1  # seconds in which the first request of a burst arrives, as connections are made
 _ALIGNED = 10  # seconds from which windows are looked for at multiples of their length
-_PRECISE = 0.02  # share of the length within which it need not be known any better
 
 
 class Window:
@@ -69,14 +68,19 @@ class Window:
         """When this window may have begun: a fixed one at any time since the last refusal."""
         return self._opened_after if self.is_early and isfinite(self._opened_after) else self.opened
 
-    def beginnings(self, now: float) -> Iterator[float]:
-        """When the next window may begin: by the clock, by the middle of what is possible, at the latest."""
+    def beginnings(self, now: float, precision: float) -> Iterator[float]:
+        """When the next window may begin: by the clock, by the middle of what is possible, at the latest.
+
+        Args:
+            now: The time.
+            precision: Share of the length within which it need not be known any better.
+        """
         latest = self.latest_beginning
         if not self.is_told:
             earliest = max(now, self.earliest_opening + self._shortest)
             yield from self._whole_seconds(earliest, latest)
             middle = (earliest + latest) / 2
-            if latest - middle > max(4 * MARGIN, _PRECISE * (self.seconds or 0.0)):
+            if latest - middle > max(4 * MARGIN, precision * (self.seconds or 0.0)):
                 yield middle
         yield latest
 

@@ -90,6 +90,22 @@ def test_few_requests_are_refused_of_a_burst_of_twice_the_limit(counting):
     assert refused <= 0.12 * 200
 
 
+@pytest.mark.parametrize("window", [2, 60])  # a token in 0.1 s is many at the first probe, one in 3 s is none
+def test_a_small_bucket_is_not_taken_for_a_window(window):
+    service, pacer = Service("bucket", 20, window), RatePacer()
+    seconds, refused = simulate(pacer, service, 100)
+    assert pacer.counting is Counting.BUCKET
+    assert seconds <= 1.05 * service.ideal(100, 100.0) + 1
+    assert refused <= 12
+
+
+def test_a_small_limit_is_asked_beyond_only_now_and_then():
+    service, pacer = Service("sliding", 20, 6), RatePacer()
+    seconds, refused = simulate(pacer, service, 600)
+    assert seconds <= 1.05 * service.ideal(600, 100.0) + 1
+    assert refused <= 0.1 * 600
+
+
 @pytest.mark.parametrize("counting", COUNTINGS)
 def test_a_burst_after_a_rest_is_paced_by_what_was_learned(counting):
     service, pacer = Service(counting, 100, 6), RatePacer()
