@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
@@ -140,7 +141,7 @@ class Budget:
 
         self._period = time() // self._seconds if self._seconds else 0.0
         try:
-            with sqlite3.connect(path, timeout=30, isolation_level=None) as file:
+            with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as file:
                 file.execute("CREATE TABLE IF NOT EXISTS spent (period REAL PRIMARY KEY, usd REAL NOT NULL)")
                 if billed:
                     file.execute(
@@ -148,7 +149,6 @@ class Budget:
                         (self._period, billed),
                     )
                 row = file.execute("SELECT usd FROM spent WHERE period = ?", (self._period,)).fetchone()
-            file.close()
         except sqlite3.Error as error:
             raise JournalError(f"the budget's file {path} cannot be used: {error}") from None
         return float(row[0]) if row else 0.0

@@ -25,6 +25,8 @@ _lock = Lock()
 _gates: dict[tuple[object, ...], Gate] = {}
 _quotas: dict[tuple[object, ...], DailyQuota] = {}
 _stores: dict[str, RateLimitStore] = {}
+_inherited: list[RateLimitStore] = []
+"""The parent's, in a forked child: SQLite forbids to close its connections there (sqlite.org: how to corrupt)."""
 
 
 def gate_of(connection: Connection, model: str) -> Gate | None:
@@ -70,5 +72,10 @@ def forget_limits() -> None:
     _stores.clear()
 
 
+def _forget_in_child() -> None:
+    _inherited.extend(_stores.values())
+    forget_limits()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_limits)
+    os.register_at_fork(after_in_child=_forget_in_child)

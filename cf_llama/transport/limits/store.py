@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import finalize
 
 from cf_llama.config.rate_limit import SQLITE, RateLimit, RateLimitStore
 from cf_llama.protocol.errors import ConnectionFailedError, InvalidRequestError, JournalError
@@ -107,6 +108,7 @@ class SQLiteStore(_BucketStore):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             with self._file_lock:
                 self._database = sqlite3.connect(path, check_same_thread=False)
+                finalize(self, self._database.close)  # or Python 3.13 warns
                 self._database.execute("PRAGMA journal_mode=WAL")
                 self._database.execute("PRAGMA synchronous=OFF")  # what is lost in a power failure is a minute old
 

@@ -229,8 +229,8 @@ def test_a_journal_in_no_folder_is_refused(tmp_path):
 
 
 def test_a_journal_that_is_damaged_while_it_is_open_says_what_to_do(tmp_path, monkeypatch):
-    with Job.open(tmp_path / "journal") as job:
-        monkeypatch.setattr(job.journal._database, "_connection", Damaged())
+    with Job.open(tmp_path / "journal") as job, monkeypatch.context() as patch:
+        patch.setattr(job.journal._database, "_connection", Damaged())
         with pytest.raises(JournalError, match=r"journal cannot be used: .* malformed; it is damaged: restore a copy"):
             list(job.results())
 
@@ -238,9 +238,6 @@ def test_a_journal_that_is_damaged_while_it_is_open_says_what_to_do(tmp_path, mo
 class Damaged:
     def execute(self, *_):
         raise sqlite3.DatabaseError("database disk image is malformed")
-
-    def close(self):
-        pass
 
 
 FAULTS = "queue-shuffled, queue-failed=0.05, queue-missing=0.05, latency=0.005"

@@ -179,7 +179,7 @@ def test_account_and_token_may_be_chosen_or_left_open():
         (b'{"prompt": NaN}', (400, 5006, "Bad input: Error: the request body is not valid JSON")),
         (b'{"prompt": "\xff"}', (400, 5006, "Bad input: Error: the request body is not valid JSON")),
         (
-            b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+            b'{"prompt": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
             (400, 5006, "Bad input: Error: the request body is not valid JSON"),
         ),
         (b"[" * 100_000, (400, 5006, "Bad input: Error: the request body is not valid JSON")),
