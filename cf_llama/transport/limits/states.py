@@ -94,8 +94,11 @@ class Tentative:
         return self._told_rate is None and counted * self._shortest_refill <= now - self._closed_at
 
     def bucket_rate(self, counted: int, now: float) -> float:
-        """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached."""
-        return counted / max(now - self._closed_at, 0.001) if self._told_rate is None else self._told_rate
+        """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached.
+
+        When the next one was refused, the bucket held a part of a token, on average a half.
+        """
+        return (counted + 0.5) / max(now - self._closed_at, 0.001) if self._told_rate is None else self._told_rate
 
     def most_on_trial(self, counted: int, on_trial: int, now: float) -> int:
         """How many requests may be on trial: few where a bucket would be empty, else the more, the more were admitted.
