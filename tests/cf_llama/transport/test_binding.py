@@ -279,7 +279,7 @@ async def test_a_binding_that_does_not_answer_is_given_up(ask, faulty):
 
 async def test_a_stream_that_stalls_is_given_up_with_what_has_come(faulty):
     with pytest.raises(StreamInterruptedError) as caught:
-        await collect(faulty("hang=event@2", timeout=Timeouts(read=60, stall=0.5)))
+        await collect(faulty("hang=event@2", timeout=Timeouts(read=60, stall=2)))
     assert caught.value.partial.text == "You"
 
 
