@@ -152,6 +152,15 @@ async def test_query_engines_answer_with_objects(script, index, caller, mode, by
     assert response.response == Height(name="lighthouse", metres=43)
 
 
+async def test_a_text_without_an_object_is_passed_over(script, caller):
+    talk = script("It does not say.", "I cannot tell.", [Call("Height", {"name": "lighthouse", "metres": 43})])
+    synthesizer = get_response_synthesizer(llm=talk.llm, response_mode=ResponseMode.REFINE, output_cls=Height)
+    nodes = [NodeWithScore(node=TextNode(text=fact)) for fact in FACTS[:2]]
+    response = await caller.call(synthesizer, "synthesize", QUESTION, nodes)
+    assert response.response == Height(name="lighthouse", metres=43)
+    assert [fact in talk.bodies[-1]["messages"][1]["content"] for fact in FACTS] == [False, True, False]
+
+
 async def test_a_structured_model_answers_from_documents(script, index):
     talk = script([Call("Height", {"name": "lighthouse", "metres": 43})])
     engine = index.as_query_engine(llm=talk.llm.as_structured_llm(Height), similarity_top_k=1)
