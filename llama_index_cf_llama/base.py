@@ -90,8 +90,8 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     Of this class: `complete_as` ("chat" or "prompt": what `complete` sends; unset, a prompt where `raw` or `lora` is
     set) and `additional_kwargs` (sent with every call; a call's own win over them, and they over the settings). A call
-    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format` and `raw`. Of
-    LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
+    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format`, `raw` and
+    `extra_headers`. Of LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
 
     Ask, whole or in pieces; `achat`, `astream_chat` and so on do the same in a task:
 
