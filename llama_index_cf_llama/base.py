@@ -39,6 +39,7 @@ from cf_llama.transport.limits.registry import limits_of
 from cf_llama.transport.limits.snapshot import Limits
 from cf_llama.transport.prepare import PreparedCall, prepare
 from llama_index_cf_llama.batch import QueueMethods
+from llama_index_cf_llama.errors import llama_index_errors
 from llama_index_cf_llama.messages import to_wire
 from llama_index_cf_llama.privacy import redact_spans
 from llama_index_cf_llama.prompts import completion_to_prompt, messages_to_prompt
@@ -89,8 +90,8 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     Of this class: `complete_as` ("chat" or "prompt": what `complete` sends; unset, a prompt where `raw` or `lora` is
     set) and `additional_kwargs` (sent with every call; a call's own win over them, and they over the settings). A call
-    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format` and `raw`. Of
-    LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
+    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format`, `raw` and
+    `extra_headers`. Of LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
 
     Ask, whole or in pieces; `achat`, `astream_chat` and so on do the same in a task:
 
@@ -352,26 +353,30 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         return prepare(self, options, USER_AGENT, **request)
 
     def _run(self, call: PreparedCall) -> ChatResponse:
-        return chat_response(self._queue.run(call) if self._queue else call.transport.run(call.request))
+        with llama_index_errors():
+            return chat_response(self._queue.run(call) if self._queue else call.transport.run(call.request))
 
     async def _arun(self, call: PreparedCall) -> ChatResponse:
-        return chat_response(await (self._queue.arun(call) if self._queue else call.transport.arun(call.request)))
+        with llama_index_errors():
+            return chat_response(await (self._queue.arun(call) if self._queue else call.transport.arun(call.request)))
 
     def _stream(self, call: PreparedCall) -> ChatResponseGen:
-        answer = ResponseAccumulator()
-        deltas = self._queue.stream(call) if self._queue else call.transport.stream(call.request)
-        with closing(deltas):
-            for delta in deltas:
-                yield answer.add(delta)
-                del delta  # else it would stand beside the error of the next
+        with llama_index_errors():
+            answer = ResponseAccumulator()
+            deltas = self._queue.stream(call) if self._queue else call.transport.stream(call.request)
+            with closing(deltas):
+                for delta in deltas:
+                    yield answer.add(delta)
+                    del delta  # else it would stand beside the error of the next
 
     async def _astream(self, call: PreparedCall) -> ChatResponseAsyncGen:
-        answer = ResponseAccumulator()
-        deltas = self._queue.astream(call) if self._queue else call.transport.astream(call.request)
-        async with aclosing(deltas):
-            async for delta in deltas:
-                yield answer.add(delta)
-                del delta  # else it would stand beside the error of the next
+        with llama_index_errors():
+            answer = ResponseAccumulator()
+            deltas = self._queue.astream(call) if self._queue else call.transport.astream(call.request)
+            async with aclosing(deltas):
+                async for delta in deltas:
+                    yield answer.add(delta)
+                    del delta  # else it would stand beside the error of the next
 
 
 def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,19 @@ def test_one_answer_to_a_request_is_taken_for_granted_and_more_are_refused():
         assert [("n" in seen.body) for seen in emulator.requests] == [False, False]
 
 
+def test_extra_headers_of_a_call_come_on_top_of_those_of_every_call():
+    with serve(ScriptEngine(["Wet."] * 4)) as emulator:
+        models = integrations(emulator, default_headers={"x-tenant": "ours", "x-other": "kept"})
+        for ask in [each for chain, index in [models] for each in (chain.invoke, index.complete)]:
+            ask("Zürich?", extra_headers={"X-Tenant": "theirs", "anthropic-beta": "caching"})
+            ask("Zürich?", extra_headers=None)
+            with pytest.raises(InvalidRequestError, match="extra_headers must be a mapping"):
+                ask("Zürich?", extra_headers="x-tenant: theirs")
+        names = ("x-tenant", "x-other", "anthropic-beta")
+        sent = [tuple(seen.headers.get(name) for name in names) for seen in emulator.requests]
+        assert sent == [("theirs", "kept", "caching"), ("ours", "kept", None)] * 2
+
+
 def _type(name):
     return "text/event-stream" if name.endswith(".sse") else "application/json"
 

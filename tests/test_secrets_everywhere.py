@@ -240,7 +240,8 @@ GIVEN = ("account_id", "api_token", "default_headers")
 def split(running):
     """Settings without what is secret, and that, to be given for one call."""
     given = settings(running)
-    return {name: given[name] for name in given.keys() - GIVEN}, {name: given[name] for name in GIVEN}
+    for_a_call = {name: given[name] for name in GIVEN} | {"extra_headers": given["default_headers"]}
+    return {name: given[name] for name in given.keys() - GIVEN}, for_a_call
 
 
 @pytest.mark.parametrize("kind", [ChatCloudflareLlama, CloudflareLlamaLLM])

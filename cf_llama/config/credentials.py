@@ -13,8 +13,8 @@ from cf_llama.protocol.model import DEFAULT_BASE_URL
 
 TOKEN_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_AUTH_TOKEN", "CF_AI_API_TOKEN", "CF_API_TOKEN")
 ACCOUNT_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CF_ACCOUNT_ID")
-SECRETS = ("account_id", "api_key", "api_token", "default_headers")
-"""Settings that are never shown."""
+SECRETS = ("account_id", "api_key", "api_token", "default_headers", "extra_headers")
+"""Settings and options of a call that are never shown."""
 ACCOUNT_ID = re.compile(r"[0-9a-fA-F]{32}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _API_TOKEN = re.compile(r"cf[a-z]?t_.*|[\w-]{40}", re.ASCII)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cf_llama.config.credentials import unwrap_secret
 from cf_llama.config.settings import Settings
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.request import ChatRequest
@@ -38,6 +39,23 @@ def prepare(settings: Settings, options: Mapping[str, Any], user_agent: str, **r
     answers = changed.pop("n", None)  # evaluators such as ragas pass n=1 to any model
     if answers not in (None, 1):
         raise InvalidRequestError(f"n: a request has one answer, not {answers!r}; send it as often, such as in a batch")
+    if "extra_headers" in changed:
+        changed = _with_extra_headers(changed, settings)
     call = settings.for_call(changed) if changed else settings
     transport = Transport(call.connection(user_agent), call.http_client, call.http_async_client)
     return PreparedCall(transport, ChatRequest(**(request | given), **call.request_fields()))
+
+
+def _with_extra_headers(options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The options with headers of one call, under the name of OpenAI's package, added to those of every call.
+
+    LlamaIndex's `DocumentContextExtractor` passes some to any model.
+    """
+    changed = dict(options)
+    extra = unwrap_secret(changed.pop("extra_headers"))
+    if extra is None:
+        return changed
+    if not isinstance(extra, Mapping):
+        raise InvalidRequestError(f"extra_headers must be a mapping of names to values, not {type(extra).__name__}")
+    general = unwrap_secret(changed.get("default_headers")) or settings.default_headers
+    return changed | {"default_headers": {**general, **extra}}

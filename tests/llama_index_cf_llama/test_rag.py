@@ -8,7 +8,7 @@ from llama_index.core import Document, Settings, SimpleDirectoryReader, SummaryI
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.evaluation import FaithfulnessEvaluator, RelevancyEvaluator
-from llama_index.core.extractors import KeywordExtractor, SummaryExtractor, TitleExtractor
+from llama_index.core.extractors import DocumentContextExtractor, KeywordExtractor, SummaryExtractor, TitleExtractor
 from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.memory import ChatMemoryBuffer
@@ -19,6 +19,7 @@ from llama_index.core.question_gen import LLMQuestionGenerator
 from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 from llama_index.core.schema import MetadataMode, NodeWithScore, TextNode
 from llama_index.core.selectors import LLMSingleSelector, PydanticMultiSelector, PydanticSingleSelector
+from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.tools import QueryEngineTool
 from pydantic import BaseModel
 
@@ -152,6 +153,15 @@ async def test_query_engines_answer_with_objects(script, index, caller, mode, by
     assert response.response == Height(name="lighthouse", metres=43)
 
 
+async def test_a_text_without_an_object_is_passed_over(script, caller):
+    talk = script("It does not say.", "I cannot tell.", [Call("Height", {"name": "lighthouse", "metres": 43})])
+    synthesizer = get_response_synthesizer(llm=talk.llm, response_mode=ResponseMode.REFINE, output_cls=Height)
+    nodes = [NodeWithScore(node=TextNode(text=fact)) for fact in FACTS[:2]]
+    response = await caller.call(synthesizer, "synthesize", QUESTION, nodes)
+    assert response.response == Height(name="lighthouse", metres=43)
+    assert [fact in talk.bodies[-1]["messages"][1]["content"] for fact in FACTS] == [False, True, False]
+
+
 async def test_a_structured_model_answers_from_documents(script, index):
     talk = script([Call("Height", {"name": "lighthouse", "metres": 43})])
     engine = index.as_query_engine(llm=talk.llm.as_structured_llm(Height), similarity_top_k=1)
@@ -227,6 +237,16 @@ async def test_documents_are_ingested_with_what_the_model_says_of_them(script, t
     assert node.metadata["excerpt_keywords"] == "harbour, ferry"
     assert node.metadata["section_summary"] == "About a harbour."
     assert FACTS[0] in node.get_content(MetadataMode.NONE)
+
+
+async def test_pieces_are_put_into_the_context_of_their_document(script):
+    talk = script("About a harbour.")
+    document, store = Document(text=FACTS[0]), SimpleDocumentStore()
+    store.add_documents([document])
+    extractor = DocumentContextExtractor(docstore=store, llm=talk.llm, max_context_length=1000)
+    [node] = await IngestionPipeline(transformations=[SentenceSplitter(), extractor]).arun(documents=[document])
+    assert node.metadata["context"] == "About a harbour."
+    assert [message["content"].count(FACTS[0]) for message in talk.bodies[0]["messages"]] == [1, 1]
 
 
 @pytest.mark.parametrize("evaluator", [FaithfulnessEvaluator, RelevancyEvaluator])

@@ -1,6 +1,7 @@
 """Objects as answers, by a forced call and by the JSON schema."""
 
 import json
+import pickle
 from datetime import date
 from typing import Generic, TypeVar
 
@@ -12,8 +13,9 @@ from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ConfigDict, Field
 
-from cf_llama import ToolChoiceError
+from cf_llama import JSONModeError, ToolChoiceError
 from cf_llama_emulator.wire.engine_protocol import Call, End, Text
+from cf_llama_emulator.wire.errors import ServiceError
 
 
 class Track(BaseModel):
@@ -120,8 +122,21 @@ async def test_settings_for_one_call_pass_through(script, caller, by_schema):
 async def test_prose_instead_of_a_call_is_an_error(script, caller, method):
     talk = script("Tides, I think.", "Yes, Tides.")
     ask = caller.items if method.startswith("stream") else caller.call
-    with pytest.raises(ToolChoiceError, match="forced a call of Album"):
+    with pytest.raises(ToolChoiceError, match="forced a call of Album") as caught:
         await ask(talk.llm, method, Album, PROMPT, topic="water")
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.partial.text == "Yes, Tides."
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
+
+
+@pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])
+async def test_a_schema_that_the_model_cannot_meet_is_an_error_of_the_value(script, caller, method):
+    talk = script(ServiceError(400, 5024, "JSON Mode couldn't be met"), should_use_structured_outputs=True)
+    ask = caller.items if method.startswith("stream") else caller.call
+    with pytest.raises(JSONModeError) as caught:
+        await ask(talk.llm, method, Album, PROMPT, topic="water")
+    assert isinstance(caught.value, ValueError)
+    assert caught.value.code == 5024
 
 
 @pytest.mark.parametrize("method", ["structured_predict", "stream_structured_predict"])

@@ -48,12 +48,14 @@ def test_account_and_base_url_come_from_the_environment(monkeypatch):
 
 
 def test_what_is_concealed_is_shown_nowhere_and_taken_all_the_same():
-    given = {"account_id": ACCOUNT, "api_token": TOKEN, "api_key": None, "default_headers": {"x-a": TOKEN}, "seed": 7}
+    headers = {"x-a": TOKEN}
+    given = {"account_id": ACCOUNT, "api_token": TOKEN, "api_key": None, "default_headers": headers, "seed": 7}
+    given |= {"extra_headers": headers}
     hidden = wrap_secrets(given)
     assert ACCOUNT not in str(hidden)
     assert TOKEN not in str(hidden)
     assert {name: unwrap_secret(value) for name, value in hidden.items()} == given
     assert wrap_secrets(hidden) == hidden
-    made = Settings(**{name: value for name, value in hidden.items() if name != "api_key"})
+    made = Settings(**{name: value for name, value in hidden.items() if name not in {"api_key", "extra_headers"}})
     assert (made.account_id, token_of(made), made.default_headers) == (ACCOUNT, TOKEN, {"x-a": TOKEN})
     assert set(SECRETS) == given.keys() - {"seed"}
