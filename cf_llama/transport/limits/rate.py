@@ -272,7 +272,7 @@ class RatePacer:
                 if not is_bucket and self._overtaking < _LONGEST_OVERTAKING:
                     self._allow_more_overtaking()
                     return
-                if is_bucket or state.is_slow_bucket(before, sent.at):
+                if is_bucket or state.is_slow_bucket(before, self.requests or 1, sent.at):
                     self._follow_bucket(state, sent)
                     return
             self._confirm_window()

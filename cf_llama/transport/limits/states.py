@@ -14,6 +14,9 @@ _WINDOW_SHARE = 0.6
 _BUCKET_TIMES, _BUCKET_PLUS = 1.3, 4
 """More than so many times what a bucket can have refilled, and so many requests more, show that it is none."""
 
+_LONGEST_FILLING = 70.0
+"""Seconds in which an empty bucket is full at the latest, as limits are mostly of a minute."""
+
 
 class Open:
     """No limit is reached, as far as is known."""
@@ -84,14 +87,17 @@ class Tentative:
         """Whether a bucket would have admitted one of the probes before. A limit that is told is judged by its rate."""
         return self._told_rate is None and self.refused_probes >= _BUCKET_PROBES
 
-    def is_slow_bucket(self, counted: int, now: float) -> bool:
+    def is_slow_bucket(self, counted: int, requests: int, now: float) -> bool:
         """Whether a bucket that had no token for the probes before can have admitted as many since.
 
         Args:
             counted: Requests admitted from the probe on.
+            requests: The limit, which the bucket would hold.
             now: When the first one after them was sent.
         """
-        return self._told_rate is None and counted * self._shortest_refill <= now - self._closed_at
+        elapsed = now - self._closed_at
+        is_usual = requests * elapsed <= _LONGEST_FILLING * max(1, counted)
+        return self._told_rate is None and is_usual and counted * self._shortest_refill <= elapsed
 
     def bucket_rate(self, counted: int, now: float) -> float:
         """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached.

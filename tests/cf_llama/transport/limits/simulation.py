@@ -16,7 +16,7 @@ class Service:
 
     def __init__(self, counting, requests, window, phase=0.0):
         self.counting, self.requests, self.window, self.phase = counting, requests, window, phase
-        self._sent, self._current, self._count = deque(), None, 0
+        self._sent, self._current, self._count, self._before = deque(), None, 0, 0
         self._tokens, self._at = float(requests), None
 
     def admits(self, now):
@@ -37,6 +37,17 @@ class Service:
         self._count += 1
         return self._count <= self.requests
 
+    def _weighted(self, now):
+        """Counts fixed windows, and the one before by the share of it that the last window's length still holds."""
+        window, share = divmod((now + self.phase) / self.window, 1)
+        if window != self._current:
+            self._before = self._count if window - 1 == self._current else 0
+            self._current, self._count = window, 0
+        if self._before * (1 - share) + self._count + 1 > self.requests:
+            return False
+        self._count += 1
+        return True
+
     def _bucket(self, now):
         passed = 0 if self._at is None else now - self._at
         self._tokens = min(self.requests, self._tokens + passed * self.requests / self.window)
@@ -51,6 +62,8 @@ class Service:
         beyond = max(0, calls - self.requests)
         if self.counting == "bucket":
             return beyond * self.window / self.requests
+        if self.counting == "weighted" and beyond:
+            return self.window - (begin + self.phase) % self.window + beyond * self.window / self.requests
         windows = ceil(beyond / self.requests)
         if self.counting == "sliding" or not windows:
             return windows * self.window

@@ -99,6 +99,14 @@ def test_a_small_bucket_is_not_taken_for_a_window(window):
     assert refused <= 15
 
 
+@pytest.mark.parametrize("requests", [20, 100, 300])
+@pytest.mark.parametrize("window", [10, 60])
+def test_a_counter_that_weighs_the_window_before_holds_nobody_up(requests, window):  # such as that of HAProxy
+    service, pacer = Service("weighted", requests, window, phase=0.3 * window), RatePacer()
+    seconds, _ = simulate(pacer, service, 5 * requests)
+    assert seconds <= 1.15 * service.ideal(5 * requests, 100.0) + 1
+
+
 def test_a_small_limit_is_asked_beyond_only_now_and_then():
     service, pacer = Service("sliding", 20, 6), RatePacer()
     seconds, refused = simulate(pacer, service, 600)
