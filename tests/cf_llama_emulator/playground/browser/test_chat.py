@@ -264,7 +264,7 @@ def test_requests_of_other_programs_are_listed_filtered_and_brought_into_the_cha
     page.wait(lambda: page.text(".open") == ["of a chain", "of an agent"])
     page.the("#find-request").send_keys("AGENT")
     page.wait(lambda: page.text(".open") == ["of an agent"])
-    page.the(".open").click()
+    page.find("tbody td")[0].click()  # anywhere in the row
     page.wait(lambda: page.find(".details .primary"))
     assert "You said: of an agent" in page.text(".details pre")[1]
     page.click("Bring into the chat")
