@@ -87,3 +87,5 @@ def handle(message: str, agent: Agent) -> None:
         terminal.say(execute(message, agent))
     except ValueError as error:
         terminal.warn(str(error))
+    except KeyboardInterrupt:  # while a file of tools is imported
+        terminal.warn("stopped")
