@@ -198,7 +198,8 @@ class StructuredRunnable(Runnable[LanguageModelInput, Any]):
 
 def correction_messages(answer: Answer) -> list[BaseMessage]:
     """The invalid answer and what is wrong with it, as the result of its tool calls if there are any."""
-    text = _CORRECTION.format(problem=answer.error)
+    problem = answer.error.message if isinstance(answer.error, ToolChoiceError) else answer.error  # ids are not for it
+    text = _CORRECTION.format(problem=problem)
     calls = [*answer.raw.tool_calls, *answer.raw.invalid_tool_calls]
     results: list[BaseMessage] = [
         ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error") for call in calls if call["id"]

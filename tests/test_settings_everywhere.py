@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from cf_llama import InvalidRequestError, Settings
 from cf_llama.config.credentials import wrap_secrets
-from cf_llama.config.setting_names import NAMES_ELSEWHERE, unknown_setting
+from cf_llama.config.setting_names import NAMES_ELSEWHERE, NEEDLESS_HERE, unknown_setting
 from langchain_cf_llama import ChatCloudflareLlama, CloudflareLlamaLLM
 from llama_index_cf_llama import CloudflareLlama
 
@@ -54,6 +54,13 @@ def test_a_token_under_both_of_its_names_is_refused_by_both(model):
 
 def test_a_name_like_no_other_is_told_all_there_are():
     assert unknown_setting("zzz", ["top_p", "seed"]) == "zzz: no such setting; there are seed, top_p"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_name_that_is_not_needed_here_is_to_be_left_out(model):
+    with pytest.raises(ValidationError, match="is_chat_model: no such setting; it is not needed here, leave it out"):
+        model(is_chat_model=True)
+    assert not NEEDLESS_HERE & Settings.model_fields.keys()
 
 
 def test_what_others_call_a_setting_is_one():

@@ -34,7 +34,8 @@ class Agent:
 
     def __init__(self, client: Client, settings: Settings, tools: Tools, conversation: Conversation) -> None:
         self.conversation = conversation
-        self._client, self._settings, self._tools = client, settings, tools
+        self.tools = tools
+        self._client, self._settings = client, settings
         self._text = ""  # of the reply that is under way
 
     def answer(self, message: str) -> None:
@@ -68,7 +69,7 @@ class Agent:
     def _ask(self) -> Reply:
         request = ChatRequest(
             messages=self.conversation.messages,
-            tools=[tool.definition for tool in self._tools.values()],
+            tools=[tool.definition for tool in self.tools.values()],
             **self._settings.request_fields(),
         )
         with closing(self._client.stream(request)) as deltas:
@@ -85,7 +86,7 @@ class Agent:
         for call in calls:
             terminal.say(_shortened(f"{call.name}({_arguments_text(call)})"))
             try:
-                content, failed = (_STOPPED, True) if is_stopped else self._tools.run(call)
+                content, failed = (_STOPPED, True) if is_stopped else self.tools.run(call)
             except KeyboardInterrupt:
                 is_stopped, content, failed = True, _STOPPED, True
             self.conversation.add_result(call, content)

@@ -84,6 +84,8 @@ def handle(message: str, agent: Agent) -> None:
             agent.answer(message)
         return
     try:
-        terminal.say(execute(message, agent.conversation))
+        terminal.say(execute(message, agent))
     except ValueError as error:
         terminal.warn(str(error))
+    except KeyboardInterrupt:  # while a file of tools is imported
+        terminal.warn("stopped")

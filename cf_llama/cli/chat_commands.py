@@ -6,7 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
+from cf_llama.cli import tool_file
+from cf_llama.cli.agent import Agent
 from cf_llama.cli.conversation import Conversation
+from cf_llama.cli.tool_file import Tools
 from cf_llama.protocol import tokens
 from cf_llama.protocol.model import CONTEXT_WINDOW
 
@@ -23,7 +28,7 @@ def is_command(text: str) -> bool:
     return _COMMAND.fullmatch(text) is not None
 
 
-def execute(text: str, conversation: Conversation) -> str:
+def execute(text: str, agent: Agent) -> str:
     """Execute a command and return what it says.
 
     Raises:
@@ -38,7 +43,7 @@ def execute(text: str, conversation: Conversation) -> str:
     if argument.strip() and not metavar:
         raise ValueError(f"/{name} must stand alone; send what follows it as a message of its own")
     try:
-        return action(conversation, argument.strip())
+        return action(agent, argument.strip())
     except OSError as error:
         raise ValueError(f"{argument.strip()}: {error.strerror or error}") from None
 
@@ -53,48 +58,64 @@ def usage_text(conversation: Conversation) -> str:
     )
 
 
-def _help(conversation: Conversation, argument: str) -> str:
-    del conversation, argument
+def _help(agent: Agent, argument: str) -> str:
+    del agent, argument
     lines = [f"{f'/{name} {metavar}':20}{text}" for name, (_, metavar, text) in _COMMANDS.items()]
     return "\n".join([*lines, *_KEYS])
 
 
-def _system(conversation: Conversation, argument: str) -> str:
+def _system(agent: Agent, argument: str) -> str:
     if argument:
-        conversation.system = argument
-    return f"system message: {conversation.system or 'none'}"
+        agent.conversation.system = argument
+    return f"system message: {agent.conversation.system or 'none'}"
 
 
-def _reset(conversation: Conversation, argument: str) -> str:
+def _reset(agent: Agent, argument: str) -> str:
     del argument
-    conversation.reset()
-    return "a new conversation" + (", with the same system message" if conversation.system else "")
+    agent.conversation.reset()
+    return "a new conversation" + (", with the same system message" if agent.conversation.system else "")
 
 
-def _save(conversation: Conversation, argument: str) -> str:
+def _save(agent: Agent, argument: str) -> str:
     path = _path(argument, "/save")
     if path.exists():
         _check_is_conversation(path)
-    path.write_text(conversation.dumps(), "utf-8")
-    return f"{len(conversation.messages):,} messages saved in {path}"
+    path.write_text(agent.conversation.dumps(), "utf-8")
+    return f"{len(agent.conversation.messages):,} messages saved in {path}"
 
 
-def _load(conversation: Conversation, argument: str) -> str:
+def _load(agent: Agent, argument: str) -> str:
     path = _path(argument, "/load")
     try:
-        conversation.loads(path.read_text("utf-8"))
+        agent.conversation.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return f"{len(conversation.messages):,} messages loaded from {path}"
+    return f"{len(agent.conversation.messages):,} messages loaded from {path}"
 
 
-def _usage(conversation: Conversation, argument: str) -> str:
+def _tools(agent: Agent, argument: str) -> str:
+    if argument:
+        agent.tools = _load_tools(Path(argument).expanduser())
+    if not agent.tools:
+        return "no tools are offered; /tools FILE.py offers those of a file"
+    return "\n".join(f"{tool.name:19} {tool.summary}" for tool in agent.tools.values())
+
+
+def _load_tools(path: Path) -> Tools:
+    path.stat()  # a file that is not there is no failed import
+    try:
+        return tool_file.load(path)
+    except click.ClickException as error:
+        raise ValueError(error.message) from None
+
+
+def _usage(agent: Agent, argument: str) -> str:
     del argument
-    return usage_text(conversation)
+    return usage_text(agent.conversation)
 
 
-def _quit(conversation: Conversation, argument: str) -> str:
-    del conversation, argument
+def _quit(agent: Agent, argument: str) -> str:
+    del agent, argument
     raise Quit
 
 
@@ -112,12 +133,13 @@ def _check_is_conversation(path: Path) -> None:
         raise ValueError(f"{path} exists and is no conversation; choose another name") from None
 
 
-_COMMANDS: dict[str, tuple[Callable[[Conversation, str], str], str, str]] = {
+_COMMANDS: dict[str, tuple[Callable[[Agent, str], str], str, str]] = {
     "help": (_help, "", "List the commands."),
     "system": (_system, "TEXT", "Set the system message; without TEXT, show it."),
     "reset": (_reset, "", "Begin a new conversation; the system message stays."),
     "save": (_save, "FILE.json", "Save the conversation."),
     "load": (_load, "FILE.json", "Continue a conversation that was saved."),
+    "tools": (_tools, "FILE.py", "Offer this file's tools; without FILE.py, list the tools."),
     "usage": (_usage, "", "Show tokens, cost and what is left of the context window."),
     "quit": (_quit, "", "End the chat."),
 }

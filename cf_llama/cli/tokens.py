@@ -20,6 +20,8 @@ _INSTALL = "The count is an estimate; for an exact one: pip install 'cf-llama[to
 def tokens(*, file: BinaryIO, as_json: bool) -> None:
     """Count the tokens of FILE, or of the standard input if it is - or missing.
 
+    A text of your own: echo 'Some text' | cf-llama tokens
+
     The count is that of Llama 3.3's own tokenizer if the extra `tokens` is installed, else an estimate. As a message
     of a request a text has a few more tokens. The rest of the context window is for other messages and for the answer.
     """

@@ -58,6 +58,7 @@ class Tool:
             raise ValueError("it must take its arguments by name")
         self.definition = {"name": self.name, "description": description, "parameters": parameters}
         """As in `ChatRequest.tools`."""
+        self.summary = description.splitlines()[0]
 
     def run(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Call the function; what it raises is the result."""

@@ -41,9 +41,25 @@ NAMES_ELSEWHERE = {
 }
 """Names of settings in other packages, and here."""
 
+NEEDLESS_HERE = frozenset(
+    {
+        "context_window",
+        "is_chat_model",
+        "is_function_calling_model",
+        "reuse_client",
+        "organization",
+        "openai_organization",
+        "use_responses_api",
+        "endpoint_format",
+    }
+)
+"""Settings of other packages that have no counterpart here, and need none."""
+
 
 def unknown_setting(name: str, known: Iterable[str]) -> str:
     """The error message for an unknown setting."""
+    if name.lower() in NEEDLESS_HERE:
+        return f"{name}: no such setting; it is not needed here, leave it out"
     names = list(known)
     close = get_close_matches(name, names, n=1, cutoff=0.7)
     meant = NAMES_ELSEWHERE.get(name.lower()) or (close[0] if close else "")

@@ -73,8 +73,8 @@ export class ConversationView {
     if (column.turns.some((turn) => turn.message.role === "user")) {
       buttons.append(element("button", { type: "button", class: "quiet", onclick: this.edit }, "Edit message"));
     }
-    const { content } = column.turns.at(-1)?.message ?? {};
-    if (content) buttons.append(copyButton("Copy text", () => content));
+    const { role, content } = column.turns.at(-1)?.message ?? {};
+    if (role === "assistant" && content) buttons.append(copyButton("Copy text", () => content));
     return [...notes(exchange), column.pendingCalls.length ? this.#results() : "", buttons];
   }
 

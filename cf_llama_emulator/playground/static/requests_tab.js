@@ -87,20 +87,20 @@ export class RequestsTab {
   #row(request) {
     const status = request.status ?? "–";
     const notes = [request.stream && "stream", request.hung_up && "client hung up", request.faults].filter(Boolean);
-    const open = element(
-      "button",
-      { type: "button", class: "quiet open", onclick: () => this.#open(request) },
-      request.excerpt || "(no text)",
-    );
+    const open = element("button", { type: "button", class: "quiet open" }, request.excerpt || "(no text)");
+    const bringAtOnce = (event) => {
+      event.stopPropagation();
+      this.#bringAtOnce(request);
+    };
     const bring = element(
       "button",
-      { type: "button", class: "quiet", title: "Bring into the chat", onclick: () => this.#bringAtOnce(request) },
+      { type: "button", class: "quiet", title: "Bring into the chat", onclick: bringAtOnce },
       "To chat",
     );
     const tokens = request.prompt_tokens === null ? "" : `${request.prompt_tokens} + ${request.completion_tokens}`;
     return element(
       "tr",
-      { "data-number": String(request.number) },
+      { "data-number": String(request.number), onclick: () => this.#open(request) }, // also by the button in it
       element("td", {}, new Date(request.time).toLocaleTimeString()),
       element("td", {}, element("code", {}, request.route)),
       element("td", {}, element("span", { class: `status s${String(status)[0]}` }, String(status))),

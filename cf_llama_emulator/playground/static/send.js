@@ -56,7 +56,7 @@ export async function send(config, exchange, signal, progress) {
     exchange.status = response.status;
     exchange.headers = Object.fromEntries(response.headers);
     await read(response, exchange, progress);
-    judge(exchange);
+    judge(exchange, config);
   } catch (error) {
     if (signal.aborted) exchange.stopped = true;
     else exchange.failure = `The connection broke: ${error.message}.`;
@@ -112,12 +112,14 @@ async function* chunks(response) {
   }
 }
 
-function judge(exchange) {
-  const { reply, status } = exchange;
+function judge(exchange, config) {
+  const { reply, status, body } = exchange;
+  const limit = body.max_tokens ?? config.parameters.find(({ name }) => name === "max_tokens").default;
+  if (reply.usage?.completion_tokens >= limit) reply.finishReason ??= "length"; // the native shape does not say so
   if (reply.error) exchange.failure ??= status === 200 ? reply.error : `HTTP ${status}: ${reply.error}`;
   if (status !== 200)
     exchange.failure ??= `HTTP ${status}: ${exchange.events.length ? "no reason that can be read" : "an empty answer"}`;
-  if (exchange.body.stream && exchange.events.length > 1 && !exchange.done) {
+  if (body.stream && exchange.events.length > 1 && !exchange.done) {
     exchange.failure ??= "The stream ended without [DONE]: something may be missing.";
   }
   if (reply.isEmpty) exchange.failure ??= "The answer says nothing: neither text nor a tool call.";

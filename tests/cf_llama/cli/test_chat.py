@@ -99,6 +99,23 @@ def test_a_tool_is_called_and_shown_with_its_result(chat, emulator):
     assert [tool["function"]["name"] for tool in emulator.requests[0].body["tools"]] == ["status", "stop"]
 
 
+def test_tools_of_a_file_are_offered_from_then_on(chat, emulator, tmp_path):
+    emulator.say("I cannot know.", emulator.call("status", order=7), "It has left.")
+    done = chat("Where is order 7?", f"/tools {tmp_path / 'tools.py'}", "And now?")
+    assert done.stdout == "I cannot know.\nIt has left.\n"
+    assert "status              Look up where an order is.\n" in done.stderr
+    offered = [[tool["function"]["name"] for tool in each.body.get("tools", ())] for each in emulator.requests]
+    assert offered == [[], ["status", "stop"], ["status", "stop"]]
+
+
+def test_ctrl_c_while_a_file_of_tools_is_imported_does_not_end_the_chat(chat, emulator, tmp_path):
+    emulator.say("Hello!")
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
+    done = chat(f"/tools {tmp_path / 'slow.py'}", "/tools", "Hi")
+    assert (done.exit_code, done.stdout) == (0, "Hello!\n")
+    assert done.stderr.startswith("stopped\nno tools are offered")
+
+
 def test_the_tools_in_the_documentation_are_tools(tmp_path):
     page = Path(__file__).parents[3] / "docs" / "cli.md"
     [code] = [block for block in re.findall(r"```\n(.*?)```", page.read_text("utf-8"), re.DOTALL) if "def " in block]

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from cf_llama_emulator.server import serve
 from langchain_cf_llama import ChatCloudflareLlama
-from langchain_cf_llama.errors import AuthenticationError, BadResponseError
+from langchain_cf_llama.errors import AuthenticationError, BadResponseError, ToolChoiceError
 from tests.langchain_cf_llama.support import settings_for
 
 QUICK = {"first_poll": 0.02, "longest_poll": 0.1}
@@ -212,6 +212,16 @@ def test_structured_output_goes_through_the_queue(way, model, running, method):
     assert submissions(running)
     if method != "json_mode":  # the rules know no form that is only described in words
         assert all(isinstance(review, Review) for review in reviews)
+
+
+def test_a_model_that_makes_no_call_is_told_so_without_ids_of_the_answer(way, model, running):
+    chain = model(faults="").queued(**QUICK, items="prompt").with_structured_output(Review)
+    with pytest.raises(ToolChoiceError, match="request "):  # the rules do not read the tools of a prompt
+        way.invoke(chain, "Good")
+    [first], [again] = submissions(running)
+    assert "This does not fit" not in first["prompt"]
+    told = "tool_choice forced a call of Review, and the model made none. Answer once more, so that it fits."
+    assert f"This does not fit what was asked for: {told}" in again["prompt"]
 
 
 def test_closing_early_tells_the_runs_that_are_left(model):

@@ -77,6 +77,19 @@ def test_an_answer_is_stopped_and_what_has_come_stays(playground):
     assert page.emulator.requests[-1].headers.get("x-emulator-faults") is None
 
 
+@pytest.mark.parametrize("shape", ["native", "openai"])
+def test_an_answer_that_was_cut_off_says_so(playground, shape):
+    page = playground("one two three four five", "one two three", shape=shape)
+    page.fill("#parameter-max_tokens", "3")
+    page.ask("Count")
+    page.answers()
+    assert page.text(".end .note") == ["Cut off at max_tokens."]
+    page.fill("#parameter-max_tokens", "")
+    page.ask("Again")
+    page.answers(2)
+    assert not page.find(".end .note")
+
+
 def test_a_tool_is_called_and_goes_on_with_its_result(playground):
     page = playground([Call("get_weather", {"city": "Delft"})], "It rains.")
     page.fill("#tool-sample", "get_weather")
@@ -251,7 +264,7 @@ def test_requests_of_other_programs_are_listed_filtered_and_brought_into_the_cha
     page.wait(lambda: page.text(".open") == ["of a chain", "of an agent"])
     page.the("#find-request").send_keys("AGENT")
     page.wait(lambda: page.text(".open") == ["of an agent"])
-    page.the(".open").click()
+    page.find("tbody td")[0].click()  # anywhere in the row
     page.wait(lambda: page.find(".details .primary"))
     assert "You said: of an agent" in page.text(".details pre")[1]
     page.click("Bring into the chat")

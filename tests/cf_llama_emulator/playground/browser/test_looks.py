@@ -53,6 +53,18 @@ def test_nothing_sticks_out_and_everything_has_a_name(page, width, height):
     assert page.driver.execute_script(UNNAMED) == []
 
 
+def test_text_that_is_read_from_the_right_begins_there(page):
+    page.ask("שלום")
+    page.answers()
+    script = """
+    const box = arguments[0], range = document.createRange();
+    range.selectNodeContents(box);
+    return [range, box].flatMap((each) => [each.getBoundingClientRect().left, each.getBoundingClientRect().right]);
+    """
+    left, right, box_left, box_right = page.driver.execute_script(script, page.the(".turn.user .text"))
+    assert box_right - right < left - box_left
+
+
 def test_keys_are_enough(page):
     from selenium.webdriver.common.keys import Keys
 
