@@ -149,6 +149,9 @@ def serve(
     settings["service"], told = _service() if playground else (None, "")
     try:
         choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
         say(f"cassette  {cassette}" if cassette else f"engine    {describe_engine(choice)}\nvectors   {DESCRIPTION}")
         thinking = start(choice, api_key=engine_key, threads=threads)
         running = serve_emulator(thinking, host=host, port=port, **settings)
@@ -213,4 +216,4 @@ def _check_faults(faults: Sequence[str]) -> None:
         combined(faults)
     except ValueError as error:
         columns = shutil.get_terminal_size().columns
-        raise click.ClickException(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error
+        raise click.UsageError(textwrap.fill(str(error), columns - 7, break_on_hyphens=False)) from error

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -169,7 +170,9 @@ def read_plan(text: str) -> Plan:
     for item in filter(None, map(str.strip, _SEPARATOR.split(text))):
         name, equals, value = map(str.strip, item.partition("="))
         if name not in CATALOGUE:
-            raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}")
+            close = get_close_matches(name, CATALOGUE, n=1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}{meant}")
         try:
             values[name] = CATALOGUE[name].takes.read(value if equals else None)
         except ValueError as error:

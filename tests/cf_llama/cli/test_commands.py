@@ -85,3 +85,9 @@ def test_what_the_encoding_lacks_is_replaced(emulator):
     command = [sys.executable, "-m", "cf_llama.cli", "ask", "5 €"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert done.stdout == "You said: 5 ?\n"
+
+
+def test_a_slip_is_told_which_command_was_meant(cf_llama):
+    done = cf_llama("aks")
+    assert (done.exit_code, "No such command 'aks'. Did you mean ask?" in done.output) == (2, True)
+    assert "Did you mean" not in cf_llama("weather").output
