@@ -85,6 +85,15 @@ def test_a_model_with_a_fallback_gives_objects(native_stage, caller):
     assert first == second
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_bound_options_are_kept_and_bound_tools_are_not(native_stage, caller, method):
+    llm = native_stage.model(answer(method, CAT)).bind(seed=7).bind_tools([CAT_FUNCTION | {"name": "Dog"}])
+
+    assert caller.invoke(llm.with_structured_output(Cat, method=method, strict=True), "a cat") == Cat(**CAT)
+    assert native_stage.asked["seed"] == 7
+    assert [tool["function"]["name"] for tool in native_stage.asked.get("tools", [])] in (["Cat"], [])
+
+
 def test_a_call_is_forced_by_its_name(native_stage, caller):
     caller.invoke(native_stage.model(Call("Cat", CAT)).with_structured_output(Cat, strict=True), "a cat")
 
