@@ -25,13 +25,12 @@ from langchain_cf_llama.base import CloudflareModel, redacted
 from langchain_cf_llama.batch.mixin import BoundChatModel, QueueMethods
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.prepare import Tool, definitions, prepare
+from langchain_cf_llama.prepare import Method, Tool, definitions, prepare
 from langchain_cf_llama.responses import ChunkWriter, generation, llm_output, sum_llm_outputs, to_message
 
 if TYPE_CHECKING:
     from langchain_cf_llama.batch.queued_model import QueuedChat
     from langchain_cf_llama.options import ChatModelOptions
-    from langchain_cf_llama.structured_output import Method
 
 
 class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.tools import Tool as SimpleTool
@@ -30,6 +30,9 @@ _CLIENT_KEYS = ("function", "toolSpec")
 
 Tool = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 """Anything that LangChain can convert to a tool definition."""
+
+Method = Literal["function_calling", "json_schema", "json_mode"]
+"""How structured output is requested."""
 
 
 def definitions(tools: Sequence[Tool]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol, get_args
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
@@ -25,10 +25,9 @@ from cf_llama.protocol.coercion import read
 from cf_llama.protocol.json_schema import tool_name
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.prepare import schema_of
+from langchain_cf_llama.prepare import Method, schema_of
 from langchain_cf_llama.responses import to_message
 
-Method = Literal["function_calling", "json_schema", "json_mode"]
 _Asked = Runnable[LanguageModelInput, AIMessage]
 
 

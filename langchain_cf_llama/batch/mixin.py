@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_cf_llama.base import RedactedBinding
+from langchain_cf_llama.prepare import Method, Tool
 
 ChatRunnable = Runnable[LanguageModelInput, AIMessage]
 Configs: TypeAlias = RunnableConfig | Sequence[RunnableConfig] | None
@@ -95,8 +96,37 @@ class QueueMethods:
         return answers
 
 
+_OF_TOOLS = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
+"""Options that are replaced together."""
+
+
 class BoundChatModel(QueueMethods, RedactedBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
-    """The chat model with bound options, which `queued` keeps; LangChain's binding would lose them."""
+    """The chat model with bound options, which its other methods keep; LangChain's binding would lose them."""
+
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> ChatRunnable:
+        """Bind tools in place of those bound before; see `ChatCloudflareLlama.bind_tools`."""
+        model: Any = self.bound
+        return self._without_tools().bind(**model.bind_tools(tools, **kwargs).kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method = "function_calling",
+        strict: bool | None = None,  # noqa: ARG002 - every answer is checked against the schema
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return objects that fit a schema; see `ChatCloudflareLlama.with_structured_output`."""
+        from langchain_cf_llama.structured_output import (  # noqa: PLC0415 - most programs never ask for it
+            StructuredRunnable,
+            structure,
+        )
+
+        return StructuredRunnable(structure(self._without_tools(), schema, method, **kwargs))
+
+    def _without_tools(self) -> Self:
+        options = {name: value for name, value in self.kwargs.items() if name not in _OF_TOOLS}
+        return self.__class__(bound=self.bound, kwargs=options, config=self.config)
 
     def queued(self, **options: Any) -> ChatRunnable:
         """The bound model as a `Runnable` whose `batch` uses the batch queue; see `QueueMethods.queued`."""

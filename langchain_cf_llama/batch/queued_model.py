@@ -21,8 +21,8 @@ from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of
 from langchain_cf_llama.batch.mixin import Configs
 from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.prepare import Tool
-from langchain_cf_llama.structured_output import Method, Model, structure
+from langchain_cf_llama.prepare import Method, Tool
+from langchain_cf_llama.structured_output import Model, structure
 
 PrepareCall = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]], PreparedCall]
 

@@ -203,6 +203,16 @@ def test_a_choice_of_tools_has_many_spellings(native_stage, caller, choice, sent
     assert native_stage.asked.get("tool_choice") == sent
 
 
+def test_tools_are_bound_beside_other_options_and_in_place_of_other_tools(native_stage, caller):
+    llm = native_stage.model("Yes.").bind(seed=7).bind_tools([adding], tool_choice="any")
+
+    caller.invoke(llm.bind_tools([add]), "hello")
+
+    assert [tool["function"]["name"] for tool in native_stage.asked["tools"]] == ["add"]
+    assert native_stage.asked["seed"] == 7
+    assert "tool_choice" not in native_stage.asked
+
+
 def test_no_tool_may_be_chosen(native_stage, caller):
     caller.invoke(native_stage.model("Yes.").bind_tools([add], tool_choice="none"), "hello")
 

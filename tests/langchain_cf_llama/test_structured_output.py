@@ -11,7 +11,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
-from cf_llama_emulator.wire.engine_protocol import Call, End
+from cf_llama_emulator.wire.engine_protocol import Call, End, Raw
 from langchain_cf_llama import ChatCloudflareLlama, errors
 from tests.langchain_cf_llama.support import settings_for
 
@@ -75,6 +75,23 @@ def test_an_answer_is_what_the_schema_says(stage, caller, method, schema, cat):
     assert caller.invoke(chain, "a cat") == cat
     assert caller.stream(chain, "a cat") == [cat]
     assert len(stage.bodies) == 2
+
+
+def test_a_model_with_a_fallback_gives_objects(native_stage, caller):
+    llm = native_stage.model(Raw(500, {}, [b"{}"]), Call("Cat", CAT))
+
+    assert caller.invoke(llm.with_fallbacks([llm]).with_structured_output(Cat), "a cat") == Cat(**CAT)
+    first, second = native_stage.bodies
+    assert first == second
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_bound_options_are_kept_and_bound_tools_are_not(native_stage, caller, method):
+    llm = native_stage.model(answer(method, CAT)).bind(seed=7).bind_tools([CAT_FUNCTION | {"name": "Dog"}])
+
+    assert caller.invoke(llm.with_structured_output(Cat, method=method, strict=True), "a cat") == Cat(**CAT)
+    assert native_stage.asked["seed"] == 7
+    assert [tool["function"]["name"] for tool in native_stage.asked.get("tools", [])] in (["Cat"], [])
 
 
 def test_a_call_is_forced_by_its_name(native_stage, caller):
