@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast, get_type_hints
 
 import click
 import pydantic_core
@@ -50,6 +50,8 @@ class Tool:
         if untyped:
             raise ValueError(f"it has no type hint for {', '.join(untyped)}")
         try:
+            # pydantic 2.11 does not find the names of the function's module
+            function.__annotations__ = get_type_hints(function, include_extras=True)
             self._adapter: TypeAdapter[Any] = TypeAdapter(cast("Any", function))
             parameters = self._adapter.json_schema()
         except Exception as error:  # noqa: BLE001 - type hints may be anything
