@@ -97,16 +97,24 @@ class QueueMethods:
 
 
 _OF_TOOLS = {"tools", "tool_choice", "parallel_tool_calls", "response_format"}
-"""Options that are replaced together."""
 
 
-class BoundChatModel(QueueMethods, RedactedBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
-    """The chat model with bound options, which its other methods keep; LangChain's binding would lose them."""
+class ChatBinding(RedactedBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # LangChain's too
+    """A chat model with bound options, which stay when tools or a schema are bound; LangChain's binding loses them."""
 
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> ChatRunnable:
         """Bind tools in place of those bound before; see `ChatCloudflareLlama.bind_tools`."""
         model: Any = self.bound
-        return self._without_tools().bind(**model.bind_tools(tools, **kwargs).kwargs)
+        return self.without_tools().bind(**model.bind_tools(tools, **kwargs).kwargs)
+
+    def without_tools(self) -> Self:
+        """The same without tools and without the form of the answer, which are replaced together."""
+        options = {name: value for name, value in self.kwargs.items() if name not in _OF_TOOLS}
+        return self.__class__(bound=self.bound, kwargs=options, config=self.config)
+
+
+class BoundChatModel(QueueMethods, ChatBinding):  # type: ignore[no-redef] # LangChain's too
+    """The chat model with bound options, which its other methods keep."""
 
     def with_structured_output(
         self,
@@ -122,11 +130,7 @@ class BoundChatModel(QueueMethods, RedactedBinding[LanguageModelInput, AIMessage
             structure,
         )
 
-        return StructuredRunnable(structure(self._without_tools(), schema, method, **kwargs))
-
-    def _without_tools(self) -> Self:
-        options = {name: value for name, value in self.kwargs.items() if name not in _OF_TOOLS}
-        return self.__class__(bound=self.bound, kwargs=options, config=self.config)
+        return StructuredRunnable(structure(self.without_tools(), schema, method, **kwargs))
 
     def queued(self, **options: Any) -> ChatRunnable:
         """The bound model as a `Runnable` whose `batch` uses the batch queue; see `QueueMethods.queued`."""

@@ -14,11 +14,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import get_config_list
 
 from cf_llama.batch import Batch, BatchOptions, Item, Outcome
+from cf_llama.config.credentials import wrap_secrets
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.prepare import PreparedCall
 from cf_llama.transport.transport import Transport
 from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of, end_run
-from langchain_cf_llama.batch.mixin import Configs
+from langchain_cf_llama.batch.mixin import ChatBinding, Configs
 from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.prepare import Method, Tool
@@ -167,6 +168,10 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
                 queue.items.append(Item(str(place), request))
         return queue
 
+    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind options, as to the model."""
+        return BoundQueuedChat(bound=self, kwargs=wrap_secrets(kwargs), config={})
+
     def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Bind tools; see `ChatCloudflareLlama.bind_tools`."""
         llm: Model = self._llm
@@ -192,6 +197,16 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
         return QueuedStructuredOutput(
             structure(self, schema, method, include_raw=include_raw, output_retries=output_retries)
         )
+
+
+class BoundQueuedChat(ChatBinding):  # type: ignore[no-redef] # LangChain's too
+    """A queued model with bound options, which its other methods keep."""
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type | None = None, *, method: Method = "function_calling", **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return objects that fit a schema; see `QueuedChat.with_structured_output`."""
+        return QueuedStructuredOutput(structure(self.without_tools(), schema, method, **kwargs))
 
 
 @dataclass(slots=True)

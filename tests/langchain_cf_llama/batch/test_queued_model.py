@@ -202,6 +202,20 @@ def test_bound_tools_are_called_through_the_queue(way, model, running):
     assert [answer.tool_calls[0]["name"] for answer in answers] == ["get_weather"] * 2
 
 
+@pytest.mark.parametrize(
+    "bound",
+    [lambda llm: llm.bind(seed=7).queued(**QUICK), lambda llm: llm.queued(**QUICK).bind(seed=7)],
+    ids=["model", "queue"],
+)
+def test_what_was_bound_before_tools_or_a_schema_is_kept(way, model, running, bound):
+    tool = {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}
+    assert isinstance(way.invoke(bound(model()).with_structured_output(Review), "Good"), Review)
+    way.invoke(bound(model()).bind(tools=[]).bind_tools([tool]), "Weather?")
+    [[first], [second]] = submissions(running)
+    assert (first["seed"], second["seed"]) == (7, 7)
+    assert [tool["function"]["name"] for tool in second["tools"]] == ["get_weather"]
+
+
 @pytest.mark.parametrize("method", ["function_calling", "json_schema", "json_mode"])
 def test_structured_output_goes_through_the_queue(way, model, running, method):
     chain = ChatPromptTemplate([("human", "JSON, please: {text}")]) | model().queued(**QUICK).with_structured_output(
