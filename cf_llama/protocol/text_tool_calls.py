@@ -7,7 +7,6 @@ merely talks about a call, or JSON for its own sake, stays text.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from cf_llama.protocol import json_values
 _FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
 _FENCED = re.compile(r"```(?:json|python)?\s*")
 _FENCES = ("```json", "```python")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"[\w.-]*", re.ASCII)  # as names of tools are
 _FIRST_KEYS = ('"name"', '"type"', '"function"', '"parameters"', '"arguments"', '"id"')
 
@@ -93,15 +93,28 @@ def _python_calls(text: str) -> Iterator[TextToolCall | None]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
-        yield _python_call(node)
+        yield _python_call(node, text)
 
 
-def _python_call(node: ast.expr) -> TextToolCall | None:
+def _python_call(node: ast.expr, text: str) -> TextToolCall | None:
     if not isinstance(node, ast.Call) or node.args or not all(keyword.arg for keyword in node.keywords):
         return None
     function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
     try:
-        arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-        return TextToolCall(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
+        arguments = {str(keyword.arg): _literal(keyword.value, text) for keyword in node.keywords}
+        return TextToolCall(ast.unparse(function), json_values.dumps_exactly(arguments))
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _literal(node: ast.expr, text: str) -> Any:
+    """The value of a literal, with its numbers as they are written where JSON writes them so, too."""
+    match node:
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            names = (str(ast.literal_eval(key)) for key in keys if key)
+            return {name: _literal(value, text) for name, value in zip(names, values, strict=True)}
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_literal(item, text) for item in items]
+    value = ast.literal_eval(node)
+    written = ast.get_source_segment(text, node) or ""
+    return json_values.Lexeme(written) if isinstance(value, float) and _NUMBER.fullmatch(written) else value

@@ -23,6 +23,7 @@ LEAKS = {
     "f(n=1)": [("f", {"n": 1})],
     '[f(n=1), get_status(host="a")]': [("f", {"n": 1}), ("get_status", {"host": "a"})],
     "f.call(n=-1.5, on=True, none=None, many=[1])": [("f", {"n": -1.5, "on": True, "none": None, "many": [1]})],
+    "f(n={'a': .5, 'b': 1_0.0}, m={1: 2})": [("f", {"n": {"a": 0.5, "b": 10.0}, "m": {"1": 2}})],
     '```json\n{"name": "f", "parameters": {}}\n```': [("f", {})],
     "```\n[f()]\n```": [("f", {})],
 }
@@ -101,6 +102,14 @@ def test_a_name_is_known_by_its_word_as_by_all_openings_there_are(text, names):
     assert may_become_call(text, names) == (True if begun else None if may_be else False)
 
 
-def test_numbers_of_a_leak_stay_as_they_were_written():
-    [leak] = parse_calls('{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}', NAMES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}',
+        "[f(version=1.10, n=[1e400])]",
+        "f.call(version=1.10, n=(1e400,))",
+    ],
+)
+def test_numbers_of_a_leak_stay_as_they_were_written(text):
+    [leak] = parse_calls(text, NAMES)
     assert leak.arguments == '{"version": 1.10, "n": [1e400]}'
