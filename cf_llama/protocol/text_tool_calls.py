@@ -90,31 +90,34 @@ def _python_calls(text: str) -> Iterator[TextToolCall | None]:
     """The form of Meta's own prompt format: `[f(a=1), g(b="x")]`, or `f.call(a=1)` for built-in tools."""
     try:
         tree = ast.parse(text, mode="eval").body
+        lines = text.encode().splitlines()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
-        yield _python_call(node, text)
+        yield _python_call(node, lines)
 
 
-def _python_call(node: ast.expr, text: str) -> TextToolCall | None:
+def _python_call(node: ast.expr, lines: list[bytes]) -> TextToolCall | None:
     if not isinstance(node, ast.Call) or node.args or not all(keyword.arg for keyword in node.keywords):
         return None
     function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
     try:
-        arguments = {str(keyword.arg): _literal(keyword.value, text) for keyword in node.keywords}
+        arguments = {str(keyword.arg): _literal(keyword.value, lines) for keyword in node.keywords}
         return TextToolCall(ast.unparse(function), json_values.dumps_exactly(arguments))
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _literal(node: ast.expr, text: str) -> Any:
+def _literal(node: ast.expr, lines: list[bytes]) -> Any:
     """The value of a literal, with its numbers as they are written where JSON writes them so, too."""
     match node:
         case ast.Dict(keys=keys, values=values) if None not in keys:
             names = (str(ast.literal_eval(key)) for key in keys if key)
-            return {name: _literal(value, text) for name, value in zip(names, values, strict=True)}
+            return {name: _literal(value, lines) for name, value in zip(names, values, strict=True)}
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [_literal(item, text) for item in items]
+            return [_literal(item, lines) for item in items]
     value = ast.literal_eval(node)
-    written = ast.get_source_segment(text, node) or ""
-    return json_values.Lexeme(written) if isinstance(value, float) and _NUMBER.fullmatch(written) else value
+    if not isinstance(value, float):
+        return value
+    written = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+    return json_values.Lexeme(written) if _NUMBER.fullmatch(written) else value
