@@ -17,7 +17,7 @@ import pydantic_core
 
 MAX_DEPTH = 200
 """Of lists and objects in each other; what is nested deeper could be parsed, but not be written, shown or copied."""
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)  # blanks around it would take cubic time
 _OPENING = re.compile(r"[{\[]")
 
 
@@ -110,7 +110,7 @@ def without_fence(text: str) -> str:
 
     Nothing is mended: of JSON that was cut off no part is taken for the whole.
     """
-    for candidate in (text, *_FENCE.findall(text), _bracketed(text)):
+    for candidate in (text, *map(str.strip, _FENCE.findall(text)), _bracketed(text)):
         try:
             parse(candidate)
         except InvalidJSON:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cf_llama.protocol import json_values
 
-_FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json|python)?(.*?)```", re.DOTALL)  # blanks around it would take cubic time
 _FENCED = re.compile(r"```(?:json|python)?\s*")
 _FENCES = ("```json", "```python")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -61,7 +61,7 @@ def parse_calls(text: str, names: Collection[str]) -> list[TextToolCall]:
     """The calls that `text` consists of; empty where it is anything else."""
     text = text.strip()
     if fenced := _FENCE.fullmatch(text):
-        text = fenced[1]
+        text = fenced[1].strip()
     calls = list(_json_calls(text)) or list(_python_calls(text))
     return [call for call in calls if call] if all(call and call.name in names for call in calls) else []
 

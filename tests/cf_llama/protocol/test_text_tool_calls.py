@@ -125,3 +125,7 @@ def test_a_call_of_many_numbers_takes_no_time_without_end():
     numbers = ", ".join(["1.50"] * 5000)
     [leak] = parse_calls(f"f(n=[{numbers}])", NAMES)
     assert leak.arguments == f'{{"n": [{numbers}]}}'
+
+
+def test_a_fence_that_is_full_of_blank_lines_takes_no_time_without_end():
+    assert parse_calls("```json" + "\n" * 5000 + "x", NAMES) == []
