@@ -31,14 +31,16 @@ class _PartialToolCall:
     arguments: str
 
     def is_continued_by(self, fragment: ToolCallFragment) -> bool:
-        """Whether a fragment continues this call; a new id, or a name after complete arguments, starts another."""
+        """Whether a fragment continues this call; a new id, or a whole call after a whole one, starts another."""
         if fragment.position not in {None, self.position or 0}:  # a missing index is 0
             return False
+        # the last fragment may repeat the name beside no arguments
+        starts_another = bool(fragment.name and fragment.arguments) and _is_json(self.arguments)
         if fragment.id and self.id:  # some calls of one answer share an id
-            return fragment.id == self.id and not (fragment.name and _is_json(self.arguments))
+            return fragment.id == self.id and not starts_another
         if not fragment.name:
             return True
-        return fragment.position is not None and fragment.name == self.name and not _is_json(self.arguments)
+        return fragment.position is not None and fragment.name == self.name and not starts_another
 
 
 class Accumulator:

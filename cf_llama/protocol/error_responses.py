@@ -111,6 +111,8 @@ _PREFIX = re.compile(r"^(?:AiError: |Ai: |Bad input: |Error: |InferenceUpstreamE
 _SUFFIX = re.compile(r" \([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\)$")
 _ACCOUNT = re.compile(r"(?<=/accounts/)[0-9a-fA-F]{32}")
 _CODE_IN_TEXT = re.compile(r"\b(\d{4,5}):")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_LAST_WORD = re.compile(r"[\w.-]*$")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -140,7 +142,7 @@ def error_from(status: int, headers: Mapping[str, str], body: bytes) -> WorkersA
     except InvalidJSON:
         payload = None
     code, text = _code_and_text(payload)
-    message = _strip_prefixes(text) or _page_text(body) or "the service gave no reason"
+    message = _strip_prefixes(text) or _page_text(headers, body) or "the service gave no reason"
     kind, wait = _known_kind(status, code, message), _retry_after(headers, payload)
     return (kind or errors.ServiceError)(
         f"{message}; {_advice_until(wait)}" if wait and wait > LONGEST_RETRY_AFTER else message,
@@ -167,7 +169,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return max(0.0, float(milliseconds) / 1000)
         if (value := headers.get("retry-after", "").strip()).replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time()) if value else None
+        if not value:
+            return None
+        date = parsedate_to_datetime(value)  # in UTC also where it names no zone, as the older forms of dates do
+        return max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time())
     except (ValueError, OverflowError):
         return None
 
@@ -250,7 +255,12 @@ def _strip_prefixes(text: str) -> str:
     return join_surrogates(_ACCOUNT.sub("...", _SUFFIX.sub("", _PREFIX.sub("", text.strip()))).strip())
 
 
-def _page_text(body: bytes) -> str:
+def _page_text(headers: Mapping[str, str], body: bytes) -> str:
     text = body[: _ERROR_TEXT_LIMIT * 4].decode("utf-8", "replace").strip()
     title = _TITLE.search(text)
-    return " ".join((unescape(title[1]) if title else text).split())[:_ERROR_TEXT_LIMIT]
+    words = " ".join((unescape(title[1]) if title else text).split())
+    if _CONTROL.search(words):
+        return f"{len(body):,} bytes that are no text (content-encoding: {headers.get('content-encoding', 'none')})"
+    if len(words) <= _ERROR_TEXT_LIMIT and (title or len(body) <= _ERROR_TEXT_LIMIT * 4):
+        return words
+    return _LAST_WORD.sub("", words[:_ERROR_TEXT_LIMIT])  # of a token cut in two, no part could be redacted

@@ -28,6 +28,7 @@ caller's code. Each error pickles, and none holds a request, so none can hold a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cf_llama.protocol.reply import Reply
@@ -48,7 +49,6 @@ _ADVICE: Mapping[int, str] = {
     7003: "Check CLOUDFLARE_ACCOUNT_ID or account_id: it is the id in the dashboard's address, not a zone's.",
 }
 """Advice for codes that need another than their class."""
-_FIRST_SERVER_ERROR = 500
 
 
 class WorkersAIError(Exception):
@@ -104,7 +104,9 @@ class WorkersAIError(Exception):
         """What to do about it, in a sentence; empty if nothing is known to help."""
         if self.status is None or (self.retry_after or 0) > LONGEST_RETRY_AFTER:  # the message says it itself
             return ""
-        if self.code is None and self.status < _FIRST_SERVER_ERROR and self._is_web_page():
+        if HTTPStatus.MULTIPLE_CHOICES <= self.status < HTTPStatus.BAD_REQUEST:
+            return "Redirects are not followed, as they could take the token elsewhere: check base_url."
+        if self.code is None and self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self._is_web_page():
             return "A web page answered, not the API: check base_url, and what is between here and the service."
         return _ADVICE.get(self.code or 0, self.class_advice)
 
@@ -199,7 +201,7 @@ class BadResponseError(ServiceError):
 
 
 class StreamInterruptedError(ServiceError):
-    """The stream broke off or carried an error; `partial` holds what had come, and nothing is sent again."""
+    """The stream broke off or carried an error; `partial` holds what had come; only if nothing had, it is retried."""
 
     retryable = False
 

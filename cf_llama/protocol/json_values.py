@@ -17,7 +17,7 @@ import pydantic_core
 
 MAX_DEPTH = 200
 """Of lists and objects in each other; what is nested deeper could be parsed, but not be written, shown or copied."""
-_FENCE = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)  # blanks around it would take cubic time
 _OPENING = re.compile(r"[{\[]")
 
 
@@ -60,20 +60,34 @@ def _no_number(name: str) -> Any:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_DEFAULT = json.JSONDecoder()
-_STRICTLY = json.JSONDecoder(parse_constant=_no_number)
+def _integer(digits: str) -> int | Lexeme:
+    try:
+        return int(digits)
+    except ValueError:  # Python converts no more than 4,300 digits, and an answer may have 6,000
+        return Lexeme(digits)
+
+
+_DEFAULT = json.JSONDecoder(parse_int=_integer)
+_STRICTLY = json.JSONDecoder(parse_int=_integer, parse_constant=_no_number)
 _EXACTLY = json.JSONDecoder(parse_int=Lexeme, parse_float=Lexeme, parse_constant=Lexeme)  # `loads` makes one each time
 
 
 def _parse(data: bytes | str, decoder: json.JSONDecoder) -> Any:
     try:
-        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data), "surrogatepass")
-        value = decoder.decode(text)
+        value = decoder.decode(text := data if isinstance(data, str) else _decoded(data))
     except (ValueError, RecursionError) as error:
         raise InvalidJSON(str(error)) from None
     if text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value):
         raise InvalidJSON(f"nested deeper than {MAX_DEPTH} levels")
     return value
+
+
+def _decoded(data: bytes) -> str:
+    encoding = json.detect_encoding(data)
+    try:
+        return data.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:  # as an event stream is decoded: the rest of the text must not be lost with it
+        return data.decode(encoding, "replace")
 
 
 def _is_too_deep(value: Any) -> bool:
@@ -96,7 +110,7 @@ def without_fence(text: str) -> str:
 
     Nothing is mended: of JSON that was cut off no part is taken for the whole.
     """
-    for candidate in (text, *_FENCE.findall(text), _bracketed(text)):
+    for candidate in (text, *map(str.strip, _FENCE.findall(text)), _bracketed(text)):
         try:
             parse(candidate)
         except InvalidJSON:

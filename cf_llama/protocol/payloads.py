@@ -56,8 +56,8 @@ def parse_payloads(data: bytes) -> list[Any]:
     try:
         payload = json_values.parse(data)
     except InvalidJSON:
-        lines = data.split(b"\n")
-        if len(lines) == 1:
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        if len(lines) <= 1:
             raise
         # events without a blank line between them look like one event of many lines
         return [payload for line in lines for payload in parse_payloads(line)]
@@ -86,7 +86,7 @@ def read_event(payload: Any) -> Event | None:
     if not isinstance(payload, dict) or payload.keys().isdisjoint(_KNOWN_KEYS):
         return None
     choice, message = _choice(payload)
-    text = _text(message, payload)
+    text = json_values.text_of(_text(choice, message, payload))  # 0 and false are text as well
     fragments = _fragments(message.get("tool_calls")) or _fragments(payload.get("tool_calls"))
     reasons = (choice.get("finish_reason"), payload.get("finish_reason"))
     finish_reason = next((join_surrogates(reason) for reason in reasons if reason and isinstance(reason, str)), None)
@@ -121,19 +121,18 @@ def _choice(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str,
     return choice, message if isinstance(message, dict) else {}
 
 
-def _text(message: Mapping[str, Any], payload: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    if content is None or content == "":  # the first event may pair an empty content with a filled response
-        content = payload.get("response")
-    return json_values.text_of(content)  # 0 and false are text as well
+def _text(choice: Mapping[str, Any], message: Mapping[str, Any], payload: Mapping[str, Any]) -> Any:
+    # the first event may pair an empty content with a filled response; a prompt's choice has a text and no message
+    copies = (message.get("content"), payload.get("response"), choice.get("text"))
+    return next((copy for copy in copies if copy is not None and copy != ""), None)
 
 
 def _has_parsed_text(payload: Any) -> bool:
     """Whether the service has parsed what it should have passed on: text that reads as JSON arrives as its value."""
     if not isinstance(payload, dict):
         return False
-    _, message = _choice(payload)
-    texts = [message.get("content"), payload.get("response")]
+    choice, message = _choice(payload)
+    texts = [message.get("content"), payload.get("response"), choice.get("text")]
     for calls in (message.get("tool_calls"), payload.get("tool_calls")):
         if calls and isinstance(calls, list):
             texts += [_function(call).get("arguments") for call in calls if isinstance(call, dict)]

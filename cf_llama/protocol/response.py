@@ -124,7 +124,12 @@ class ResponseReader:
         partial = self._accumulator.partial()
         metadata = partial.response_metadata
         return StreamInterruptedError(
-            message, status=self._status, ray_id=metadata.ray_id, request_id=metadata.request_id, partial=partial
+            message,
+            status=self._status,
+            ray_id=metadata.ray_id,
+            request_id=metadata.request_id,
+            is_retryable=self._accumulator.is_empty,
+            partial=partial,
         )
 
     def _sniff(self, chunk: bytes) -> bytes:

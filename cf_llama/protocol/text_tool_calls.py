@@ -7,16 +7,16 @@ merely talks about a call, or JSON for its own sake, stays text.
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cf_llama.protocol import json_values
 
-_FENCE = re.compile(r"```(?:json|python)?\s*(.*?)\s*```", re.DOTALL)
+_FENCE = re.compile(r"```(?:json|python)?(.*?)```", re.DOTALL)  # blanks around it would take cubic time
 _FENCED = re.compile(r"```(?:json|python)?\s*")
 _FENCES = ("```json", "```python")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"[\w.-]*", re.ASCII)  # as names of tools are
 _FIRST_KEYS = ('"name"', '"type"', '"function"', '"parameters"', '"arguments"', '"id"')
 
@@ -61,7 +61,7 @@ def parse_calls(text: str, names: Collection[str]) -> list[TextToolCall]:
     """The calls that `text` consists of; empty where it is anything else."""
     text = text.strip()
     if fenced := _FENCE.fullmatch(text):
-        text = fenced[1]
+        text = fenced[1].strip()
     calls = list(_json_calls(text)) or list(_python_calls(text))
     return [call for call in calls if call] if all(call and call.name in names for call in calls) else []
 
@@ -90,18 +90,34 @@ def _python_calls(text: str) -> Iterator[TextToolCall | None]:
     """The form of Meta's own prompt format: `[f(a=1), g(b="x")]`, or `f.call(a=1)` for built-in tools."""
     try:
         tree = ast.parse(text, mode="eval").body
+        lines = text.encode().splitlines()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in tree.elts if isinstance(tree, ast.List) else [tree]:
-        yield _python_call(node)
+        yield _python_call(node, lines)
 
 
-def _python_call(node: ast.expr) -> TextToolCall | None:
+def _python_call(node: ast.expr, lines: list[bytes]) -> TextToolCall | None:
     if not isinstance(node, ast.Call) or node.args or not all(keyword.arg for keyword in node.keywords):
         return None
     function = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "call" else node.func
     try:
-        arguments = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in node.keywords}
-        return TextToolCall(ast.unparse(function), json.dumps(arguments, ensure_ascii=False))
+        arguments = {str(keyword.arg): _literal(keyword.value, lines) for keyword in node.keywords}
+        return TextToolCall(ast.unparse(function), json_values.dumps_exactly(arguments))
     except (ValueError, TypeError, RecursionError):
         return None
+
+
+def _literal(node: ast.expr, lines: list[bytes]) -> Any:
+    """The value of a literal, with its numbers as they are written where JSON writes them so, too."""
+    match node:
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            names = (str(ast.literal_eval(key)) for key in keys if key)
+            return {name: _literal(value, lines) for name, value in zip(names, values, strict=True)}
+        case ast.List(elts=items) | ast.Tuple(elts=items):
+            return [_literal(item, lines) for item in items]
+    value = ast.literal_eval(node)
+    if not isinstance(value, float):
+        return value
+    written = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+    return json_values.Lexeme(written) if _NUMBER.fullmatch(written) else value

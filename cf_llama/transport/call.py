@@ -15,6 +15,7 @@ import pydantic_core
 
 from cf_llama.config.budget import Budget, budgets_of
 from cf_llama.config.connection import Connection
+from cf_llama.protocol.error_responses import error_from
 from cf_llama.protocol.errors import (
     LONGEST_RETRY_AFTER,
     BadResponseError,
@@ -34,6 +35,7 @@ from cf_llama.transport.retry import Backoff
 
 _SHORTEST_TIMEOUT = 0.001  # seconds; some are always left, so that the wait itself says what is over
 _LONGEST_TIMEOUT = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
+_TOTAL_TIMEOUT = "the time for the whole call is over"
 _END_OF_STREAM_TIMEOUT = 0.5  # seconds for the end of a stream to follow its [DONE]
 
 
@@ -130,7 +132,8 @@ class Call:
         self._reader = read(response.status_code, headers)
         if self.admission and response.is_success:
             self.admission.admitted()
-        packed = not response.is_stream_consumed and headers.get("content-encoding", "").strip().lower() in CODINGS
+        coding = headers.get("content-encoding", "").strip().lower().removeprefix("x-")  # x-gzip is gzip (RFC 9110)
+        packed = not response.is_stream_consumed and coding in CODINGS
         self._decompressor = Decompressor() if packed else None
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
@@ -147,7 +150,7 @@ class Call:
             if self.done:
                 return
             if now > self._deadline:
-                raise self._timed_out("the time for the whole call is over")
+                raise self._timed_out(_TOTAL_TIMEOUT)
 
     def finish(self) -> Iterator[Delta]:
         """Process the end of the body; the last delta has the reply.
@@ -272,7 +275,10 @@ class Call:
         if isinstance(self._reader, ErrorReader):
             return self._reader.error()
         if "TimeoutException" in kinds(error):
-            return self._timed_out(f"no answer in time ({what})")
+            is_total = self._deadline - monotonic() <= _SHORTEST_TIMEOUT
+            return self._timed_out(f"{_TOTAL_TIMEOUT if is_total else 'no answer in time'} ({what})")
+        if "HTTPStatusError" in kinds(error):
+            return self._status_error(error)
         if isinstance(self._reader, ResponseReader) and self._reader.delivered:
             return self._reader.interrupted(f"the stream broke off ({what})")
         if isinstance(error, zlib.error) or "DecodingError" in kinds(error):
@@ -280,6 +286,12 @@ class Call:
         url = self._connection.url(self._request.model)
         proxy = _proxy_variable(url) if self._connection.binding is None else ""
         return connection_error(error, self._connection.host, proxy)
+
+    def _status_error(self, error: Any) -> WorkersAIError:
+        """Convert what `raise_for_status` raises in an event hook of the user's own client."""
+        response = error.response
+        body = response.content if response.is_stream_consumed else b""
+        return error_from(response.status_code, self._redactor.headers(response.headers), body)
 
     def _timed_out(self, message: str) -> WorkersAIError:
         if isinstance(self._reader, ResponseReader) and self._reader.delivered:

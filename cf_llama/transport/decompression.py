@@ -16,6 +16,7 @@ CODINGS = ("gzip", "deflate")
 
 _EITHER_HEADER = 32 + zlib.MAX_WBITS
 _NO_HEADER = -zlib.MAX_WBITS
+_MEMBER_START = b"\x1f"
 
 
 class Decompressor:
@@ -32,8 +33,12 @@ class Decompressor:
             zlib.error: The data is not compressed in a known way.
         """
         while data:
+            if self._decompressor.eof:
+                if not data.startswith(_MEMBER_START):
+                    return  # padding
+                self._decompressor = zlib.decompressobj(_EITHER_HEADER)  # gzip may have many members (RFC 1952)
             piece = self._decompress(data)
-            data = self._decompressor.unconsumed_tail
+            data = self._decompressor.unconsumed_tail or self._decompressor.unused_data
             if piece:
                 yield piece
 

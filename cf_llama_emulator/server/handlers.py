@@ -157,7 +157,8 @@ class Emulator:
         await self.admit(request)
         plan_of(request).refuse(self.usage)
         found, counts = catalogue_page(self.settings.models, request.query_params)
-        return await self.deliver(request, json_response(envelope(found) | {"result_info": counts}))
+        answer = json_response(envelope(found) | {"result_info": counts}, headers=self.headers(request))
+        return await self.deliver(request, answer)
 
     async def replay(self, request: Request) -> Response:
         """Answer any request with what a cassette has for it; refusals and faults on the way are as ever."""

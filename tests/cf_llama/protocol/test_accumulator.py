@@ -36,6 +36,8 @@ def call(position, call_id, name, arguments):
         pytest.param([call(0, "x", "f", '{"n":'), call(0, "x", "f", "1}")], [("x", 1)], id="id and name repeated"),
         pytest.param([call(0, "", "f", '{"n":'), call(0, "", "f", "1}")], [("new1", 1)], id="name repeated"),
         pytest.param([call(0, "x", "f", '{"n":1}'), call(0, "", "", "")], [("x", 1)], id="empty at the end"),
+        pytest.param([call(0, "x", "f", '{"n":1}'), call(0, "x", "f", "")], [("x", 1)], id="id and name at the end"),
+        pytest.param([call(0, "", "f", '{"n":1}'), call(0, "", "f", "")], [("new1", 1)], id="name at the end"),
         pytest.param([call(None, "x", "f", '{"n":'), call(0, "", "", "1}")], [("x", 1)], id="no index is 0"),
         pytest.param([call(0, "x", "f", '{"n":1}'), call(0, "y", "f", '{"n":2}')], [("x", 1), ("y", 2)], id="new id"),
         pytest.param([call(0, "", "f", '{"n":1}'), call(0, "", "g", '{"n":2}')], [("new1", 1), ("new2", 2)], id="name"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from email.utils import formatdate
 
 import httpx
 import pytest
@@ -209,6 +208,24 @@ def test_a_long_page_is_cut():
     assert len(refused(500, b"x " * 100_000).message) <= 2000
 
 
+@pytest.mark.parametrize("before", [b"token: ", b" " * 7000, b"<title>"], ids=["text", "blanks", "title"])
+def test_no_part_of_a_token_is_left_where_a_long_page_is_cut(before):
+    token = "made-up-token-of-no-account"
+    for length in range(900, 1010):
+        message = refused(500, before + b"x " * length + token.encode() + b" x" * 9000).message
+        assert message.count("made") == message.count(token)
+
+
+def test_a_page_that_fits_has_its_last_word():
+    assert refused(522, b"<title>Connection timed out</title>" + b"x" * 9000).message == "Connection timed out"
+
+
+def test_bytes_in_an_encoding_that_nobody_asked_for_are_not_shown():
+    assert refused(503, b"\x1b[31m\x0b", {"content-encoding": "br"}).message == (
+        "6 bytes that are no text (content-encoding: br)"
+    )
+
+
 def test_an_account_id_in_the_text_is_not_repeated():
     account = "0123456789abcdef0123456789abcdef"
     text = f"Could not route to /client/v4/accounts/{account}/ai/run, perhaps your object identifier is invalid?"
@@ -254,8 +271,21 @@ def test_reads_how_long_to_wait(headers, seconds):
     assert retry_after(httpx.Headers(headers)) == seconds
 
 
-def test_reads_until_when_to_wait():
-    headers = httpx.Headers({"retry-after": formatdate(time.time() + 30, usegmt=True)})
+@pytest.fixture
+def far_from_greenwich(monkeypatch):
+    """A machine whose clock shows another hour; Windows has no such setting."""
+    if hasattr(time, "tzset"):
+        monkeypatch.setenv("TZ", "EST5")
+        time.tzset()
+    yield
+    monkeypatch.undo()
+    if hasattr(time, "tzset"):
+        time.tzset()
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S -0000", "%a %b %d %H:%M:%S %Y"])
+def test_reads_until_when_to_wait(form, far_from_greenwich):
+    headers = httpx.Headers({"retry-after": time.strftime(form, time.gmtime(time.time() + 30))})
     assert retry_after(headers) == pytest.approx(30, abs=2)
 
 

@@ -92,3 +92,8 @@ def test_json_is_found_in_its_dress(dress, bare):
 )
 def test_no_part_is_taken_for_the_whole(text):
     assert without_fence(text) == text
+
+
+def test_a_fence_that_is_full_of_blank_lines_takes_no_time_without_end():
+    text = "```json" + "\n" * 5000 + "x"
+    assert without_fence(text) == text

@@ -44,7 +44,11 @@ def event(text):
         ('{"choices":[{"delta":{}}],"response":5}', "5"),
         ('{"choices":[],"response":"a"}', "a"),
         ('{"choices":[{"message":{"content":"{\\"a\\": 4}"}}],"response":{"a":4}}', '{"a": 4}'),
+        ('{"choices":[{"text":"a","finish_reason":"stop"}]}', "a"),
+        ('{"choices":[{"text":4.0}]}', "4.0"),
+        ('{"choices":[{"text":"a"}],"response":"a"}', "a"),
         ('{"result":{"response":9.0},"success":true}', "9.0"),
+        ('{"response":' + "7" * 5000 + "}", "7" * 5000),
         ('{"result":"bare","success":true}', "bare"),
     ],
 )
@@ -133,7 +137,13 @@ def test_a_recorded_stream_is_many_payloads():
 
 
 def test_lines_of_one_event_are_payloads_of_their_own():
-    assert [read_event(payload).text for payload in parse_payloads(b'{"response":"a"}\n{"response":4}')] == ["a", "4"]
+    lines = b'{"response":"a"}\n\n{"response":4}\n'
+    assert [read_event(payload).text for payload in parse_payloads(lines)] == ["a", "4"]
+
+
+def test_a_byte_that_is_no_utf8_takes_no_other_text_with_it():
+    [payload] = parse_payloads(b'{"response":"caf\xe9 au lait"}')
+    assert read_event(payload).text == "caf\ufffd au lait"
 
 
 JSON = st.recursive(

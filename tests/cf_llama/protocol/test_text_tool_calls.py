@@ -23,6 +23,7 @@ LEAKS = {
     "f(n=1)": [("f", {"n": 1})],
     '[f(n=1), get_status(host="a")]': [("f", {"n": 1}), ("get_status", {"host": "a"})],
     "f.call(n=-1.5, on=True, none=None, many=[1])": [("f", {"n": -1.5, "on": True, "none": None, "many": [1]})],
+    "f(n={'a': .5, 'b': 1_0.0}, m={1: 2})": [("f", {"n": {"a": 0.5, "b": 10.0}, "m": {"1": 2}})],
     '```json\n{"name": "f", "parameters": {}}\n```': [("f", {})],
     "```\n[f()]\n```": [("f", {})],
 }
@@ -101,6 +102,30 @@ def test_a_name_is_known_by_its_word_as_by_all_openings_there_are(text, names):
     assert may_become_call(text, names) == (True if begun else None if may_be else False)
 
 
-def test_numbers_of_a_leak_stay_as_they_were_written():
-    [leak] = parse_calls('{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}', NAMES)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "f", "parameters": {"version": 1.10, "n": [1e400]}}',
+        "[f(version=1.10, n=[1e400])]",
+        "f.call(version=1.10, n=(1e400,))",
+        "[f(\n  version=1.10,\r\n  n=[1e400])]",
+    ],
+)
+def test_numbers_of_a_leak_stay_as_they_were_written(text):
+    [leak] = parse_calls(text, NAMES)
     assert leak.arguments == '{"version": 1.10, "n": [1e400]}'
+
+
+def test_text_beside_a_number_is_kept_whatever_its_lines_and_bytes():
+    [leak] = parse_calls("f(a='''é\n日本''', b='日本', c=2.50)", NAMES)
+    assert leak.arguments == '{"a": "é\\n日本", "b": "日本", "c": 2.50}'
+
+
+def test_a_call_of_many_numbers_takes_no_time_without_end():
+    numbers = ", ".join(["1.50"] * 5000)
+    [leak] = parse_calls(f"f(n=[{numbers}])", NAMES)
+    assert leak.arguments == f'{{"n": [{numbers}]}}'
+
+
+def test_a_fence_that_is_full_of_blank_lines_takes_no_time_without_end():
+    assert parse_calls("```json" + "\n" * 5000 + "x", NAMES) == []

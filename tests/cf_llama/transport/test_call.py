@@ -124,6 +124,12 @@ def test_what_comes_too_late_is_not_waited_for():
     assert caught.value.partial.text == "a"
 
 
+@pytest.mark.parametrize(("total", "text"), [(1e-9, "the time for the whole call is over"), (60, "no answer in time")])
+def test_a_timeout_says_whether_the_whole_call_is_over(total, text):
+    with pytest.raises(RequestTimeoutError, match=text):
+        fail(call(timeout=Timeouts(total=total), max_retries=0), httpx.ReadTimeout("it took too long"))
+
+
 @pytest.mark.parametrize(("stream", "read"), [(False, 7), (True, 3)])
 def test_a_stream_waits_for_its_next_event_and_a_whole_answer_for_itself(stream, read):
     settings = Settings(account_id="0" * 32, api_token="made-up", timeout=Timeouts(connect=1, read=7, stall=3))

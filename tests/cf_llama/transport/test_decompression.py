@@ -17,7 +17,13 @@ def headless(data):
     return packer.compress(data) + packer.flush()
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress, headless], ids=["gzip", "deflate", "headless"])
+def in_members(data):
+    return b"".join(gzip.compress(data[at : at + 9000]) for at in range(0, len(data), 9000)) + bytes(3)
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zlib.compress, headless, in_members], ids=["gzip", "deflate", "headless", "members"]
+)
 @pytest.mark.parametrize("step", [2, 1000, 1 << 20])
 def test_unpacks_in_any_cut(pack, step):
     packed, unpacking = pack(DATA), Decompressor()

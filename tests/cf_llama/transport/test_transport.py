@@ -173,6 +173,12 @@ def test_a_redirect_does_not_carry_the_token_away(ask, service, transport):
     with pytest.raises(WorkersAIError) as caught:
         ask(transport(), HI)
     assert (caught.value.status, len(service.seen)) == (302, 1)
+    assert "Redirects are not followed" in str(caught.value)
+
+
+def test_gzip_goes_by_its_old_name_too(ask, service, transport):
+    service.says(gzip.compress(ANSWER), headers={"content-encoding": "x-gzip"})
+    assert ask(transport(), HI).text == "4"
 
 
 def test_an_answer_in_a_broken_encoding_is_unreadable(ask, service, transport):
@@ -213,6 +219,12 @@ def test_an_error_in_mid_stream_keeps_its_text(caller, service, transport):
 
 def test_an_error_at_the_start_of_a_stream_is_tried_again(caller, service, transport):
     service.streams({"response": ""}, {"errors": [{"code": 3040, "message": "Capacity"}]})
+    service.streams({"response": "Hello"})
+    assert caller.stream(transport(), HI)[-1].reply.text == "Hello"
+
+
+def test_a_stream_that_ends_before_it_said_anything_is_tried_again(caller, service, transport):
+    service.streams({"choices": [{"delta": {"role": "assistant", "content": ""}}]}, done=False)
     service.streams({"response": "Hello"})
     assert caller.stream(transport(), HI)[-1].reply.text == "Hello"
 
@@ -337,6 +349,21 @@ def test_failures_of_a_client_of_your_own_are_ours(service, settings, library):
         with pytest.raises(StreamInterruptedError):
             list(transport.stream(HI))
         transport.run(HI)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_client_of_your_own_may_raise_for_the_status(service, settings, library, reads):
+    def check(response):
+        if reads:
+            response.read()
+        response.raise_for_status()
+
+    service.refuses(401, 10000, cf_ray="8f-ZRH")
+    with library.Client(event_hooks={"response": [check]}) as client, pytest.raises(AuthenticationError) as caught:
+        Transport(settings().connection(), client=client).run(HI)
+    assert (caught.value.status, caught.value.ray_id, len(service.seen)) == (401, "8f-ZRH", 1)
+    assert caught.value.code == (10000 if reads else None)
 
 
 def test_a_server_error_is_raised_as_it_is_after_the_last_attempt(ask, service, transport):

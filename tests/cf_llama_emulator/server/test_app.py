@@ -71,8 +71,9 @@ def test_search_lists_models_by_part_of_the_name_and_costs_nothing(rules):
     answer = rules.http.get(f"{rules.account}/ai/models/search", params={"search": "fp8-fast"}).json()
     assert [model["name"] for model in answer["result"]] == [MODEL, "@cf/meta/ray-llama-3.3-70b-instruct-fp8-fast"]
     assert answer["result"][0]["properties"] == [{"property_id": "context_window", "value": "24000"}]
-    nothing = rules.http.get(f"{rules.account}/ai/models/search", params={"search": "no such model"}).json()
-    assert (nothing["success"], nothing["result"]) == (True, [])
+    nothing = rules.http.get(f"{rules.account}/ai/models/search", params={"search": "no such model"})
+    assert (nothing.json()["success"], nothing.json()["result"]) == (True, [])
+    assert nothing.headers["cf-ray"]
 
 
 @pytest.mark.parametrize(("page", "shown"), [("1", 2), ("2", 0), ("9" * 5000, 2), ("0", 2), ("x", 2), ("", 2)])
