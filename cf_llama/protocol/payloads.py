@@ -123,8 +123,10 @@ def _choice(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str,
 
 def _text(choice: Mapping[str, Any], message: Mapping[str, Any], payload: Mapping[str, Any]) -> Any:
     # the first event may pair an empty content with a filled response; a prompt's choice has a text and no message
-    copies = (message.get("content"), payload.get("response"), choice.get("text"))
-    return next((copy for copy in copies if copy is not None and copy != ""), None)
+    for copy in (message.get("content"), payload.get("response"), choice.get("text")):
+        if copy is not None and copy != "":
+            return copy
+    return None
 
 
 def _has_parsed_text(payload: Any) -> bool:
