@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,10 @@ CREDENTIALS = (
     "CLOUDFLARE_EMAIL",
     "CLOUDFLARE_BASE_URL",
 )
+
+# In the background of a script SIGINT is ignored, also by the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No property depends on how fast the machine is; in CI the same examples are tried each time.
 settings.register_profile(
