@@ -138,14 +138,18 @@ def test_a_base_url_without_its_path_is_no_fault_of_the_token(doctor, emulator, 
     assert "must end in /client/v4" in findings["connection"]["advice"]
 
 
-@pytest.mark.parametrize("status", [200, 302, 403, 404])
-def test_a_base_url_that_is_a_web_page(doctor, scripted, status):
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(200, "A web page"), (302, "Redirects are not followed"), (403, "A web page"), (404, "A web page")],
+)
+def test_a_base_url_that_is_a_web_page(doctor, scripted, status, advice):
     page = b"<html><title>Dashboard | Web &amp; Security</title></html>"
     scripted.says(page, status=status, headers={"content-type": "text/html; charset=utf-8"})
     code, findings = doctor()
     assert (code, *statuses(findings, "connection", "token", "model")) == (1, "failed", "skipped", "skipped")
     assert "Dashboard | Web & Security" in findings["connection"]["text"]
-    assert findings["connection"]["advice"].startswith("A web page answered, not the API: check base_url")
+    assert findings["connection"]["advice"].startswith(advice)
+    assert "check base_url" in findings["connection"]["advice"]
 
 
 def test_a_malformed_variable(doctor, account, monkeypatch):
