@@ -114,7 +114,7 @@ def test_serve_refuses_what_is_no_profile(tmp_path, content):
     profile = tmp_path / "profile.json"
     profile.write_text(content)
     done = CliRunner().invoke(root, ["serve", "--profile", str(profile)])
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert 'profile.json must be a JSON object with a list of texts: {"faults": ["shape=hybrid"]}' in done.output
 
 
