@@ -8,9 +8,9 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, Unpack
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.model_profile import ModelProfile
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
@@ -22,18 +22,20 @@ from cf_llama.protocol.reply import Reply
 from cf_llama.protocol.request import ChatRequest
 from cf_llama.transport.prepare import PreparedCall
 from langchain_cf_llama.base import CloudflareModel, redacted
-from langchain_cf_llama.batch.mixin import BoundChatModel, QueueMethods
+from langchain_cf_llama.chat_methods import BoundChatModel, ChatRunnable, QueueMethods, StructuredOutputMethods
 from langchain_cf_llama.errors import langchain_errors
 from langchain_cf_llama.messages import to_wire
-from langchain_cf_llama.prepare import Method, Tool, definitions, prepare
+from langchain_cf_llama.prepare import Tool, definitions, prepare
 from langchain_cf_llama.responses import ChunkWriter, generation, llm_output, sum_llm_outputs, to_message
 
 if TYPE_CHECKING:
     from langchain_cf_llama.batch.queued_model import QueuedChat
     from langchain_cf_llama.options import ChatModelOptions
+else:
+    QueuedChat = Runnable  # LangChain's fallbacks read the types of methods
 
 
-class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
+class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI as a chat model.
 
     Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
@@ -289,7 +291,7 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
         strict: bool | None = None,  # noqa: ARG002 - the service knows no such thing; arguments are checked here anyway
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
+    ) -> ChatRunnable:
         """Bind tools to this model.
 
         Args:
@@ -321,51 +323,6 @@ class ChatCloudflareLlama(QueueMethods, CloudflareModel, BaseChatModel):
             "parallel_tool_calls": parallel_tool_calls,
         }
         return self.bind(**{name: value for name, value in bound.items() if value is not None}, **kwargs)
-
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Method = "function_calling",
-        include_raw: bool = False,
-        strict: bool | None = None,  # noqa: ARG002 - every answer is checked against the schema
-        output_retries: int | None = 1,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """This model with answers that match a schema.
-
-        Args:
-            schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
-                function (the result is a dict). None only with `json_mode`.
-            method: "function_calling" forces a call of a tool with the schema's parameters. "json_schema" has the
-                service hold the answer to the schema, "json_mode" only to JSON, with the schema in words (Cloudflare
-                docs: JSON mode). Neither of the last two streams: the one answer comes whole.
-            include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
-                The usage of the message is that of all its attempts.
-            strict: Accepted for the sake of other models' callers; every answer is checked anyway.
-            output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An
-                answer does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict
-                checks no more than that. None stands for 1.
-            kwargs: There is nothing else.
-
-        Returns:
-            A step of a chain that gives the object, and never a silent None.
-
-        Raises:
-            ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
-                arguments.
-            OutputParserException: when it is invoked, and the last answer does not fit either.
-            WorkersAIError: when it is invoked, and the call fails.
-
-        Example:
-            >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")
-            Review(stars=4)
-        """
-        from langchain_cf_llama.structured_output import StructuredRunnable, structure  # noqa: PLC0415 - as above
-
-        return StructuredRunnable(
-            structure(self, schema, method, include_raw=include_raw, output_retries=output_retries, **kwargs)
-        )
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Tool] | None = None) -> int:
         """Count the tokens of a prompt: messages, their tool calls, tools, and what the template adds."""

@@ -11,7 +11,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import BaseLLM, LanguageModelInput
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from langchain_core.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import ConfigDict
 
@@ -173,29 +173,15 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
                     yield chunk
                     del delta, chunk  # else they would stand beside the error of the next
 
-    def batch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[str]:
+    def batch(self, *args: Any, return_exceptions: bool = False, **kwargs: Any) -> list[str]:
         """Answer several prompts concurrently; with `return_exceptions`, each fails by itself."""
         one_by_one = Runnable.batch if return_exceptions else BaseLLM.batch
-        return one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return one_by_one(self, *args, return_exceptions=return_exceptions, **kwargs)
 
-    async def abatch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None = None,
-        *,
-        return_exceptions: bool = False,
-        **kwargs: Any,
-    ) -> list[str]:
+    async def abatch(self, *args: Any, return_exceptions: bool = False, **kwargs: Any) -> list[str]:
         """Answer several prompts concurrently; with `return_exceptions`, each fails by itself."""
         one_by_one = Runnable.abatch if return_exceptions else BaseLLM.abatch
-        return await one_by_one(self, inputs, config, return_exceptions=return_exceptions, **kwargs)
+        return await one_by_one(self, *args, return_exceptions=return_exceptions, **kwargs)
 
     def generate(self, prompts: list[str], *args: Any, **kwargs: Any) -> LLMResult:
         """Answer several prompts concurrently."""

@@ -7,13 +7,13 @@ error, as what is missing cannot be known.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -23,32 +23,21 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from cf_llama.protocol import json_values
 from cf_llama.protocol.coercion import read
 from cf_llama.protocol.json_schema import tool_name
+from langchain_cf_llama.chat_methods import ChatRunnable
 from langchain_cf_llama.errors import ToolChoiceError
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.prepare import Method, schema_of
 from langchain_cf_llama.responses import to_message
 
-_Asked = Runnable[LanguageModelInput, AIMessage]
-
-
-class Model(Protocol):
-    """The chat model, direct or queued."""
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> _Asked:
-        """Bind tools."""
-        ...
-
-    def bind(self, **kwargs: Any) -> _Asked:
-        """Bind options."""
-        ...
-
+Rounds = Generator[tuple[list[LanguageModelInput], list[RunnableConfig]], Sequence[AIMessage | Exception], list[Any]]
+"""Yields requests with their configs, receives a reply for each, and returns the results."""
 
 _JSON_INSTRUCTION = "Answer with a JSON object and nothing else. It must fit this JSON schema: {schema}"
 _CORRECTION = "This does not fit what was asked for: {problem}. Answer once more, so that it fits."
 
 
 def structure(
-    llm: Model,
+    llm: Any,
     schema: Mapping[str, Any] | type | None,
     method: Method,
     *,
@@ -56,7 +45,7 @@ def structure(
     output_retries: int | None = 1,
     **unknown: Any,
 ) -> StructuredOutput:
-    """Configure structured output; for the parameters see `ChatCloudflareLlama.with_structured_output`.
+    """Configure structured output; for the parameters see `StructuredOutputMethods`.
 
     Raises:
         ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
@@ -78,13 +67,19 @@ def structure(
     json_schema = _titled_schema(schema)
     model, find = _bind_method(llm, json_schema, method)
     return StructuredOutput(
-        model, find, _validator(schema, json_schema), _instructions(json_schema, method), include_raw, retries
+        model=model,
+        find=find,
+        validate=_validator(schema, json_schema),
+        instructions=_instructions(json_schema, method),
+        include_raw=include_raw,
+        output_retries=retries,
+        corrects_missing_calls=not isinstance(getattr(llm, "bound", llm), BaseChatModel),
     )
 
 
 def _bind_method(
-    llm: Model, json_schema: dict[str, Any] | None, method: Method
-) -> tuple[_Asked, Callable[[AIMessage], Any]]:
+    llm: Any, json_schema: dict[str, Any] | None, method: Method
+) -> tuple[ChatRunnable, Callable[[AIMessage], Any]]:
     """Bind the method to the model; return it with the function that finds the value in an answer."""
     traced = {"ls_structured_output_format": {"kwargs": {"method": method}, "schema": json_schema}}
     if method == "function_calling" and json_schema is not None:
@@ -113,89 +108,122 @@ class Answer:
     parsed: Any = None
     error: Exception | None = None
 
-    def with_earlier_usage(self, earlier: Answer) -> Answer:
-        """This answer, with the usage of an earlier one added."""
-        usage = add_usage(earlier.raw.usage_metadata, self.raw.usage_metadata)
-        return replace(self, raw=self.raw.model_copy(update={"usage_metadata": usage}))
 
+@dataclass(frozen=True, eq=False, repr=False)
+class StructuredOutput(Runnable[LanguageModelInput, Any]):
+    """A runnable that requests objects from a model and reads them from its answers."""
 
-@dataclass(frozen=True)
-class StructuredOutput:
-    """Requests objects from a model and reads them from its answers."""
+    name = "structured_output"
 
-    model: _Asked
+    model: ChatRunnable
     find: Callable[[AIMessage], Any]
     validate: Callable[[Any], Any]
     instructions: Sequence[BaseMessage]
     include_raw: bool
     output_retries: int
-
-    def invoke(self, model_input: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Request an object, and again if the answer does not fit."""
-        messages = [*self.instructions, *messages_of(model_input)]
-        try:
-            answer = self.read(self.model.invoke(messages, config, **options))
-            for _ in range(self.output_retries if answer.error else 0):
-                again = self.model.invoke([*messages, *correction_messages(answer)], config, **options)
-                answer = self.read(again).with_earlier_usage(answer)
-                if not answer.error:
-                    break
-        except ToolChoiceError as error:
-            answer = missing_call(error)
-        return self.result(answer)
-
-    async def ainvoke(self, model_input: LanguageModelInput, config: RunnableConfig, **options: Any) -> Any:
-        """Request an object, and again if the answer does not fit."""
-        messages = [*self.instructions, *messages_of(model_input)]
-        try:
-            answer = self.read(await self.model.ainvoke(messages, config, **options))
-            for _ in range(self.output_retries if answer.error else 0):
-                again = await self.model.ainvoke([*messages, *correction_messages(answer)], config, **options)
-                answer = self.read(again).with_earlier_usage(answer)
-                if not answer.error:
-                    break
-        except ToolChoiceError as error:
-            answer = missing_call(error)
-        return self.result(answer)
-
-    def read(self, raw: AIMessage) -> Answer:
-        """Read the object from a message."""
-        try:
-            return Answer(raw, self.validate(self.find(raw)))
-        except (ValueError, TypeError, RecursionError) as error:
-            return Answer(raw, error=OutputParserException(error, llm_output=str(raw.text)))
-
-    def result(self, answer: Answer) -> Any:
-        """The result for the caller.
-
-        Raises:
-            Exception: the answer does not fit.
-        """
-        if self.include_raw:
-            return {"raw": answer.raw, "parsed": answer.parsed, "parsing_error": answer.error}
-        if answer.error:
-            raise answer.error
-        return answer.parsed
-
-
-class StructuredRunnable(Runnable[LanguageModelInput, Any]):
-    """A runnable that returns an object for each input, and sends each request separately."""
-
-    name = "structured_output"
-
-    def __init__(self, structure: StructuredOutput) -> None:
-        self._structure = structure
+    corrects_missing_calls: bool
+    """Whether a forced call that did not come is requested again here: the chat model does so itself, a queue not."""
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
         """Return the object for one input."""
-        return self._call_with_config(self._structure.invoke, input, config, **kwargs)  # type: ignore[arg-type] # may take a config alone
+        objects = self.batch([input], config, **kwargs)
+        return objects[0]
 
     async def ainvoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002 - LangChain's name
         """Return the object for one input."""
-        return await self._acall_with_config(self._structure.ainvoke, input, config, **kwargs)  # type: ignore[arg-type] # as above
+        objects = await self.abatch([input], config, **kwargs)
+        return objects[0]
+
+    def batch(self, inputs: list[LanguageModelInput], config: Any = None, **kwargs: Any) -> list[Any]:
+        """Return the objects in order; for the parameters see LangChain's `Runnable.batch`."""
+        return self._batch_with_config(self._batch, inputs, config, **kwargs)  # type: ignore[arg-type] # may take configs alone
+
+    async def abatch(self, inputs: list[LanguageModelInput], config: Any = None, **kwargs: Any) -> list[Any]:
+        """Return the objects in order; for the parameters see LangChain's `Runnable.batch`."""
+        return await self._abatch_with_config(self._abatch, inputs, config, **kwargs)  # type: ignore[arg-type] # as above
+
+    def _batch(self, inputs: list[LanguageModelInput], config: list[RunnableConfig], **options: Any) -> list[Any]:
+        rounds = self._rounds(inputs, config)
+        messages, configs = next(rounds)
+        try:
+            while True:
+                replies = self.model.batch(messages, configs, return_exceptions=True, **options)
+                messages, configs = rounds.send(replies)
+        except StopIteration as end:
+            return list(end.value)
+
+    async def _abatch(
+        self, inputs: list[LanguageModelInput], config: list[RunnableConfig], **options: Any
+    ) -> list[Any]:
+        rounds = self._rounds(inputs, config)
+        messages, configs = next(rounds)
+        try:
+            while True:
+                replies = await self.model.abatch(messages, configs, return_exceptions=True, **options)
+                messages, configs = rounds.send(replies)
+        except StopIteration as end:
+            return list(end.value)
+
+    def _rounds(self, inputs: Sequence[LanguageModelInput], configs: Sequence[RunnableConfig]) -> Rounds:
+        """Yield the requests of each round, receive their replies, and return an object or error for each input.
+
+        After the first round, only what did not fit is requested again, with what is wrong with it.
+        """
+        messages: dict[int, list[BaseMessage]] = {}
+        answers: dict[int, Answer | Exception] = {}
+        for place, each in enumerate(inputs):
+            try:
+                messages[place] = [*self.instructions, *messages_of(each)]
+            except ValueError as error:  # of one input; the others are sent
+                answers[place] = error
+        requests = messages
+        for _ in range(1 + self.output_retries):
+            replies = yield list(requests.values()), [configs[place] for place in requests]
+            for place, reply in zip(requests, replies, strict=True):
+                answers[place] = _with_usage_of(answers.get(place), self._read(reply))
+            requests = {
+                place: [*messages[place], *_correction_messages(each)]
+                for place, each in answers.items()
+                if isinstance(each, Answer) and self._is_correctable(each)
+            }
+            if not requests:
+                break
+        return [self._result(answers[place]) for place in range(len(inputs))]
+
+    def _is_correctable(self, answer: Answer) -> bool:
+        return answer.error is not None and (
+            self.corrects_missing_calls or not isinstance(answer.error, ToolChoiceError)
+        )
+
+    def _read(self, reply: AIMessage | Exception) -> Answer | Exception:
+        """Read the object from a message; errors that no correction helps stay errors."""
+        if isinstance(reply, ToolChoiceError):
+            return Answer(to_message(reply.partial) if reply.partial else AIMessage(""), error=reply)
+        if isinstance(reply, Exception):
+            return reply
+        try:
+            return Answer(reply, self.validate(self.find(reply)))
+        except (ValueError, TypeError, RecursionError) as error:
+            return Answer(reply, error=OutputParserException(error, llm_output=str(reply.text)))
+
+    def _result(self, answer: Answer | Exception) -> Any:
+        """The result for the caller; an exception is raised unless it is asked for."""
+        if isinstance(answer, Exception):
+            return answer
+        if self.include_raw:
+            return {"raw": answer.raw, "parsed": answer.parsed, "parsing_error": answer.error}
+        return answer.error or answer.parsed
 
 
-def correction_messages(answer: Answer) -> list[BaseMessage]:
+def _with_usage_of(earlier: Answer | Exception | None, answer: Answer | Exception) -> Answer | Exception:
+    """An answer, with the usage of an earlier one to the same input added."""
+    if not (isinstance(earlier, Answer) and isinstance(answer, Answer)):
+        return answer
+    usage = add_usage(earlier.raw.usage_metadata, answer.raw.usage_metadata)
+    return replace(answer, raw=answer.raw.model_copy(update={"usage_metadata": usage}))
+
+
+def _correction_messages(answer: Answer) -> list[BaseMessage]:
     """The invalid answer and what is wrong with it, as the result of its tool calls if there are any."""
     problem = answer.error.message if isinstance(answer.error, ToolChoiceError) else answer.error  # ids are not for it
     text = _CORRECTION.format(problem=problem)
@@ -204,11 +232,6 @@ def correction_messages(answer: Answer) -> list[BaseMessage]:
         ToolMessage(text, tool_call_id=call["id"], name=call["name"], status="error") for call in calls if call["id"]
     ]
     return [answer.raw, *(results or [HumanMessage(text)])]
-
-
-def missing_call(error: ToolChoiceError) -> Answer:
-    """An answer without the forced call."""
-    return Answer(to_message(error.partial) if error.partial else AIMessage(""), error=error)
 
 
 def _arguments(name: str, message: AIMessage) -> Any:

@@ -1,7 +1,8 @@
 """Structured output by a forced tool call, as LlamaIndex does, or by the service's JSON schema.
 
 LlamaIndex's programs leave gaps that are closed here: a streamed object is not forced, a stream may end with half an
-object, the asynchronous program forgets the system prompt, and each call works the schema out anew, twice.
+object, the asynchronous program forgets the system prompt, and each call works the schema out anew, twice. A streamed
+object comes whole, because the model's calls and its JSON mode do.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # re-exported, unmarked
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.program.function_program import FunctionCallingProgram
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
@@ -43,7 +43,7 @@ class StructuredOutput(FunctionCallingLLM):
     should_use_structured_outputs: bool = Field(
         default=False,
         description="Ask for objects by the service's JSON schema instead of by a forced call, where "
-        "`pydantic_program_mode` is the default. It does not stream: a streamed object then comes whole.",
+        "`pydantic_program_mode` is the default.",
     )
 
     @dispatcher.span
@@ -93,16 +93,13 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> Generator[Partial[Model], None, None]:
-        """The objects of `stream_structured_predict`; the last one is complete, or an error is raised."""
-        if self._uses_json_schema:
-            answer = self.chat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
-            return _one(_object(output_cls, answer))
+        """The object of `stream_structured_predict`, which comes whole, as the model's calls do."""
         if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             return super()._structured_stream_call(
                 output_cls, cast("PromptTemplate", prompt), llm_kwargs, **prompt_args
             )
-        program = self._forced_call_program(output_cls, prompt)
-        return _whole(output_cls, program.stream_call(llm_kwargs=dict(llm_kwargs or {}), **prompt_args))
+        answer = self.chat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
+        return _one(_object(output_cls, answer))
 
     async def _structured_astream_call(
         self,
@@ -111,25 +108,13 @@ class StructuredOutput(FunctionCallingLLM):
         llm_kwargs: dict[str, Any] | None = None,
         **prompt_args: Any,
     ) -> AsyncGenerator[Partial[Model], None]:
-        """The objects of `astream_structured_predict`; the last one is complete, or an error is raised."""
-        if self._uses_json_schema:
-            answer = await self.achat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
-            return _aone(_object(output_cls, answer))
+        """The object of `astream_structured_predict`, which comes whole, as the model's calls do."""
         if self.pydantic_program_mode not in _FUNCTION_CALLING_MODES:
             return await super()._structured_astream_call(
                 output_cls, cast("PromptTemplate", prompt), llm_kwargs, **prompt_args
             )
-        program = self._forced_call_program(output_cls, prompt)
-        return _awhole(output_cls, await program.astream_call(llm_kwargs=dict(llm_kwargs or {}), **prompt_args))
-
-    @property
-    def _uses_json_schema(self) -> bool:
-        return self.should_use_structured_outputs and self.pydantic_program_mode is PydanticProgramMode.DEFAULT
-
-    def _forced_call_program(self, output_cls: type[Model], prompt: BasePromptTemplate) -> FunctionCallingProgram[Any]:
-        return FunctionCallingProgram.from_defaults(
-            output_cls=output_cls, prompt=prompt, llm=self, tool_choice="required"
-        )
+        answer = await self.achat(**self._chat_arguments(output_cls, prompt, llm_kwargs, prompt_args))
+        return _aone(_object(output_cls, answer))
 
     def _chat_arguments(
         self,
@@ -141,7 +126,7 @@ class StructuredOutput(FunctionCallingLLM):
         """The arguments of `chat` that ask for an object."""
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         options = {name: value for name, value in (llm_kwargs or {}).items() if name not in _TOOL_OPTIONS}
-        if self._uses_json_schema:
+        if self.should_use_structured_outputs and self.pydantic_program_mode is PydanticProgramMode.DEFAULT:
             schema = {"type": "json_schema", "json_schema": output_cls.model_json_schema()}
             return {"messages": messages, "response_format": schema, **options}
         call = {"tools": [tool_schema(output_cls)], "tool_choice": "required", "parallel_tool_calls": False}
@@ -174,30 +159,6 @@ def _one(output: Model) -> Generator[Partial[Model], None, None]:
 
 async def _aone(output: Model) -> AsyncGenerator[Partial[Model], None]:
     yield output
-
-
-def _whole(
-    output_cls: type[Model], objects: Generator[Partial[Model], None, None]
-) -> Generator[Partial[Model], None, None]:
-    last: Any = None
-    for last in objects:
-        yield last
-    _check_whole(output_cls, last)
-
-
-async def _awhole(
-    output_cls: type[Model], objects: AsyncGenerator[Partial[Model], None]
-) -> AsyncGenerator[Partial[Model], None]:
-    last: Any = None
-    async for last in objects:
-        yield last
-    _check_whole(output_cls, last)
-
-
-def _check_whole(output_cls: type[BaseModel], last: Any) -> None:
-    """Raise what is wrong with the last object of a stream (a `ValidationError`, which is a `ValueError`)."""
-    if not isinstance(last, output_cls):
-        output_cls.model_validate(last.model_dump(exclude_unset=True) if isinstance(last, BaseModel) else last)
 
 
 def _start_event(output_cls: type[BaseModel], prompt: BasePromptTemplate, prompt_args: dict[str, Any]) -> None:

@@ -19,16 +19,14 @@ from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.prepare import PreparedCall
 from cf_llama.transport.transport import Transport
 from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of, end_run
-from langchain_cf_llama.batch.mixin import ChatBinding, Configs
-from langchain_cf_llama.batch.structured_output import QueuedStructuredOutput
+from langchain_cf_llama.chat_methods import ChatBinding, ChatRunnable, Configs, Inputs, StructuredOutputMethods
 from langchain_cf_llama.messages import messages_of
-from langchain_cf_llama.prepare import Method, Tool
-from langchain_cf_llama.structured_output import Model, structure
+from langchain_cf_llama.prepare import Tool
 
 PrepareCall = Callable[[list[BaseMessage], list[str] | None, Mapping[str, Any]], PreparedCall]
 
 
-class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
+class QueuedChat(StructuredOutputMethods, Runnable[LanguageModelInput, AIMessage]):
     """A chat model whose `batch` uses the batch queue.
 
     Use it in a chain in place of the model, so that `batch` of the chain uses the queue:
@@ -63,7 +61,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
     def batch(
         self,
-        inputs: Sequence[LanguageModelInput],
+        inputs: Inputs,
         config: Configs = None,
         *,
         return_exceptions: bool = False,
@@ -87,7 +85,7 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
     async def abatch(
         self,
-        inputs: Sequence[LanguageModelInput],
+        inputs: Inputs,
         config: Configs = None,
         *,
         return_exceptions: bool = False,
@@ -100,8 +98,8 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
     def batch_as_completed(
         self,
-        inputs: Sequence[LanguageModelInput],
-        config: Configs = None,
+        inputs: Inputs,
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
@@ -129,8 +127,8 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
 
     async def abatch_as_completed(
         self,
-        inputs: Sequence[LanguageModelInput],
-        config: Configs = None,
+        inputs: Inputs,
+        config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
         **kwargs: Any,
@@ -168,45 +166,14 @@ class QueuedChat(Runnable[LanguageModelInput, AIMessage]):
                 queue.items.append(Item(str(place), request))
         return queue
 
-    def bind(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+    def bind(self, **kwargs: Any) -> ChatRunnable:
         """Bind options, as to the model."""
-        return BoundQueuedChat(bound=self, kwargs=wrap_secrets(kwargs), config={})
+        return ChatBinding(bound=self, kwargs=wrap_secrets(kwargs), config={})
 
-    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+    def bind_tools(self, tools: Sequence[Tool], **kwargs: Any) -> ChatRunnable:
         """Bind tools; see `ChatCloudflareLlama.bind_tools`."""
-        llm: Model = self._llm
-        bound: Any = llm.bind_tools(tools, **kwargs)
-        return self.bind(**bound.kwargs)
-
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Method = "function_calling",
-        include_raw: bool = False,
-        output_retries: int | None = 1,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Return objects that fit a schema; answers that do not fit are requested again in one batch.
-
-        Args:
-            schema: See `ChatCloudflareLlama.with_structured_output`, also for the other parameters.
-            method: How the schema is requested.
-            include_raw: Also return the message and its parsing error.
-            output_retries: Maximum number of further batches for answers that do not fit.
-        """
-        return QueuedStructuredOutput(
-            structure(self, schema, method, include_raw=include_raw, output_retries=output_retries)
-        )
-
-
-class BoundQueuedChat(ChatBinding):  # type: ignore[no-redef] # LangChain's too
-    """A queued model with bound options, which its other methods keep."""
-
-    def with_structured_output(
-        self, schema: dict[str, Any] | type | None = None, *, method: Method = "function_calling", **kwargs: Any
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Return objects that fit a schema; see `QueuedChat.with_structured_output`."""
-        return QueuedStructuredOutput(structure(self.without_tools(), schema, method, **kwargs))
+        llm: Any = self._llm
+        return self.bind(**llm.bind_tools(tools, **kwargs).kwargs)
 
 
 @dataclass(slots=True)
