@@ -219,7 +219,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
 
     @field_serializer("additional_kwargs")
     def _serialize(self, value: dict[str, Any]) -> dict[str, Any]:
-        return _without_secrets(value)
+        return {name: option for name, option in value.items() if name not in SECRETS}
 
     @classmethod
     def class_name(cls) -> str:
@@ -377,7 +377,3 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
                 async for delta in deltas:
                     yield answer.add(delta)
                     del delta  # else it would stand beside the error of the next
-
-
-def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in SECRETS}

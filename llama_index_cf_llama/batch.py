@@ -6,13 +6,16 @@ import asyncio
 import contextvars
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, PrivateAttr
 
+from cf_llama import InvalidRequestError
+
 if TYPE_CHECKING:
+    from cf_llama import Settings
     from cf_llama.batch.request_collector import RequestCollector
 
 
@@ -69,8 +72,12 @@ class QueueMethods(FunctionCallingLLM):
 
         Raises:
             WorkersAIError: a request has no answer.
+            InvalidRequestError: `http_client` is set, but not `http_async_client`, which sends these requests.
             ValueError: an option of the queue is unknown, or its value is not allowed.
         """
+        settings = cast("Settings", self)
+        if settings.http_client and not settings.http_async_client:
+            raise InvalidRequestError("batch_queue sends requests by http_async_client: set it beside http_client")
         coroutine = self.abatch_queue(conversations, return_exceptions=return_exceptions, queue=queue, **kwargs)
         return _run(coroutine)
 

@@ -232,6 +232,18 @@ def test_how_often_an_answer_that_does_not_fit_is_asked_for_again(native_stage, 
     assert len(native_stage.bodies) == asked
 
 
+def test_in_a_batch_each_input_is_corrected_or_fails_by_itself(native_stage, caller):
+    chain = native_stage.model("{}", json.dumps(CAT), json.dumps(CAT)).with_structured_output(Cat, method="json_schema")
+
+    one_at_a_time = {"max_concurrency": 1}  # as the script has its turns
+    cats = caller.call(chain, "batch", ["a cat", 5, "a tomcat"], one_at_a_time, return_exceptions=True)
+
+    assert (cats[0], cats[2]) == (Cat(**CAT), Cat(**CAT))
+    assert isinstance(cats[1], ValueError)
+    assert [body["messages"][0]["content"] for body in native_stage.bodies] == ["a cat", "a tomcat", "a cat"]
+    assert "does not fit" in native_stage.asked["messages"][-1]["content"]
+
+
 def test_none_stands_for_one_retry(native_stage, caller):
     chain = native_stage.model("{}", json.dumps(CAT)).with_structured_output(
         Cat, method="json_schema", output_retries=None, tools=None

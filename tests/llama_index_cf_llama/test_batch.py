@@ -4,6 +4,7 @@ import asyncio
 import copy
 import pickle
 
+import httpx
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.extractors import KeywordExtractor
@@ -113,6 +114,13 @@ async def test_what_cannot_be_asked_fails_alone(talk, caller):
 async def test_wrong_options_are_named(talk, caller):
     with pytest.raises(ValidationError, match="max_item"):
         await caller.call(talk().llm, "batch_queue", ASKED, queue={"max_item": 3})
+
+
+def test_a_client_of_ones_own_is_not_passed_by(talk):
+    queue = talk()
+    with httpx.Client() as client, pytest.raises(InvalidRequestError, match="http_async_client"):
+        queue.llm.model_copy(update={"http_client": client}).batch_queue(ASKED, queue=QUICK)
+    assert not queue.bodies
 
 
 async def test_a_single_question_is_a_batch_of_one(talk, caller):

@@ -238,6 +238,12 @@ def test_a_model_that_makes_no_call_is_told_so_without_ids_of_the_answer(way, mo
     assert f"This does not fit what was asked for: {told}" in again["prompt"]
 
 
+def test_a_queue_with_a_fallback_gives_objects(way, model, running):
+    llm = model(api_token="wrong").with_fallbacks([model()]).queued(**QUICK)
+    assert isinstance(way.invoke(llm.with_structured_output(Review, strict=True), "Good"), Review)
+    assert [len(sent) for sent in submissions(running)] == [1, 1]
+
+
 def test_closing_early_tells_the_runs_that_are_left(model):
     told = Told()
     answers = model().batch_queue_as_completed(PAGES, {"callbacks": [told]}, queue={**QUICK, "max_items": 1})
