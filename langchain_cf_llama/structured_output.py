@@ -7,7 +7,8 @@ error, as what is missing cannot be known.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
@@ -17,6 +18,7 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
@@ -147,7 +149,8 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         messages, configs = next(rounds)
         try:
             while True:
-                replies = self.model.batch(messages, configs, return_exceptions=True, **options)
+                with _own_callbacks():
+                    replies = self.model.batch(messages, configs, return_exceptions=True, **options)
                 messages, configs = rounds.send(replies)
         except StopIteration as end:
             return list(end.value)
@@ -159,7 +162,8 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         messages, configs = next(rounds)
         try:
             while True:
-                replies = await self.model.abatch(messages, configs, return_exceptions=True, **options)
+                with _own_callbacks():
+                    replies = await self.model.abatch(messages, configs, return_exceptions=True, **options)
                 messages, configs = rounds.send(replies)
         except StopIteration as end:
             return list(end.value)
@@ -213,6 +217,16 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         if self.include_raw:
             return {"raw": answer.raw, "parsed": answer.parsed, "parsing_error": answer.error}
         return answer.error or answer.parsed
+
+
+@contextmanager
+def _own_callbacks() -> Iterator[None]:
+    """Make the runs in the block children of the configs they get; a binding prefers the chain around it otherwise."""
+    token = var_child_runnable_config.set(None)
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(token)
 
 
 def _with_usage_of(earlier: Answer | Exception | None, answer: Answer | Exception) -> Answer | Exception:

@@ -10,7 +10,7 @@ from langchain_core.load import dumpd
 from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from pydantic import BaseModel
 
 from cf_llama_emulator.server import serve
@@ -236,6 +236,26 @@ def test_a_model_that_makes_no_call_is_told_so_without_ids_of_the_answer(way, mo
     assert "This does not fit" not in first["prompt"]
     told = "tool_choice forced a call of Review, and the model made none. Answer once more, so that it fits."
     assert f"This does not fit what was asked for: {told}" in again["prompt"]
+
+
+@pytest.mark.parametrize("queued", [False, True], ids=["direct", "queued"])
+def test_in_a_chain_the_run_of_the_model_is_a_child_of_the_one_that_gives_the_object(way, model, queued):
+    class Runs(BaseCallbackHandler):
+        names, parents = {}, []
+
+        def on_chain_start(self, serialized, inputs, *, run_id, name, **_):
+            self.names[run_id] = name
+
+        def on_chat_model_start(self, serialized, messages, *, parent_run_id, **_):
+            self.parents.append(parent_run_id)
+
+    llm = model().queued(**QUICK) if queued else model()
+    chain = ChatPromptTemplate([("human", "page {n}")]) | llm.with_structured_output(Review)
+    runs = Runs()
+    way.batch(chain, [{"n": 1}, {"n": 2}], {"callbacks": [runs]})
+    way.batch(RunnableLambda(chain.invoke, chain.ainvoke), [{"n": 3}], {"callbacks": [runs]})
+    assert [runs.names[parent] for parent in runs.parents] == ["structured_output"] * 3
+    assert len(set(runs.parents)) == 3
 
 
 def test_a_queue_with_a_fallback_gives_objects(way, model, running):
