@@ -19,8 +19,8 @@ from cf_llama.transport.limits.snapshot import Limits
 from cf_llama.version import __version__
 
 _DUMP = "_serialized"
-"""Where LangChain keeps the dump that is part of its cache key. It never forgets it, so a model that was changed, or
-copied with a change, would be given the answers of the old one."""
+"""Where LangChain caches the dump that is part of its cache key. It never invalidates it, so a changed model or copy
+would get the cached answers of the old one."""
 
 
 def redacted(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,10 +46,10 @@ class RedactedBinding(RunnableBinding[Input, Output]):  # type: ignore[no-redef]
 class CloudflareModel(Settings, BaseLanguageModel[Any]):
     """A LangChain model with the settings as fields.
 
-    It is plain data: it pickles, copies, dumps and can be configured. A pickle holds a token that was passed.
+    It can be pickled, copied, dumped and configured. A pickle contains a token that was passed as an argument.
     """
 
-    model_config = Settings.model_config | ConfigDict(defer_build=True)  # nobody makes one of these
+    model_config = Settings.model_config | ConfigDict(defer_build=True)  # never instantiated
 
     def limits(self) -> Limits | None:
         """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""

@@ -41,26 +41,26 @@ class StructuredOutputMethods:
         Args:
             schema: A pydantic class (v2 or v1; the result is an instance), a TypedDict, a JSON schema or an OpenAI
                 function (the result is a dict). None only with `json_mode`.
-            method: "function_calling" forces a call of a tool with the schema's parameters. "json_schema" has the
-                service hold the answer to the schema, "json_mode" only to JSON, with the schema in words (Cloudflare
-                docs: JSON mode). Neither of the last two streams: the one answer comes whole.
-            include_raw: Give `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}` instead.
-                The usage of the message is that of all its attempts.
-            strict: Accepted for the sake of other models' callers; every answer is checked anyway.
-            output_retries: How often an answer that does not fit is asked for again, with what is wrong with it. An
-                answer does not fit that is no JSON object, or that the pydantic class refuses; a dict or a TypedDict
-                checks no more than that. None stands for 1.
-            kwargs: There is nothing else.
+            method: "function_calling" forces a call of a tool with the schema's parameters. With "json_schema" the
+                service enforces the schema, with "json_mode" only JSON, and the prompt describes the schema
+                (Cloudflare docs: JSON mode). The object comes whole; nothing is streamed.
+            include_raw: Return `{"raw": AIMessage, "parsed": ... or None, "parsing_error": Exception or None}`
+                instead. The usage of the message includes all attempts.
+            strict: Accepted for compatibility with other models; every answer is validated anyway.
+            output_retries: How often an invalid answer is requested again, together with what is wrong with it. With
+                a pydantic class, the class validates; with other schemas, the answer must be a JSON object. None
+                means 1.
+            kwargs: No other arguments are allowed.
 
         Returns:
-            A step of a chain that gives the object, and never a silent None. Its `batch` sends all inputs at once, and
-            then once more those whose answers do not fit.
+            A runnable that returns the object, and never a silent None. Its `batch` sends all inputs at once, then
+            those with invalid answers again.
 
         Raises:
             ValueError: the method is unknown, the schema is missing, `output_retries` is below 0, or there are other
                 arguments.
-            OutputParserException: when it is invoked, and the last answer does not fit either.
-            WorkersAIError: when it is invoked, and the call fails.
+            OutputParserException: on invoke, if the last answer is invalid too.
+            WorkersAIError: on invoke, if the call fails.
 
         Example:
             >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")

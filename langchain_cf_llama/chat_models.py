@@ -38,32 +38,33 @@ else:
 class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel, BaseChatModel):
     """Llama 3.3 70B on Cloudflare Workers AI as a chat model.
 
-    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
-    that gives it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url`
-    (False). The token appears in no repr, dump or trace, and goes out over https or to this machine only.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a string, or a
+    function that returns it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4),
+    `allow_insecure_base_url` (False). The token appears in no repr, dump or trace, and is sent over https or to
+    localhost only.
 
-    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    Generation: `model` (the only supported one), `max_tokens` (2048; the service's own 256 cuts answers),
     `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
-    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a string or several),
     `lora` (a fine-tune).
 
-    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    Transport: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
-    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
-    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
-    of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
-    they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
-    by asynchronous methods only).
+    False to never wait), `rate_limit_wait` (None; the longest wait in seconds), `budget` (None; with `Budget(usd=1)`, a
+    call that could cost more is not sent), `reject_if_busy` (False; fail at once instead of waiting for capacity),
+    `session_id` (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`,
+    `extra_body` (fields of the body that have no setting), `http_client` and `http_async_client` (your own httpx or
+    httpx2 clients; used as they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP,
+    without account and token, by asynchronous methods only).
 
-    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
-    of range are refused before anything is sent.
+    None means the default. Every setting can also be passed to a single call. Unknown names and values out of range
+    raise an error before a request is sent.
 
-    Of LangChain: `streaming` (whether `invoke` streams too; unset, it streams where a callback asks for it),
+    From LangChain: `streaming` (whether `invoke` streams too; if unset, it streams when a callback requires it),
     `stream_usage` (True), `include_response_headers` (False; they are in `response_metadata`), `cache`,
     `callbacks`, `rate_limiter`, `disable_streaming`, `tags`, `metadata` and the others of `BaseChatModel`.
 
-    Ask, whole or in pieces; `ainvoke` and `astream` do the same in a task:
+    A whole answer or a stream; `ainvoke` and `astream` are the async versions:
 
     ```python
     from langchain_cf_llama import ChatCloudflareLlama
@@ -75,7 +76,7 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         print(chunk.text, end="")
     ```
 
-    In tasks, many at once:
+    Many concurrent calls:
 
     ```python
     import asyncio
@@ -89,7 +90,7 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
     asyncio.run(main())
     ```
 
-    Tools and agents; a forced call that does not come is asked for once more and then a `ToolChoiceError`:
+    Tools and agents; a missing forced call is requested once more, then `ToolChoiceError` is raised:
 
     ```python
     from langchain.agents import create_agent
@@ -102,7 +103,7 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
     print(create_agent(llm, [order_status]).invoke({"messages": "Where is order 1042?"})["messages"][-1].text)
     ```
 
-    Objects of a schema, see `with_structured_output`:
+    Structured output; see `with_structured_output`:
 
     ```python
     from pydantic import BaseModel
@@ -116,14 +117,14 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
     ```
 
     Usage and cost; `usage_metadata` is exact, and `response_metadata` has `neurons`, `cost_usd` at the published
-    price, `finish_reason` ("length" where the answer hit `max_tokens`) and the ids to ask the service about:
+    price, `finish_reason` ("length" where the answer hit `max_tokens`) and the ids that support asks for:
 
     ```python
     answer = llm.invoke("Hi")
     print(answer.usage_metadata["total_tokens"], answer.response_metadata["cost_usd"])
     ```
 
-    Failures are the classes of `langchain_cf_llama.errors`: each is a `cf_llama.WorkersAIError` and one of LangChain's
+    Errors are the classes of `langchain_cf_llama.errors`: each is a `cf_llama.WorkersAIError` and one of LangChain's
     `ModelError`s, with `status`, `code`, `ray_id`, `is_retryable`, `retry_after` and, for streams, `partial`:
 
     ```python
@@ -135,14 +136,14 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         print(error.retry_after)
     ```
 
-    Many requests at once, through the service's batch queue:
+    Many requests through the service's batch queue:
 
     ```python
     print([answer.text for answer in llm.batch_queue(["Hi", "Hello"], queue={"first_poll": 0.1})])
     ```
 
-    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can say
-    what the model answers:
+    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can
+    script the answers:
 
     ```python
     from cf_llama_emulator.testing import ScriptedEmulator
@@ -156,8 +157,8 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         assert emulator.requests[0].body["messages"] == [{"role": "user", "content": "Hi"}]
     ```
 
-    `init_chat_model` reaches no provider outside of its own list. Instead of it, let the settings, or which model
-    answers, be chosen for each call:
+    `init_chat_model` supports only the providers of its own list. To choose settings or a model for each call, use
+    configurable fields and alternatives:
 
     ```python
     from langchain_core.language_models import FakeListChatModel
@@ -262,10 +263,10 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         """This model as a runnable whose `batch` uses the service's batch queue.
 
         Args:
-            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+            options: Fields of `cf_llama.batch.BatchOptions`: how batches are split, sent and polled.
 
         Raises:
-            ValueError: an option is unknown, or its value is not allowed.
+            ValueError: an option is unknown or its value is not allowed.
 
         Example:
             >>> chain = prompt | llm.queued(max_items=100).with_structured_output(Review)
@@ -298,18 +299,18 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
             tools: LangChain tools, functions, pydantic classes (v2 or v1), TypedDicts, or definitions in any form
                 that LangChain reads.
             tool_choice: None or "auto"; "none"; "any" or "required"; True (the only tool there is); a tool's name; or
-                OpenAI's `{"type": "function", "function": {"name": ...}}`. A forced call that does not come is asked
-                for once more and then a `ToolChoiceError`.
-            strict: Accepted for the sake of other models' callers.
+                OpenAI's `{"type": "function", "function": {"name": ...}}`. A missing forced call is requested once
+                more, then `ToolChoiceError` is raised.
+            strict: Accepted for compatibility with other models.
             parallel_tool_calls: False keeps only the first call of an answer.
-            kwargs: Anything else to bind, e.g. `response_format` or a setting.
+            kwargs: Other options to bind, such as `response_format` or a setting.
 
         Returns:
-            A step of a chain that gives an `AIMessage`. Its `tool_calls` have arguments of the declared types; calls
-            that cannot be read are in `invalid_tool_calls`.
+            A runnable that returns an `AIMessage`. Its `tool_calls` have arguments of the declared types; calls that
+            cannot be parsed are in `invalid_tool_calls`.
 
         Raises:
-            InvalidRequestError: a definition is malformed, or the choice names no tool that is offered.
+            InvalidRequestError: a definition is malformed, or the choice names none of the tools.
 
         Example:
             >>> llm.bind_tools([order_status], tool_choice="any").invoke("Where is order 1042?").tool_calls

@@ -36,32 +36,33 @@ _MOST_THREADS = 32
 class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     """Llama 3.3 70B on Cloudflare Workers AI as a text model: prompts in, text out.
 
-    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
-    that gives it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url`
-    (False). The token appears in no repr, dump or trace, and goes out over https or to this machine only.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a string, or a
+    function that returns it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4),
+    `allow_insecure_base_url` (False). The token appears in no repr, dump or trace, and is sent over https or to
+    localhost only.
 
-    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    Generation: `model` (the only supported one), `max_tokens` (2048; the service's own 256 cuts answers),
     `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
-    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a string or several),
     `lora` (a fine-tune).
 
-    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    Transport: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
-    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
-    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
-    of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
-    they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
-    by asynchronous methods only).
+    False to never wait), `rate_limit_wait` (None; the longest wait in seconds), `budget` (None; with `Budget(usd=1)`, a
+    call that could cost more is not sent), `reject_if_busy` (False; fail at once instead of waiting for capacity),
+    `session_id` (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`,
+    `extra_body` (fields of the body that have no setting), `http_client` and `http_async_client` (your own httpx or
+    httpx2 clients; used as they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP,
+    without account and token, by asynchronous methods only).
 
-    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
-    of range are refused before anything is sent.
+    None means the default. Every setting can also be passed to a single call. Unknown names and values out of range
+    raise an error before a request is sent.
 
     Of this class: `raw` says whether a prompt is in the model's own template already. Unset, it is where the prompt
-    begins as the template does; messages are rendered in the template. Of LangChain: `cache`, `callbacks`, `tags` and
+    begins as the template does; messages are rendered in the template. From LangChain: `cache`, `callbacks`, `tags` and
     the others of `BaseLLM`.
 
-    Ask, whole or in pieces; `ainvoke` and `astream` do the same in a task:
+    A whole answer or a stream; `ainvoke` and `astream` are the async versions:
 
     ```python
     from langchain_cf_llama import CloudflareLlamaLLM
@@ -72,7 +73,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
         print(text, end="")
     ```
 
-    In a task:
+    Async:
 
     ```python
     import asyncio
@@ -83,7 +84,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     asyncio.run(main())
     ```
 
-    Several at once; with `return_exceptions`, each is answered or fails by itself:
+    Several prompts at once; with `return_exceptions`, each one fails by itself:
 
     ```python
     print(llm.batch(["Hi", "Hello"], return_exceptions=True))
@@ -96,7 +97,7 @@ class CloudflareLlamaLLM(CloudflareModel, BaseLLM):
     print(result.llm_output["token_usage"], result.generations[0][0].generation_info["cost_usd"])
     ```
 
-    Failures are the classes of `langchain_cf_llama.errors`, as of `ChatCloudflareLlama`. Tools, structured output and
+    Errors are the classes of `langchain_cf_llama.errors`, as of `ChatCloudflareLlama`. Tools, structured output and
     the batch queue are the chat model's.
 
     Without an account: `cf-llama serve` runs an emulator, and pytest has a fixture `cf_llama_emulator`.

@@ -67,33 +67,34 @@ def _completion_event(method: _Method) -> _Method:
 class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingLLM):
     """Llama 3.3 70B on Cloudflare Workers AI as an LLM of LlamaIndex: a `FunctionCallingLLM`.
 
-    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a text, or a function
-    that gives it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4), `allow_insecure_base_url`
-    (False). The token appears in no repr, dump or trace, and goes out over https or to this machine only.
+    Account: `account_id` (CLOUDFLARE_ACCOUNT_ID), `api_token` or `api_key` (CLOUDFLARE_API_TOKEN; a string, or a
+    function that returns it for each call), `base_url` (CLOUDFLARE_BASE_URL; ends in /client/v4),
+    `allow_insecure_base_url` (False). The token appears in no repr, dump or trace, and is sent over https or to
+    localhost only.
 
-    Answer: `model` (the only one that is promised), `max_tokens` (2048; the service's own 256 cuts answers),
+    Generation: `model` (the only supported one), `max_tokens` (2048; the service's own 256 cuts answers),
     `temperature` (0 to 5, service default 0.6), `top_p` (0.001 to 1), `top_k` (1 to 50), `seed` (from 1),
-    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a text or several),
+    `repetition_penalty` (0 to 2), `frequency_penalty` and `presence_penalty` (-2 to 2), `stop` (a string or several),
     `lora` (a fine-tune).
 
-    Way: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
+    Transport: `timeout` (seconds, or `Timeouts(connect=10, read=130, stall=60, total=None)`), `max_retries` (2),
     `max_connections` (1,000), `rate_limit` (None; requests a minute or `RateLimit(requests, seconds)` if you know it,
-    False never to wait), `rate_limit_wait` (None; seconds to wait for a place), `budget` (None; `Budget(usd=1)` sends
-    nothing that may cost more), `reject_if_busy` (False; fail at once instead of waiting for capacity), `session_id`
-    (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`, `extra_body` (fields
-    of the body that have no setting), `http_client` and `http_async_client` (your own, of httpx or httpx2; used as
-    they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP, without account and token,
-    by asynchronous methods only).
+    False to never wait), `rate_limit_wait` (None; the longest wait in seconds), `budget` (None; with `Budget(usd=1)`, a
+    call that could cost more is not sent), `reject_if_busy` (False; fail at once instead of waiting for capacity),
+    `session_id` (for the prefix cache), `gateway` (an AI Gateway's id, or `Gateway(...)`), `default_headers`,
+    `extra_body` (fields of the body that have no setting), `http_client` and `http_async_client` (your own httpx or
+    httpx2 clients; used as they are and never closed), `binding` (in a Worker, its `env.AI`: called instead of HTTP,
+    without account and token, by asynchronous methods only).
 
-    None stands for the default of each. Every setting can also be given for one call, and unknown names and values out
-    of range are refused before anything is sent.
+    None means the default. Every setting can also be passed to a single call. Unknown names and values out of range
+    raise an error before a request is sent.
 
-    Of this class: `complete_as` ("chat" or "prompt": what `complete` sends; unset, a prompt where `raw` or `lora` is
-    set) and `additional_kwargs` (sent with every call; a call's own win over them, and they over the settings). A call
-    may also bring `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format`, `raw` and
-    `extra_headers`. Of LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
+    Of this class: `complete_as` ("chat" or "prompt": what `complete` sends; if unset, a prompt with `raw` or `lora`,
+    else a chat) and `additional_kwargs` (sent with every call; they override settings, and a call's own override them).
+    A call also accepts `tools`, `tool_choice`, `parallel_tool_calls`, `functions`, `response_format`, `raw` and
+    `extra_headers`. From LlamaIndex: `system_prompt`, `callback_manager`, `output_parser` and the others of `LLM`.
 
-    Ask, whole or in pieces; `achat`, `astream_chat` and so on do the same in a task:
+    A whole answer or a stream; `achat`, `astream_chat` and so on are the async versions:
 
     ```python
     from llama_index.core.llms import ChatMessage
@@ -105,7 +106,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         print(response.delta, end="")
     ```
 
-    In tasks, many at once:
+    Many concurrent calls:
 
     ```python
     import asyncio
@@ -133,7 +134,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     print(llm.get_tool_calls_from_response(response, error_on_no_tool_call=False))
     ```
 
-    Objects of a schema, also as `llm.as_structured_llm(Review)`:
+    Structured output, also as `llm.as_structured_llm(Review)`:
 
     ```python
     from llama_index.core import PromptTemplate
@@ -147,7 +148,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     print(llm.structured_predict(Review, PromptTemplate("{text}"), text="I give it 4 stars"))
     ```
 
-    Query engines, chat engines and extractors take it as `llm=`, or from `Settings.llm`:
+    Query engines, chat engines and extractors accept it as `llm=` or from `Settings.llm`:
 
     ```python
     from llama_index.core import Document, SummaryIndex
@@ -174,16 +175,16 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         print(error.retry_after)
     ```
 
-    Many requests at once, through the service's batch queue; `llm.queued()` is the same model whose every answer
-    comes through it:
+    Many requests through the service's batch queue; `llm.queued()` is a copy of the model that sends every request
+    through it:
 
     ```python
     conversations = [[ChatMessage(content="Hi")], [ChatMessage(content="Hello")]]
     print(llm.batch_queue(conversations, queue={"first_poll": 0.1}))
     ```
 
-    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can say
-    what the model answers:
+    Without an account: `cf-llama serve` runs an emulator, pytest has a fixture `cf_llama_emulator`, and a test can
+    script the answers:
 
     ```python
     from cf_llama_emulator.testing import ScriptedEmulator
@@ -238,7 +239,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
         )
 
     def to_payload(self) -> dict[str, Any]:
-        """What events tell of this model: its metadata and its settings, under the names that tracers look for."""
+        """What events contain: metadata and settings, under the names that tracers look for."""
         settings = {name: getattr(self, name) for name in facts.RANGES}
         told = {name: value for name, value in settings.items() if value is not None}
         return super().to_payload() | {"model": self.model} | told
@@ -271,7 +272,7 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Complete a prompt. Unless it is `formatted`, `completion_to_prompt` is applied where it goes as a prompt.
 
-        The default leaves a prompt to the service's template, and writes that of Llama 3.3 where `raw` is set.
+        By default the service applies its template; with `raw`, that of Llama 3.3 is applied here.
         """
         return chat_response_to_completion_response(self._run(self._completion(prompt, formatted, kwargs)))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class QueueMethods(FunctionCallingLLM):
     """The part of `CloudflareLlama` for the batch queue."""
 
-    model_config = ConfigDict(defer_build=True)  # nobody makes one of these
+    model_config = ConfigDict(defer_build=True)  # never instantiated
 
     _queue: RequestCollector | None = PrivateAttr(default=None)
 
@@ -32,16 +32,16 @@ class QueueMethods(FunctionCallingLLM):
         self._queue = (state["__pydantic_private__"] or {}).get("_queue")
 
     def queued(self, **options: Any) -> Self:
-        """This model with all requests through the batch queue, for extractors, programs and engines over many nodes.
+        """Return a copy whose requests use the batch queue, for extractors, programs and engines over many nodes.
 
-        What is asked asynchronously at about the same time goes as one batch, so give `num_workers` where there is
-        one. A synchronous request, such as `chat`, is a batch by itself.
+        Asynchronous requests made at about the same time go into one batch, so set `num_workers` where possible. A
+        synchronous request, such as `chat`, is a batch of one.
 
         Args:
-            options: How batches are cut, sent and waited for: fields of `cf_llama.batch.BatchOptions`.
+            options: Fields of `cf_llama.batch.BatchOptions`: how batches are split, sent and polled.
 
         Raises:
-            ValueError: an option is unknown, or its value is not allowed.
+            ValueError: an option is unknown or its value is not allowed.
 
         Example:
             >>> extractor = SummaryExtractor(llm=llm.queued(), num_workers=500)
@@ -65,13 +65,13 @@ class QueueMethods(FunctionCallingLLM):
         """Send all requests through the batch queue and return the responses in order.
 
         Args:
-            conversations: The messages of each request; callbacks and events are told of each.
-            return_exceptions: Give the error in place of a response; else the first one is raised once all have ended.
+            conversations: The messages of each request; each has its own callbacks and events.
+            return_exceptions: Return an error in place of its response; else the first is raised once all have ended.
             queue: Fields of `cf_llama.batch.BatchOptions`.
             kwargs: As for `chat`.
 
         Raises:
-            WorkersAIError: a request has no answer.
+            WorkersAIError: a request failed.
             InvalidRequestError: `http_client` is set, but not `http_async_client`, which sends these requests.
             ValueError: an option of the queue is unknown, or its value is not allowed.
         """

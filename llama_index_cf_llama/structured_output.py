@@ -38,11 +38,11 @@ dispatcher = get_dispatcher(__name__)
 class StructuredOutput(FunctionCallingLLM):
     """The part of `CloudflareLlama` for structured output."""
 
-    model_config = ConfigDict(defer_build=True)  # nobody makes one of these
+    model_config = ConfigDict(defer_build=True)  # never instantiated
 
     should_use_structured_outputs: bool = Field(
         default=False,
-        description="Ask for objects by the service's JSON schema instead of by a forced call, where "
+        description="Request objects with the service's JSON schema instead of a forced call, if "
         "`pydantic_program_mode` is the default.",
     )
 
