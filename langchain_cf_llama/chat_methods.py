@@ -62,7 +62,7 @@ class StructuredOutputMethods:
             OutputParserException: on invoke, if the last answer is invalid too.
             WorkersAIError: on invoke, if the call fails.
 
-        Example:
+        Examples:
             >>> llm.with_structured_output(Review, method="json_schema").invoke("I give it 4 stars")
             Review(stars=4)
         """

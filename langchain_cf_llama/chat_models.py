@@ -268,7 +268,7 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         Raises:
             ValueError: an option is unknown or its value is not allowed.
 
-        Example:
+        Examples:
             >>> chain = prompt | llm.queued(max_items=100).with_structured_output(Review)
             >>> chain.batch(rows, return_exceptions=True)
         """
@@ -312,7 +312,7 @@ class ChatCloudflareLlama(QueueMethods, StructuredOutputMethods, CloudflareModel
         Raises:
             InvalidRequestError: a definition is malformed, or the choice names none of the tools.
 
-        Example:
+        Examples:
             >>> llm.bind_tools([order_status], tool_choice="any").invoke("Where is order 1042?").tool_calls
             [{'name': 'order_status', 'args': {'order_id': '1042'}, 'id': '...', 'type': 'tool_call'}]
         """

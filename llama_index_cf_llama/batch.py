@@ -43,7 +43,7 @@ class QueueMethods(FunctionCallingLLM):
         Raises:
             ValueError: an option is unknown or its value is not allowed.
 
-        Example:
+        Examples:
             >>> extractor = SummaryExtractor(llm=llm.queued(), num_workers=500)
             >>> IngestionPipeline(transformations=[splitter, extractor]).run(documents=documents)
         """
