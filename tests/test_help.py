@@ -47,4 +47,4 @@ def test_the_methods_that_change_a_model_say_how():
         page = inspect.getdoc(method)
         for name in inspect.signature(method).parameters.keys() - {"self"}:
             assert f"{name}:" in page
-        assert {"Args:", "Returns:", "Raises:", "Example:"} <= set(page.split())
+        assert {"Args:", "Returns:", "Raises:", "Examples:"} <= set(page.split())
