@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -57,6 +57,17 @@ class CallbackRuns:
         [run] = await manager.on_chat_model_start(self._llm._serialized, [messages], **self._start(config))  # noqa: SLF001 - as above
         return run
 
+    def answer(self, result: Outcome, run_id: object) -> AIMessage | Exception:
+        """The message of a request, with an id and content in the forms LangChain gives every message, or its error."""
+        if result.error:
+            return to_langchain_error(result.error)
+        message = to_message(result.reply or Reply())
+        message.id = f"lc_run--{run_id}-0"
+        if self._llm.output_version == "v1":
+            message.response_metadata["output_version"] = "v1"
+            message.content = cast("list[str | dict[str, Any]]", message.content_blocks)
+        return message
+
     def _configuration(self, config: RunnableConfig) -> tuple[Any, ...]:
         llm = self._llm
         metadata = {**(config.get("metadata") or {}), **self._traced}
@@ -80,12 +91,3 @@ async def aend_run(run: AsyncCallbackManagerForLLMRun, answer: AIMessage | BaseE
         await run.on_llm_end(LLMResult(generations=[[generation(answer)]]))
     else:
         await run.on_llm_error(answer, response=LLMResult(generations=[]))
-
-
-def answer_of(result: Outcome, run_id: object) -> AIMessage | Exception:
-    """The message of a request, with an id in the form LangChain gives every message, or its error."""
-    if result.error:
-        return to_langchain_error(result.error)
-    message = to_message(result.reply or Reply())
-    message.id = f"lc_run--{run_id}-0"
-    return message

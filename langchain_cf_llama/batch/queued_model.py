@@ -18,7 +18,7 @@ from cf_llama.config.credentials import wrap_secrets
 from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.prepare import PreparedCall
 from cf_llama.transport.transport import Transport
-from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, answer_of, end_run
+from langchain_cf_llama.batch.callbacks import CallbackRuns, aend_run, end_run
 from langchain_cf_llama.chat_methods import ChatBinding, ChatRunnable, Configs, Inputs, StructuredOutputMethods
 from langchain_cf_llama.messages import messages_of
 from langchain_cf_llama.prepare import Tool
@@ -118,7 +118,7 @@ class QueuedChat(StructuredOutputMethods, Runnable[LanguageModelInput, AIMessage
             with closing(self._queue(conversations, configs, callback_runs).outcomes()) as outcomes:
                 for result in outcomes:
                     run = runs.pop(place := int(result.reference))
-                    end_run(run, answer := answer_of(result, run.run_id))
+                    end_run(run, answer := callback_runs.answer(result, run.run_id))
                     yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():
@@ -144,7 +144,7 @@ class QueuedChat(StructuredOutputMethods, Runnable[LanguageModelInput, AIMessage
             async with aclosing(self._queue(conversations, configs, callback_runs).aoutcomes()) as outcomes:
                 async for result in outcomes:
                     run = runs.pop(place := int(result.reference))
-                    await aend_run(run, answer := answer_of(result, run.run_id))
+                    await aend_run(run, answer := callback_runs.answer(result, run.run_id))
                     yield place, _or_raise(answer, return_exceptions)
         except BaseException as error:
             for run in runs.values():

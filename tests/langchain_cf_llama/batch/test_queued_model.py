@@ -131,6 +131,14 @@ def test_one_question_is_a_batch_of_one(way, model, running):
     assert [len(sent) for sent in submissions(running)] == [1]
 
 
+def test_content_blocks_come_where_the_model_is_set_to_them(way, model):
+    llm = model(output_version="v1")
+    answer = way.invoke(llm.queued(**QUICK), "page 1")
+    assert answer.content == llm.invoke("page 1").content == [{"type": "text", "text": SAID[1]}]
+    assert answer.response_metadata["output_version"] == "v1"
+    assert answer.text == SAID[1]
+
+
 def test_answers_come_with_their_places(way, model):
     pairs = way.as_completed(model(), PAGES)
     assert {place: answer.content for place, answer in pairs} == dict(enumerate(SAID))
