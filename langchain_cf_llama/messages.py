@@ -27,6 +27,7 @@ from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import InvalidRequestError
 from langchain_cf_llama.invalid_tool_calls import repeatable
 
+_PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMessage: "user", AIMessage: "assistant"}
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
 _MODEL_CONTENT_TYPES = ("ai", "assistant")
 _MEDIA = ("image", "audio", "video", "file", "document")
@@ -61,9 +62,25 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
     Raises:
         InvalidRequestError: a message is of an unknown type, or holds something other than text.
     """
-    return [
-        turn for number, message in enumerate(messages) for turn in _message_to_wire(message, f"messages[{number}]")
-    ]
+    turns: list[dict[str, Any]] = []
+    for number, message in enumerate(messages):
+        if (plain := _is_plain_message(message)) is not None:
+            turns.append(plain)
+        else:
+            turns += _message_to_wire(message, f"messages[{number}]")
+    return turns
+
+
+def _is_plain_message(message: BaseMessage) -> dict[str, Any] | None:
+    """A turn that is only text; None for others."""
+    role = _PLAIN_ROLES.get(type(message))
+    if role is None or message.name or not isinstance(message.content, str):
+        return None
+    if isinstance(message, AIMessage) and (
+        message.tool_calls or message.invalid_tool_calls or message.additional_kwargs
+    ):
+        return None
+    return {"role": role, "content": message.content}
 
 
 def _message_to_wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any]]:

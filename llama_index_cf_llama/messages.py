@@ -47,6 +47,9 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     wire: list[dict[str, Any]] = []
     called: dict[str, str] = {}
     for number, message in enumerate(messages):
+        if (plain := _one_text(message)) is not None:
+            wire.append(plain)
+            continue
         role = _ROLES[message.role]
         texts = _texts(message.blocks, f"messages[{number}]", of_a_model=role == "assistant")
         turn: dict[str, Any] = {"role": role, "content": "\n".join(texts)}
@@ -57,6 +60,14 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
             turn |= _answered(message.additional_kwargs, called)
         wire.append(turn)
     return wire
+
+
+def _one_text(message: ChatMessage) -> dict[str, Any] | None:
+    """A turn that is only text; None for others."""
+    if len(message.blocks) != 1 or message.additional_kwargs or (role := _ROLES[message.role]) == "tool":
+        return None
+    block = message.blocks[0]
+    return {"role": role, "content": block.text} if type(block) is TextBlock else None
 
 
 def _texts(blocks: Iterable[Any], where: str, *, of_a_model: bool) -> Iterator[str]:
