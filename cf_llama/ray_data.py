@@ -157,8 +157,8 @@ class Ask:
         answers = list(self._threads.map(self._row, _rows(batch)))
         if self._account:
             self._account.add(_bill(answers))
-        told = [_columns(answer) for answer in answers]
-        return {**batch, **{name: [row[name] for row in told] for name in COLUMNS}}
+        columns = [_columns(answer) for answer in answers]
+        return {**batch, **{name: [row[name] for row in columns] for name in COLUMNS}}
 
     def _row(self, row: Mapping[str, Any]) -> Reply | WorkersAIError:
         try:

@@ -97,8 +97,8 @@ def _message_to_wire(message: BaseMessage, where: str) -> Iterator[dict[str, Any
         case AIMessage():
             calls = _calls(message)
             text = _assistant_text(content, within) or message.additional_kwargs.get("refusal") or ""
-            said = {"role": "assistant", "content": text, **named}
-            yield said | {"tool_calls": calls} if calls else said
+            turn = {"role": "assistant", "content": text, **named}
+            yield turn | {"tool_calls": calls} if calls else turn
         case ToolMessage():
             yield _tool_result(message.tool_call_id, content, within) | named
         case ChatMessage():
@@ -124,10 +124,10 @@ def _assistant_text(content: Content, where: str) -> str:
     """The text of a model turn; searches, images and the like of other providers' models are omitted."""
     if isinstance(content, str):
         return content
-    said = [block for block in content if _kind(block) not in _NO_TEXT]
-    if others := sorted({_kind(block) for block in said if _block_text(block) is None}):
+    blocks = [block for block in content if _kind(block) not in _NO_TEXT]
+    if others := sorted({_kind(block) for block in blocks if _block_text(block) is None}):
         _log.debug("%s: left out what is no text: %s", where, ", ".join(others))
-    return "".join(filter(None, map(_block_text, said)))
+    return "".join(filter(None, map(_block_text, blocks)))
 
 
 def _block_text(block: str | dict[str, Any]) -> str | None:

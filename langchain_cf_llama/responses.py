@@ -59,17 +59,17 @@ class ChunkWriter:
 
     def chunk(self, delta: Delta) -> ChatGenerationChunk:
         """Convert a delta to a chunk."""
-        told, self._model_name = self._model_name, {}
+        response_metadata, self._model_name = self._model_name, {}
         filled: dict[str, Any] = {}  # a field that is named takes its place in every chunk, also when it is empty
         if delta.tool_calls:
             filled["tool_call_chunks"] = self._calls(delta.tool_calls)
         if delta.reply:
-            told |= _reply_metadata(delta.reply) | (_headers(delta.reply) if self._headers else {})
+            response_metadata |= _reply_metadata(delta.reply) | (_headers(delta.reply) if self._headers else {})
             filled["chunk_position"] = "last"
             if self._usage:
                 filled["usage_metadata"] = usage_metadata(delta.reply.usage)
-        if told:
-            filled["response_metadata"] = told
+        if response_metadata:
+            filled["response_metadata"] = response_metadata
         info = {"finish_reason": delta.reply.finish_reason} if delta.reply else None
         return ChatGenerationChunk(message=AIMessageChunk(content=delta.text, **filled), generation_info=info)
 

@@ -241,8 +241,8 @@ class CloudflareLlama(Settings, StructuredOutput, QueueMethods, FunctionCallingL
     def to_payload(self) -> dict[str, Any]:
         """What events contain: metadata and settings, under the names that tracers look for."""
         settings = {name: getattr(self, name) for name in facts.RANGES}
-        told = {name: value for name, value in settings.items() if value is not None}
-        return super().to_payload() | {"model": self.model} | told
+        parameters = {name: value for name, value in settings.items() if value is not None}
+        return super().to_payload() | {"model": self.model} | parameters
 
     def limits(self) -> Limits | None:
         """Return what this process knows of the account's limits as plain data; None if `rate_limit` is False."""

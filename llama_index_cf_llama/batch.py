@@ -91,8 +91,8 @@ class QueueMethods(FunctionCallingLLM):
     ) -> list[Any]:
         """Send all requests through the batch queue and return the responses in order; see `batch_queue`."""
         model = self.queued(**(queue or {}))
-        asked = (model.achat(messages, **kwargs) for messages in conversations)
-        responses: list[ChatResponse | BaseException] = await asyncio.gather(*asked, return_exceptions=True)
+        calls = (model.achat(messages, **kwargs) for messages in conversations)
+        responses: list[ChatResponse | BaseException] = await asyncio.gather(*calls, return_exceptions=True)
         failed = (each for each in responses if isinstance(each, BaseException))
         if not return_exceptions and (error := next(failed, None)):
             raise error

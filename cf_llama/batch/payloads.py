@@ -126,7 +126,7 @@ def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | Non
     if found is None:
         found = [_single_result(result, items, response)]
     matched = list(_match_items(items, found) if items else zip(_unidentified_items(found), found, strict=True))
-    outcomes = tuple(_outcome(item, given, response) for item, given in matched)
+    outcomes = tuple(_outcome(item, result, response) for item, result in matched)
     parts = [outcome.reply.usage for outcome in outcomes if outcome.reply and outcome.reply.usage]
     total = payloads.read_event({"usage": result.get("usage")}) if isinstance(result, Mapping) else None
     if parts or total is None or total.usage is None:
@@ -136,12 +136,12 @@ def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | Non
 
 def _with_usage_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
     """The outcomes, where the answered ones have their shares of what all used together."""
-    asked = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
-    lengths = [len(request.prompt or str(request.messages)) for request, _ in asked]
-    answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in asked]
+    answered = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
+    lengths = [len(request.prompt or str(request.messages)) for request, _ in answered]
+    answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in answered]
     found = iter(usage_shares(total, lengths, answers))
     return tuple(
-        replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(asked) > 1))
+        replace(each, reply=replace(each.reply, usage=next(found), usage_is_share=len(answered) > 1))
         if each.reply
         else each
         for each in outcomes
@@ -181,8 +181,10 @@ def _match_items(items: Sequence[Item], found: Sequence[Any]) -> Iterator[tuple[
     keys = [_key(result, items, names) for result in found]
     if not any(keys) and len(found) == len(items):
         keys = [item.reference for item in items]
-    given = {key: result for key, result in reversed(list(zip(keys, found, strict=True))) if key}  # the first counts
-    return ((item, given.get(item.reference)) for item in items)
+    by_reference = {
+        key: result for key, result in reversed(list(zip(keys, found, strict=True))) if key
+    }  # the first counts
+    return ((item, by_reference.get(item.reference)) for item in items)
 
 
 def _unidentified_items(found: Sequence[Any]) -> Iterator[Item]:

@@ -63,11 +63,11 @@ class RequestCollector:
     async def arun(self, call: PreparedCall) -> Reply:
         """Send a request together with others and return its reply; see `run`."""
         loop = asyncio.get_running_loop()
-        asked = self._pending.setdefault(loop, [])
-        if not asked:
+        pending = self._pending.setdefault(loop, [])
+        if not pending:
             loop.call_later(self._moment, self._send, loop)
         answer: Future[Reply] = loop.create_future()
-        asked.append(_PendingRequest(*call, answer))
+        pending.append(_PendingRequest(*call, answer))
         return await answer
 
     def stream(self, call: PreparedCall) -> Generator[Delta, None, None]:
@@ -100,9 +100,9 @@ class RequestCollector:
                 each.answer.cancel()
 
 
-def _by_transport(asked: Iterable[_PendingRequest]) -> list[list[_PendingRequest]]:
+def _by_transport(requests: Iterable[_PendingRequest]) -> list[list[_PendingRequest]]:
     groups: list[list[_PendingRequest]] = []
-    for each in asked:
+    for each in requests:
         group = next((group for group in groups if group[0].transport == each.transport), None)
         if group is None:
             groups.append(group := [])

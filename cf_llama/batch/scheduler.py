@@ -224,8 +224,8 @@ class BatchScheduler:
             text = f"no results in {self.options.deadline:g} s{reason}; it may still be asked for by its request_id"
             self._settle(action, RequestTimeoutError(f"{text} {action.ticket.request_id}"))
             return
-        asked = error.retry_after or 0 if error else 0
-        action.due = min(now + max(action.pause, asked), action.deadline)
+        retry_after = error.retry_after or 0 if error else 0
+        action.due = min(now + max(action.pause, retry_after), action.deadline)
         action.pause = min(action.pause * _POLL_INTERVAL_GROWTH, self.options.longest_poll)
 
     def _back_off(self, action: Submission, error: WorkersAIError, now: float) -> None:

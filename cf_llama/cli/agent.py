@@ -107,5 +107,5 @@ def _shortened(text: str) -> str:
 
 def _cost_text(before: Usage, after: Usage) -> str:
     """What an answer cost, and the conversation so far."""
-    given, taken = after.prompt_tokens - before.prompt_tokens, after.completion_tokens - before.completion_tokens
-    return f"{given:,} + {taken:,} tokens, ${after.cost - before.cost:.6f}; ${after.cost:.6f} in all"
+    sent, received = after.prompt_tokens - before.prompt_tokens, after.completion_tokens - before.completion_tokens
+    return f"{sent:,} + {received:,} tokens, ${after.cost - before.cost:.6f}; ${after.cost:.6f} in all"

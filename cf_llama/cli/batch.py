@@ -85,7 +85,7 @@ def batch(
                 with ProgressBar(Console(stderr=True), partial(transport.limits, chosen.model)) as bar:
                     scheduler.run(transport, how, bar)
                 _write(target, scheduler.results())
-                click.echo(_told(scheduler.journal.progress))
+                click.echo(_describe(scheduler.journal.progress))
     except KeyboardInterrupt:
         raise click.ClickException("stopped; what is done is kept, the same command goes on from there") from None
     except ValidationError as error:
@@ -93,10 +93,10 @@ def batch(
 
 
 def _batch_options(assignments: Iterable[str]) -> BatchOptions:
-    given, known = parse_assignments(assignments), [option.name for option in fields(BatchOptions)]
-    if unknown := sorted(given.keys() - set(known)):
+    options, known = parse_assignments(assignments), [option.name for option in fields(BatchOptions)]
+    if unknown := sorted(options.keys() - set(known)):
         raise click.UsageError("; ".join(f"--batch {unknown_setting(name, known)}" for name in unknown))
-    return BatchOptions(**given)
+    return BatchOptions(**options)
 
 
 class ProgressBar:
@@ -107,12 +107,12 @@ class ProgressBar:
         left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
         columns = (BarColumn(bar_width=20), _ToldColumn(limits), left)
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
-        self._task = self._progress.add_task("", total=None, told="")
+        self._task = self._progress.add_task("", total=None, status="")
 
     def __call__(self, progress: job.Progress) -> None:
         """Show how far the job is."""
         done = progress.answered + progress.failed
-        self._progress.update(self._task, total=progress.rows, completed=done, told=_told(progress))
+        self._progress.update(self._task, total=progress.rows, completed=done, status=_describe(progress))
 
     def __enter__(self) -> Self:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends as Ctrl-C does
@@ -133,10 +133,10 @@ class _ToldColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """What to draw now."""
-        return Text(", ".join(filter(None, (task.fields["told"], self._notice.text()))))
+        return Text(", ".join(filter(None, (task.fields["status"], self._notice.text()))))
 
 
-def _told(progress: job.Progress) -> str:
+def _describe(progress: job.Progress) -> str:
     parts = [f"{progress.answered + progress.failed:,} of {progress.rows:,} rows", f"{progress.failed:,} failed"]
     parts += [f"{progress.doubtful:,} doubtful"] if progress.doubtful else []
     return ", ".join([*parts, f"{progress.usage.total_tokens:,} tokens", f"${progress.usage.cost:.4f}"])
@@ -150,21 +150,21 @@ def _begin(scheduler: Job, items: Iterable[Item], target: Path) -> None:
     except InvalidRequestError as error:
         hint = f"; remove {target}.journal, or choose another OUT" if begun else ""
         raise click.ClickException(f"{error}{hint}") from None
-    if (given := next(numbers)) > (kept := scheduler.journal.progress.rows):
+    if (added := next(numbers)) > (stored := scheduler.journal.progress.rows):
         raise click.ClickException("a reference comes twice, with the same request")
-    if given < kept:
+    if added < stored:
         raise click.ClickException(f"{target}.journal has rows that IN has not: remove it, or choose another OUT")
 
 
 def _price(items: Iterable[Item], settings: Settings) -> str:
-    rows = given = 0
+    rows = prompt_tokens = 0
     for item in items:
         rows += 1
-        given += tokens.count_messages(item.request.messages or ())
+        prompt_tokens += tokens.count_messages(item.request.messages or ())
     most = rows * settings.max_tokens
     kind = "" if tokens.is_exact() else " (an estimate)"
     return (
-        f"{rows:,} rows, {given:,} tokens in{kind}: ${model.cost(given, 0):.4f}\n"
+        f"{rows:,} rows, {prompt_tokens:,} tokens in{kind}: ${model.cost(prompt_tokens, 0):.4f}\n"
         f"at most {settings.max_tokens:,} tokens out for each: up to ${model.cost(0, most):.4f} more"
     )
 

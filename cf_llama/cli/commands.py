@@ -54,8 +54,8 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             close = get_close_matches(args[0], COMMANDS, n=1)
-            meant = f" Did you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"{error.message}{meant}", ctx) from None
+            suggestion = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"{error.message}{suggestion}", ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

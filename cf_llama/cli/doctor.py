@@ -44,8 +44,8 @@ def doctor(ctx: click.Context, *, as_json: bool, assignments: tuple[str, ...], u
             _print(finding)
     failed = [finding.name for finding in findings if finding.status == "failed"]
     if as_json:
-        told = {"ok": not failed, "cost_usd": examination.cost_usd, "checks": [asdict(each) for each in findings]}
-        click.echo(json.dumps(told))
+        report = {"ok": not failed, "cost_usd": examination.cost_usd, "checks": [asdict(each) for each in findings]}
+        click.echo(json.dumps(report))
     else:
         result = f"Failed: {', '.join(failed)}." if failed else "Nothing is wrong."
         click.echo(f"{result} It cost ${examination.cost_usd:.6f}.")

@@ -46,8 +46,8 @@ class Finding:
 
 def failure(name: str, error: WorkersAIError) -> Finding:
     """The finding of a check that ended with an error."""
-    said = str(error).removesuffix(error.advice).rstrip()
-    return Finding(name, "failed", said, error.advice or _advice(error))
+    message = str(error).removesuffix(error.advice).rstrip()
+    return Finding(name, "failed", message, error.advice or _advice(error))
 
 
 def _advice(error: WorkersAIError) -> str:

@@ -66,9 +66,9 @@ def make_settings(assignments: Iterable[str], **options: Any) -> Settings:
     Raises:
         UsageError: a name is unknown or a value is not allowed; the message names both.
     """
-    given = {name: value for name, value in options.items() if value is not None}
+    settings = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings().for_call(parse_assignments(assignments) | given)
+        return Settings().for_call(parse_assignments(assignments) | settings)
     except InvalidRequestError as error:
         raise click.UsageError(str(error)) from None
 

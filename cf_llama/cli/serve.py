@@ -146,7 +146,7 @@ def serve(
         settings |= {"account_id": None, "api_token": None}
     _check_faults(fault)  # before a model is loaded
     say = partial(click.echo, err=log_format == "json")
-    settings["service"], told = _service() if playground else (None, "")
+    settings["service"], service_line = _service() if playground else (None, "")
     try:
         choice = Rules() if cassette else choose_for_this_machine(engine, engine_model)
     except ValueError as error:
@@ -161,7 +161,7 @@ def serve(
         reason = os.strerror(error.errno) if error.errno else error  # asyncio says the address once more
         raise click.ClickException(f"cannot listen on {host}:{port}: {reason}; try another --port") from error
     with running:
-        say(environment_lines(running, told))
+        say(environment_lines(running, service_line))
         if open_page and running.playground_url:
             webbrowser.open(running.playground_url)
         until_interrupted()
@@ -206,8 +206,8 @@ def _service() -> tuple[ServiceAccount | None, str]:
         account = service_from_environment()
     except ValueError as error:
         return None, f"          It asks the emulator alone: {error}\n"
-    told = account and f"          It can ask {account.host} too, with your account, once you switch it over.\n"
-    return account, told or ""
+    line = account and f"          It can ask {account.host} too, with your account, once you switch it over.\n"
+    return account, line or ""
 
 
 def _check_faults(faults: Sequence[str]) -> None:

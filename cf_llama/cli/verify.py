@@ -161,9 +161,9 @@ def _table(report: Report) -> Table:
     for experiment, verdict in sorted(report.verdicts, key=lambda pair: pair[1].outcome != Outcome.AS_EXPECTED):
         lines = [experiment.statement]
         if verdict.outcome != Outcome.AS_EXPECTED:
-            told = "seen" if verdict.outcome == Outcome.DIFFERS else "but"
+            label = "seen" if verdict.outcome == Outcome.DIFFERS else "but"
             fault = f"; fault {verdict.switch}" if verdict.switch else ""
-            lines.append(f"expected: {verdict.expected}; {told}: {verdict.seen}{fault}")
+            lines.append(f"expected: {verdict.expected}; {label}: {verdict.seen}{fault}")
         outcome = Text(verdict.outcome, _COLOURS[verdict.outcome])
         table.add_row(outcome, experiment.name, Text("\n".join(lines)))
     return table

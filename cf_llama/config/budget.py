@@ -38,8 +38,8 @@ class Budget:
         per: str | float | None = None,
         path: str | Path | None = None,
     ) -> None:
-        given = [value for value in (usd, neurons) if value is not None]
-        if len(given) != 1 or not given[0] > 0:
+        limits = [value for value in (usd, neurons) if value is not None]
+        if len(limits) != 1 or not limits[0] > 0:
             raise InvalidRequestError("a budget must have either usd or neurons, above 0")
         if per is not None and per != "day" and (isinstance(per, str) or not per > 0):
             raise InvalidRequestError(f'per must be "day", a number of seconds above 0, or None, not {per!r}')

@@ -93,8 +93,8 @@ class Connection:
         account_id = self.account_id or ""
         token = self.api_token.get_secret_value() if self.api_token else ""
         if missing := [name for name, value in zip(_SOURCES, (account_id, token), strict=True) if not value]:
-            told = (f"{name} is missing: pass it, or set {_SOURCES[name]}" for name in missing)
-            raise MissingCredentialsError("; ".join(told))
+            reasons = (f"{name} is missing: pass it, or set {_SOURCES[name]}" for name in missing)
+            raise MissingCredentialsError("; ".join(reasons))
         try:  # values from the environment have not been checked before
             object.__setattr__(self, "account_id", check_account_id(account_id))
             check_token(token)

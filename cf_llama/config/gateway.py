@@ -107,9 +107,9 @@ class Gateway:
             "metadata": self.metadata or None,
             "eventId": self.event_id,
             "requestTimeoutMs": _milliseconds(self.request_timeout),
-            "retries": _given(retries) or None,
+            "retries": _without_unset(retries) or None,
         }
-        return _given(values)
+        return _without_unset(values)
 
     def url(self, account_id: str, model: str, host: str = LEGACY_HOST) -> str:
         """The route of a model on the gateway's own host."""
@@ -117,10 +117,10 @@ class Gateway:
 
     def as_json(self) -> Mapping[str, Any]:
         """The settings that are set, to make the same gateway again."""
-        return _given(asdict(self))
+        return _without_unset(asdict(self))
 
 
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_unset(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -62,6 +62,6 @@ def unknown_setting(name: str, known: Iterable[str]) -> str:
         return f"{name}: no such setting; it is not needed here, leave it out"
     names = list(known)
     close = get_close_matches(name, names, n=1, cutoff=0.7)
-    meant = NAMES_ELSEWHERE.get(name.lower()) or (close[0] if close else "")
-    told = f"did you mean {meant}?" if meant else f"there are {', '.join(sorted(names))}"
-    return f"{name}: no such setting; {told}"
+    suggestion = NAMES_ELSEWHERE.get(name.lower()) or (close[0] if close else "")
+    advice = f"did you mean {suggestion}?" if suggestion else f"there are {', '.join(sorted(names))}"
+    return f"{name}: no such setting; {advice}"

@@ -175,10 +175,10 @@ class Settings(BaseModel):
     @field_validator("api_token", mode="before")
     @classmethod
     def _text_or_function(cls, value: Any) -> Any:
-        given = unwrap_secret(value)
-        if not (given is None or isinstance(given, str | bytes) or callable(given)) or iscoroutinefunction(given):
+        token = unwrap_secret(value)
+        if not (token is None or isinstance(token, str | bytes) or callable(token)) or iscoroutinefunction(token):
             raise ValueError("must be a text, or a function that gives one and is not async")
-        return given
+        return token
 
     @field_validator("api_token")
     @classmethod
@@ -256,9 +256,9 @@ class Settings(BaseModel):
         travelling = copy(self)  # LlamaIndex removes from the object itself what it cannot pickle
         travelling.__dict__.update(dict.fromkeys((*_OWN, "budget")))
         state = super(Settings, travelling).__getstate__()
-        kept = {name: value for name, value in state["__dict__"].items() if name not in _OF_THE_ENVIRONMENT}
+        fields = {name: value for name, value in state["__dict__"].items() if name not in _OF_THE_ENVIRONMENT}
         passed = {name: getattr(self, name) for name in _OF_THE_ENVIRONMENT if name in self.model_fields_set}
-        return {**state, "__dict__": kept | passed}
+        return {**state, "__dict__": fields | passed}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Restore a pickle, with account and token of the environment where it has none of its own."""
@@ -361,15 +361,15 @@ def _is_unset(name: str, value: Any) -> bool:
     return value is None and name in _NEVER_NONE
 
 
-def _without_none(given: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """What is given, where None stands for the default: of settings, and of a framework's fields that have one.
+def _without_none(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """Drop None where it means the default: of settings, and of a framework's fields that have one.
 
     Raises:
-        ValueError: the token is given under both of its names.
+        ValueError: the token is passed under both of its names.
     """
     names = {*Settings.model_fields, *_ALIASES}
     names |= {name for name, field in fields.items() if not field.is_required() and field.default is not None}
-    chosen = {name: value for name, value in given.items() if value is not None or name not in names}
+    chosen = {name: value for name, value in options.items() if value is not None or name not in names}
     for alias, name in _ALIASES.items():
         if alias in chosen and name in chosen:
             raise ValueError(f"{name} and {alias} are two names of one setting; give one of them")
@@ -387,15 +387,15 @@ def _checked(name: str, value: Any) -> Any:
     return scratch.__dict__[name]
 
 
-def _token(given: SecretStr | Callable[[], str] | None) -> SecretStr | None:
+def _token(setting: SecretStr | Callable[[], str] | None) -> SecretStr | None:
     """The token for one call.
 
     Raises:
         InvalidRequestError: a function gives something else.
     """
-    if given is None or isinstance(given, SecretStr):
-        return given
-    token = given()
+    if setting is None or isinstance(setting, SecretStr):
+        return setting
+    token = setting()
     if not isinstance(token, str):
         raise InvalidRequestError(f"api_token: the function must return a str, not {type(token).__name__}")
     return SecretStr(token)

@@ -79,9 +79,9 @@ def _matches(pattern: Any, text: str) -> bool:
         return True
 
 
-def _type(wanted: Any, value: Any, *_: Any) -> bool:
+def _type(declared: Any, value: Any, *_: Any) -> bool:
     kind = _KINDS.get(type(value), "")
-    types = wanted if type(wanted) is list else (wanted,)
+    types = declared if type(declared) is list else (declared,)
     return kind in types or (kind == "integer" and "number" in types)
 
 
@@ -98,17 +98,17 @@ def _multiple(step: Any, value: Any, *_: Any) -> bool:
         return False
 
 
-def _contains(wanted: Any, value: list[Any], schema: Mapping[str, Any], root: Any) -> bool:
-    count = sum(admits(wanted, item, root) for item in value)
+def _contains(declared: Any, value: list[Any], schema: Mapping[str, Any], root: Any) -> bool:
+    count = sum(admits(declared, item, root) for item in value)
     return bool(schema.get("minContains", 1) <= count <= schema.get("maxContains", len(value)))
 
 
-def _unique(wanted: Any, value: list[Any], *_: Any) -> bool:
-    return not wanted or not any(equal(one, other) for at, one in enumerate(value) for other in value[:at])
+def _unique(declared: Any, value: list[Any], *_: Any) -> bool:
+    return not declared or not any(equal(one, other) for at, one in enumerate(value) for other in value[:at])
 
 
-def _dependencies(wanted: Any, value: dict[str, Any], _: Any, root: Any) -> bool:
-    held = (needs for name, needs in wanted.items() if name in value)
+def _dependencies(declared: Any, value: dict[str, Any], _: Any, root: Any) -> bool:
+    held = (needs for name, needs in declared.items() if name in value)
     return all(value.keys() >= set(n) if isinstance(n, list) else admits(n, value, root) for n in held)
 
 

@@ -67,8 +67,8 @@ def _rendered(message: Mapping[str, Any]) -> str:
         return _turn("ipython", message["content"])
     calls = [call.get("function", call) for call in message.get("tool_calls") or ()]
     text = message["content"].strip()
-    said = _turn(message["role"], text) if text or not calls else ""
-    return said + "".join(_turn("assistant", _call(call)) for call in calls)
+    turn = _turn(message["role"], text) if text or not calls else ""
+    return turn + "".join(_turn("assistant", _call(call)) for call in calls)
 
 
 def _call(function: Mapping[str, Any]) -> str:

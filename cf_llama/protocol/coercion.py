@@ -107,8 +107,8 @@ class _Coercion:
             if "string" in types:
                 yield str(value)
         elif isinstance(value, str):
-            for meant in _parsed_candidates(value, types):
-                yield from self._own_candidates(meant, schema)
+            for parsed in _parsed_candidates(value, types):
+                yield from self._own_candidates(parsed, schema)
         yield value
 
     def _object(self, exact: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -179,9 +179,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _retry_after(headers: Mapping[str, str], payload: Any) -> float | None:
     """What the headers ask for; the edge may say it in the body only, in whole seconds."""
-    told = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
-    asked = retry_after(headers)
-    return asked if asked is not None or told is None else float(told)
+    from_body = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
+    from_headers = retry_after(headers)
+    return from_headers if from_headers is not None or from_body is None else float(from_body)
 
 
 def _advice_until(seconds: float) -> str:

@@ -96,8 +96,8 @@ class WorkersAIError(Exception):
     def __str__(self) -> str:
         known = {"status": self.status, "code": self.code, "ray": self.ray_id, "request": self.request_id}
         details = ", ".join(f"{name} {value}" for name, value in known.items() if value)
-        said = f"{self.message} ({details})" if details else self.message
-        return f"{said.removesuffix('.')}. {self.advice}" if self.advice else said
+        text = f"{self.message} ({details})" if details else self.message
+        return f"{text.removesuffix('.')}. {self.advice}" if self.advice else text
 
     @property
     def advice(self) -> str:

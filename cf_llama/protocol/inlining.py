@@ -157,8 +157,8 @@ def _simplified(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     if flat.get("default", ...) is None:
         del flat["default"]
     if flat.pop("nullable", False) is True:
-        said = {key: flat.pop(key) for key in ANNOTATIONS & flat.keys()}
-        return {"anyOf": [flat, {"type": "null"}], **said}
+        annotations = {key: flat.pop(key) for key in ANNOTATIONS & flat.keys()}
+        return {"anyOf": [flat, {"type": "null"}], **annotations}
     if isinstance(types := flat.get("type"), list):
         del flat["type"]
         flat = _merged(flat, "anyOf", [{"type": name} for name in types])

@@ -102,10 +102,10 @@ class Call:
             extensions=self._extensions(),
         )
 
-    def expect_written(self, *, told: bool) -> None:
+    def expect_written(self, *, reported: bool) -> None:
         """Whether the client tells when a request is written, as the shared clients do."""
         if self.admission:
-            self.admission.is_written_told = told
+            self.admission.is_written_reported = reported
 
     def _extensions(self) -> dict[str, Callable[..., Any]]:
         """For the shared clients; others leave them alone."""

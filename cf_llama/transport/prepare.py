@@ -34,7 +34,7 @@ def prepare(settings: Settings, options: Mapping[str, Any], user_agent: str, **r
     Raises:
         InvalidRequestError: An option is unknown, or a value is not allowed.
     """
-    given = {name: options[name] for name in REQUEST_FIELDS if options.get(name) is not None}
+    fields = {name: options[name] for name in REQUEST_FIELDS if options.get(name) is not None}
     changed = {name: value for name, value in options.items() if name not in REQUEST_FIELDS}
     answers = changed.pop("n", None)  # evaluators such as ragas pass n=1 to any model
     if answers not in (None, 1):
@@ -43,7 +43,7 @@ def prepare(settings: Settings, options: Mapping[str, Any], user_agent: str, **r
         changed = _with_extra_headers(changed, settings)
     call = settings.for_call(changed) if changed else settings
     transport = Transport(call.connection(user_agent), call.http_client, call.http_async_client)
-    return PreparedCall(transport, ChatRequest(**(request | given), **call.request_fields()))
+    return PreparedCall(transport, ChatRequest(**(request | fields), **call.request_fields()))
 
 
 def _with_extra_headers(options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

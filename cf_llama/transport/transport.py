@@ -89,7 +89,7 @@ class Transport:
 
     def _deltas(self, call: Call) -> Generator[Delta, None, None]:
         client = self._client()
-        call.expect_written(told=self.client is None)
+        call.expect_written(reported=self.client is None)
         while True:
             with call.attempt():
                 call.reserve()
@@ -104,7 +104,7 @@ class Transport:
 
     async def _adeltas(self, call: Call) -> AsyncGenerator[Delta, None]:
         client = await self._async_client()
-        call.expect_written(told=self.async_client is None)
+        call.expect_written(reported=self.async_client is None)
         while True:
             with call.attempt():
                 call.reserve()

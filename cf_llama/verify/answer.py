@@ -117,8 +117,8 @@ def code(answer: Answer) -> int | None:
     if isinstance(found, dict):
         entries = [*_entries(found.get("errors")), *_entries(found.get("error")), found]
         names = ("code", "internalCode", "error_code")
-        given = (str(entry[name]) for entry in entries for name in names if name in entry)
-        numbers = [int(number) for number in given if number.isdecimal()]
+        values = (str(entry[name]) for entry in entries for name in names if name in entry)
+        numbers = [int(number) for number in values if number.isdecimal()]
         # the server behind the service knows no code but the status
         if coded := [number for number in numbers if number != answer.status]:
             return coded[0]

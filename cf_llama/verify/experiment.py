@@ -164,21 +164,21 @@ def refusing(
     statement: str,
     section: str,
     request: Request,
-    wanted: int,
+    code: int,
     *,
     switches: Mapping[str, str] | None = None,
     others: Collection[int] = (),
 ) -> Experiment:
-    """Return the experiment for a request that is refused with the code `wanted`, and not with one of `others`."""
+    """Return the experiment for a request that is refused with the code `code`, and not with one of `others`."""
     return Experiment(
         name=name,
         statement=statement,
         section=section,
         requests=(request,),
-        expected=f"refused with {wanted}",
+        expected=f"refused with {code}",
         observe=refusal_code,
         switches=switches or {},
-        refusals={wanted, *others},
+        refusals={code, *others},
     )
 
 

@@ -50,50 +50,50 @@ def normalised(content: bytes) -> Any:
     return _meaning(value) if isinstance(value, dict | list) else content.decode("utf-8", "backslashreplace")
 
 
-def is_same(recorded: Any, asked: Any) -> bool:
+def is_same(recorded: Any, request: Any) -> bool:
     """Whether two normalised bodies, or routes, are the same; what was scrubbed from the recorded may be any text."""
-    return next(_differences(recorded, asked, ""), None) is None
+    return next(_differences(recorded, request, ""), None) is None
 
 
-def differences(recorded: Any, asked: Any) -> list[str]:
+def differences(recorded: Any, request: Any) -> list[str]:
     """Return where two normalised bodies differ, one short text for each place."""
-    return list(_differences(recorded, asked, ""))
+    return list(_differences(recorded, request, ""))
 
 
-def _differences(recorded: Any, asked: Any, at: str) -> Iterator[str]:
-    if isinstance(recorded, dict) and isinstance(asked, dict):
-        for key in sorted({*recorded, *asked}):
+def _differences(recorded: Any, request: Any, at: str) -> Iterator[str]:
+    if isinstance(recorded, dict) and isinstance(request, dict):
+        for key in sorted({*recorded, *request}):
             place = f"{at}.{key}" if at else str(key)
             if key not in recorded:
-                yield f"{place} is new: {_short(asked[key])}"
-            elif key not in asked:
+                yield f"{place} is new: {_short(request[key])}"
+            elif key not in request:
                 yield f"{place} is missing: {_short(recorded[key])}"
             else:
-                yield from _differences(recorded[key], asked[key], place)
-    elif isinstance(recorded, list) and isinstance(asked, list):
-        for position, (old, new) in enumerate(zip(recorded, asked, strict=False)):
+                yield from _differences(recorded[key], request[key], place)
+    elif isinstance(recorded, list) and isinstance(request, list):
+        for position, (old, new) in enumerate(zip(recorded, request, strict=False)):
             yield from _differences(old, new, f"{at}[{position}]")
-        if len(recorded) != len(asked):
-            yield f"{at or 'body'} has {len(asked)} entries, recorded {len(recorded)}"
-    elif not _is_same_leaf(recorded, asked):
-        old, new = _apart(recorded, asked)
+        if len(recorded) != len(request):
+            yield f"{at or 'body'} has {len(request)} entries, recorded {len(recorded)}"
+    elif not _is_same_leaf(recorded, request):
+        old, new = _apart(recorded, request)
         yield f"{at or 'body'}: recorded {old}, asked {new}"
 
 
-def _is_same_leaf(recorded: Any, asked: Any) -> bool:
-    if isinstance(recorded, str) and PLACEHOLDER.search(recorded) and isinstance(asked, str | int | float):
+def _is_same_leaf(recorded: Any, request: Any) -> bool:
+    if isinstance(recorded, str) and PLACEHOLDER.search(recorded) and isinstance(request, str | int | float):
         parts = map(re.escape, PLACEHOLDER.split(recorded))
-        return re.fullmatch(".*".join(parts), str(asked), re.DOTALL) is not None
-    return isinstance(recorded, bool) == isinstance(asked, bool) and bool(recorded == asked)
+        return re.fullmatch(".*".join(parts), str(request), re.DOTALL) is not None
+    return isinstance(recorded, bool) == isinstance(request, bool) and bool(recorded == request)
 
 
-def _apart(recorded: Any, asked: Any) -> tuple[str, str]:
+def _apart(recorded: Any, request: Any) -> tuple[str, str]:
     """Return two values, shortened so that the first character in which two texts differ is shown."""
-    if not (isinstance(recorded, str) and isinstance(asked, str)):
-        return _short(recorded), _short(asked)
-    common = next((at for at, (a, b) in enumerate(zip(recorded, asked, strict=False)) if a != b), None)
-    begin = max((min(len(recorded), len(asked)) if common is None else common) - _SHOWN // 2, 0)
-    return _short(recorded[begin:], cut=begin > 0), _short(asked[begin:], cut=begin > 0)
+    if not (isinstance(recorded, str) and isinstance(request, str)):
+        return _short(recorded), _short(request)
+    common = next((at for at, (a, b) in enumerate(zip(recorded, request, strict=False)) if a != b), None)
+    begin = max((min(len(recorded), len(request)) if common is None else common) - _SHOWN // 2, 0)
+    return _short(recorded[begin:], cut=begin > 0), _short(request[begin:], cut=begin > 0)
 
 
 def _short(value: Any, *, cut: bool = False) -> str:

@@ -101,9 +101,9 @@ def _some(texts: Sequence[str], separator: str) -> str:
     return separator.join([*texts[:_PLACES], *more]) or "nothing"
 
 
-def _likeness(recorded: Any, asked: Any) -> float:
+def _likeness(recorded: Any, request: Any) -> float:
     """Return how alike the newest messages of two bodies are; 0 to 1."""
-    return SequenceMatcher(None, _newest(recorded), _newest(asked)).ratio()
+    return SequenceMatcher(None, _newest(recorded), _newest(request)).ratio()
 
 
 def _newest(body: Any) -> str:

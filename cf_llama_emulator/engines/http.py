@@ -79,10 +79,10 @@ def request_body(request: EngineRequest, model: str) -> tuple[str, dict[str, Any
     return "/chat/completions", common | {"messages": messages}
 
 
-def _response_format(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    if wanted["type"] == "json_object":
+def _response_format(response_format: Mapping[str, Any]) -> dict[str, Any]:
+    if response_format["type"] == "json_object":
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": wanted["json_schema"]}}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": response_format["json_schema"]}}
 
 
 def _tool_choice(choice: str) -> Any:
@@ -96,12 +96,12 @@ async def _check(response: httpx.Response) -> None:
     status = response.status_code
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise emulator_error(f"the engine's server refuses its key (status {status})")
-    said = (await response.aread()).decode("utf-8", "replace")[:_QUOTED_CHARACTERS]
+    message = (await response.aread()).decode("utf-8", "replace")[:_QUOTED_CHARACTERS]
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise ServiceError(429, 3040, "Capacity temporarily exceeded, please try again.")
     if response.is_server_error:
-        raise ServiceError(500, 3043, f"Internal server error: {said}")
-    raise ServiceError(400, 8007, f"Upstream bad request (status {status}): {said}")
+        raise ServiceError(500, 3043, f"Internal server error: {message}")
+    raise ServiceError(400, 8007, f"Upstream bad request (status {status}): {message}")
 
 
 def _text(content: Any) -> str:

@@ -161,8 +161,8 @@ def _pieces(parts: Part | Sequence[Part]) -> list[Piece | Exception]:
     """Return the pieces of a turn; raise a TypeError or ValueError for what is none."""
     if isinstance(parts, str):
         return [Text(piece) for piece in split(parts)]
-    given = parts if isinstance(parts, Sequence) else [parts]
-    pieces = [Text(part) if isinstance(part, str) else part for part in given]
+    listed = parts if isinstance(parts, Sequence) else [parts]
+    pieces = [Text(part) if isinstance(part, str) else part for part in listed]
     for position, piece in enumerate(pieces):
         if not isinstance(piece, (Text, Call, End, Raw, Faults, Exception)):
             raise TypeError(f"a turn is a text, a call or a list of them, not {piece!r}")

@@ -44,24 +44,24 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 """The JSON schema of each kind of part that is not a text."""
 
 
-def _error(given: Any) -> ServiceError:
-    return ServiceError(given["status"], given["code"], given["text"]) if isinstance(given, dict) else error_of(given)
+def _error(value: Any) -> ServiceError:
+    return ServiceError(value["status"], value["code"], value["text"]) if isinstance(value, dict) else error_of(value)
 
 
-def _raw(given: Any) -> Raw:
-    return Raw(**given | {"chunks": [chunk.encode() for chunk in given.get("chunks", ())]})
+def _raw(value: Any) -> Raw:
+    return Raw(**value | {"chunks": [chunk.encode() for chunk in value.get("chunks", ())]})
 
 
 _MAKE: dict[str, Callable[[Any], Part]] = {
-    "call": lambda given: Call(**{"arguments": {}} | given),
-    "end": lambda given: End(**given),
+    "call": lambda value: Call(**{"arguments": {}} | value),
+    "end": lambda value: End(**value),
     "error": _error,
     "faults": Faults,
     "raw": _raw,
 }
 
 
-def read_turns(given: Any) -> list[Turn]:
+def read_turns(turns: Any) -> list[Turn]:
     """Return the turns that JSON stands for.
 
     A turn is a part or a list of parts. A part is a text, or an object with one of these keys: `call` (`name`,
@@ -72,23 +72,23 @@ def read_turns(given: Any) -> list[Turn]:
     Raises:
         ValueError: anything else; the message names the place.
     """
-    if not isinstance(given, list):
+    if not isinstance(turns, list):
         raise ValueError("turns must be a list, with one answer for each request")  # noqa: TRY004 - of JSON
-    return [_turn(turn, f"turns[{position}]") for position, turn in enumerate(given)]
+    return [_turn(turn, f"turns[{position}]") for position, turn in enumerate(turns)]
 
 
-def _turn(given: Any, place: str) -> Turn:
-    if isinstance(given, list):
-        return [_part(part, f"{place}[{position}]") for position, part in enumerate(given)]
-    return _part(given, place)
+def _turn(turn: Any, place: str) -> Turn:
+    if isinstance(turn, list):
+        return [_part(part, f"{place}[{position}]") for position, part in enumerate(turn)]
+    return _part(turn, place)
 
 
-def _part(given: Any, place: str) -> Part:
-    if isinstance(given, str):
-        return given
-    if not isinstance(given, dict) or len(given) != 1 or not given.keys() <= _SCHEMAS.keys():
+def _part(part: Any, place: str) -> Part:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict) or len(part) != 1 or not part.keys() <= _SCHEMAS.keys():
         raise ValueError(f"{place} must be a text, or an object with one of the keys {', '.join(_SCHEMAS)}")
-    [(kind, value)] = given.items()
+    [(kind, value)] = part.items()
     error = next(Draft202012Validator(_SCHEMAS[kind]).iter_errors(value), None)
     if error is not None:
         where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.absolute_path)

@@ -74,7 +74,7 @@ def _entry(fault: Fault, width: int) -> list[str]:
         subsequent_indent=" " * 8,
         break_on_hyphens=False,
     )
-    told = f"{fault.does} [{fault.known}]"
+    text = f"{fault.does} [{fault.known}]"
     indent = " " * 4
-    does = wrap(told, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    does = wrap(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
     return [*(line.replace("| ", "|") for line in head), *does]

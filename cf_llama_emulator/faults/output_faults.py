@@ -37,8 +37,8 @@ def _parsed(arguments: str) -> Any:
 
 
 def _as_python(name: str, arguments: Any) -> str:
-    given = arguments.items() if isinstance(arguments, dict) else ()
-    written = ", ".join(f"{key}={value!r}" for key, value in given) if given else arguments or ""
+    items = arguments.items() if isinstance(arguments, dict) else ()
+    written = ", ".join(f"{key}={value!r}" for key, value in items) if items else arguments or ""
     return f"{name}({written})"
 
 

@@ -123,9 +123,9 @@ class Plan:
 
     def headers(self, *, streams: bool) -> dict[str, str]:
         """Return the headers that the faults set, lower-case."""
-        told = [fault.headers for fault, _ in self._on_bytes(streams=streams)]
+        fault_headers = [fault.headers for fault, _ in self._on_bytes(streams=streams)]
         set_ = [fault.headers(value) for fault, value in self.of(OnHeaders)]
-        return {name: value for headers in (*told, *set_) for name, value in headers.items()}
+        return {name: value for headers in (*fault_headers, *set_) for name, value in headers.items()}
 
     async def begin(self, connection: Connection) -> None:
         """Apply faults before the response."""
@@ -171,8 +171,8 @@ def read_plan(text: str) -> Plan:
         name, equals, value = map(str.strip, item.partition("="))
         if name not in CATALOGUE:
             close = get_close_matches(name, CATALOGUE, n=1)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}{meant}")
+            suggestion = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(f"fault must be one of {', '.join(CATALOGUE)}, not {name!r}{suggestion}")
         try:
             values[name] = CATALOGUE[name].takes.read(value if equals else None)
         except ValueError as error:

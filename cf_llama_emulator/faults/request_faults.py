@@ -89,8 +89,8 @@ def _tool_choice(body: Body, how: str) -> Body:
 
 
 def _bare_schema(body: Body, _: None) -> Body:
-    wanted = body.get("response_format")
-    schema = wanted.get("json_schema") if isinstance(wanted, Mapping) else None
+    response_format = body.get("response_format")
+    schema = response_format.get("json_schema") if isinstance(response_format, Mapping) else None
     if isinstance(schema, Mapping) and "schema" in schema:
         raise bad_input("'/response_format/json_schema' is no JSON Schema")
     return body

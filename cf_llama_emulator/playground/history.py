@@ -44,8 +44,8 @@ class AnsweredRequest:
 
     def summary(self) -> dict[str, Any]:
         """Return what a list shows of it."""
-        told = asdict(self.entry) | {"time": self.entry.time.isoformat(timespec="milliseconds")}
-        return told | {"number": self.number, "excerpt": excerpt(self.content)}
+        fields = asdict(self.entry) | {"time": self.entry.time.isoformat(timespec="milliseconds")}
+        return fields | {"number": self.number, "excerpt": excerpt(self.content)}
 
     def whole(self) -> dict[str, Any]:
         """Return it with request and answer as text."""
@@ -57,8 +57,8 @@ class AnsweredRequest:
         entry = self.entry
         where = f"{entry.method} {entry.route} {entry.status} {entry.model} {entry.faults}".lower()
         content = self.content.decode(errors="replace").lower()
-        wanted = text.lower()
-        return wanted in where or wanted in content or json.dumps(wanted)[1:-1] in content
+        query = text.lower()
+        return query in where or query in content or json.dumps(query)[1:-1] in content
 
 
 @dataclass(slots=True)
@@ -139,8 +139,8 @@ def excerpt(content: bytes) -> str:
         body = json.loads(content)
     except (ValueError, RecursionError):
         body = None
-    said = next((text for text in _said(body) if text), content[: 4 * EXCERPT].decode(errors="replace"))
-    line = " ".join(said.split())
+    first = next((text for text in _said(body) if text), content[: 4 * EXCERPT].decode(errors="replace"))
+    line = " ".join(first.split())
     return line if len(line) <= EXCERPT else f"{line[:EXCERPT]}…"
 
 

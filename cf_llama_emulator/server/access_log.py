@@ -83,14 +83,18 @@ class AccessLog:
         finally:
             milliseconds = round((perf_counter() - begun) * 1000, 1)
             cut = "connection" in state and state["connection"].cut
-            told = _told(state) | {"status": status, "milliseconds": milliseconds, "hung_up": gone and not cut}
+            fields = _state_fields(state) | {
+                "status": status,
+                "milliseconds": milliseconds,
+                "hung_up": gone and not cut,
+            }
             route = route_of(scope["path"])
-            entry = AccessLogEntry(time=came, method=scope["method"], route=route, **told)
+            entry = AccessLogEntry(time=came, method=scope["method"], route=route, **fields)
             for log in self._logs:
                 log(entry, state)
 
 
-def _told(state: dict[str, Any]) -> dict[str, Any]:
+def _state_fields(state: dict[str, Any]) -> dict[str, Any]:
     """Return what handlers left of a request."""
     prompt_tokens, completion_tokens = state.get("tokens", (None, None))
     return {

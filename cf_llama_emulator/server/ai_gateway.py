@@ -41,15 +41,15 @@ class Kept:
 class Cache:
     """Answers by what was asked; the oldest go first."""
 
-    _kept: dict[str, Kept] = field(default_factory=dict)
+    _cached: dict[str, Kept] = field(default_factory=dict)
 
     def find(self, key: str | None) -> Response | None:
         """Return the answer that was given before, if it is still fresh."""
-        kept = self._kept.get(key or "")
-        return kept.response() if kept and kept.until > time.monotonic() else None
+        cached = self._cached.get(key or "")
+        return cached.response() if cached and cached.until > time.monotonic() else None
 
     def keeping(self, key: str | None, headers: Mapping[str, str], response: Response) -> Response:
-        """Return `response`, which is kept once it has gone out whole; refusals are not."""
+        """Return `response`, which is cached once it has gone out whole; refusals are not."""
         if key is None or response.status_code != 200:  # noqa: PLR2004 - HTTP's OK
             return response
         if isinstance(response, StreamingResponse):
@@ -72,9 +72,9 @@ class Cache:
     def _keep(self, key: str, headers: Mapping[str, str], response: Response, content: bytes) -> None:
         ttl = headers.get("cf-aig-cache-ttl", "")
         until = time.monotonic() + (float(ttl) if ttl.isdecimal() else DEFAULT_TTL)
-        self._kept[key] = Kept(until, response.status_code, dict(response.headers), content)
-        for oldest in list(self._kept)[:-CAPACITY]:
-            del self._kept[oldest]
+        self._cached[key] = Kept(until, response.status_code, dict(response.headers), content)
+        for oldest in list(self._cached)[:-CAPACITY]:
+            del self._cached[oldest]
 
 
 def at_gateway(error: ServiceError) -> ServiceError:

@@ -32,14 +32,14 @@ def check_credentials(headers: Mapping[str, str], account_id: str, *, token: str
         token: The only token that is right; None takes any.
         account: The only account that the token belongs to; None takes any.
     """
-    given = _given_token(headers)
-    if token is not None and given != token:
+    sent = _sent_token(headers)
+    if token is not None and sent != token:
         raise FrontError(401, 10000, "Authentication error")
     if account is not None and account_id != account:
         raise FrontError(403, 10000, "Authentication error")
 
 
-def _given_token(headers: Mapping[str, str]) -> str:
+def _sent_token(headers: Mapping[str, str]) -> str:
     """Return the bearer token or the legacy global key; refuse a request that has neither in a readable form."""
     if "authorization" in headers:
         match = _BEARER.fullmatch(headers["authorization"].strip())

@@ -58,8 +58,8 @@ class ForwardingError(Exception):
 
     def __init__(self, host: str, reason: Exception | None) -> None:
         """Take what failed, or None for a client that is gone."""
-        told = reason and (str(reason) or type(reason).__name__)
-        super().__init__(f"no answer of {host}: {told or 'the client is gone'}")
+        explanation = reason and (str(reason) or type(reason).__name__)
+        super().__init__(f"no answer of {host}: {explanation or 'the client is gone'}")
         self.reason = reason
 
     def response(self, command: str) -> Response:

@@ -114,13 +114,13 @@ class Emulator:
         """Answer `POST …/ai/run` with the model in the body; this route has its own error responses."""
         content = await self.admit(request)
         body = parse_body(content)
-        model, given = body.get("model"), body.get("input")
-        if not isinstance(model, str) or not isinstance(given, dict):
+        model, model_input = body.get("model"), body.get("input")
+        if not isinstance(model, str) or not isinstance(model_input, dict):
             raise ServiceError(400, 7003, "User Input Error").with_changes(form="run")
         request.state.model = model
         if model not in self.settings.models:
             raise ServiceError(404, 7003, "Model not found").with_changes(form="run")
-        return await self._handle(request, model, given, content)
+        return await self._handle(request, model, model_input, content)
 
     async def _queued(self, request: Request, model: str, body: Mapping[str, Any]) -> Response:
         """Submit or poll a batch; polls do not count towards the rate limit."""
@@ -261,8 +261,8 @@ class Emulator:
     async def answer(self, request: Request, content: bytes, generate: Callable[[], Awaitable[Response]]) -> Response:
         """Answer from the cache or by `generate`; stop if the client disconnects."""
         key = cache_key(request.headers, gateway_of(request), request.url.path, content)
-        if (kept := self.cache.find(key)) is not None:
-            return await self.deliver(request, kept)
+        if (cached := self.cache.find(key)) is not None:
+            return await self.deliver(request, cached)
         answer = await while_connected(request, generate())
         if answer is None:
             return Response(status_code=CLIENT_GONE)

@@ -89,8 +89,8 @@ class PlaygroundService:
         counted.may_cost = response.is_success
         headers = kept_headers(response.headers.multi_items())
         redactor = self._redactor()
-        shown = {name: redactor.text(value) for name, value in headers.items()}
-        return EventStream(self._chunks(request, response, counted), response.status_code, shown)
+        redacted = {name: redactor.text(value) for name, value in headers.items()}
+        return EventStream(self._chunks(request, response, counted), response.status_code, redacted)
 
     def _outgoing(self, content: bytes) -> httpx.Request:
         """Return a request of which nothing but the body is the page's."""
@@ -123,8 +123,8 @@ class PlaygroundService:
             async with aclosing(aborted_by_failures(response.aiter_bytes(), response)) as chunks:
                 async for chunk in chunks:
                     usage.feed(chunk)
-                    if shown := redactor.feed(chunk):
-                        yield shown
+                    if redacted := redactor.feed(chunk):
+                        yield redacted
             yield redactor.finish()
         finally:
             if (tokens := usage.finish()) is not None:

@@ -98,14 +98,16 @@ def api_request(wrapped: LoggedRequest, settings: Settings) -> APIRequest:
         url = urlsplit(wrapped.headers["mf-url"])
     except ValueError as error:
         raise emulator_error(f"MF-URL is no URL: {error}") from error
-    given = {name.removeprefix(_WRAPPED): value for name, value in wrapped.headers.items() if name.startswith(_WRAPPED)}
-    headers = {name: value for name, value in given.items() if name not in _DROPPED}
+    unwrapped = {
+        name.removeprefix(_WRAPPED): value for name, value in wrapped.headers.items() if name.startswith(_WRAPPED)
+    }
+    headers = {name: value for name, value in unwrapped.items() if name not in _DROPPED}
     headers["authorization"] = f"Bearer {settings.api_token or API_TOKEN}"
     api = f"/client/v4/accounts/{settings.account_id or ACCOUNT_ID}/ai"
     if url.path.endswith("/models/search"):
         return APIRequest("GET", f"{api}/models/search", url.query, headers)
     is_run = wrapped.method == "POST" and url.path.endswith("/run") and "/gateways/" not in url.path
-    if not is_run or given.get("content-type") != "application/json":
+    if not is_run or unwrapped.get("content-type") != "application/json":
         detail = "the emulator's binding has run() with JSON and models(), and nothing else"
         raise ServiceError(501, EMULATOR_CODE, detail)
 
@@ -115,7 +117,7 @@ def api_request(wrapped: LoggedRequest, settings: Settings) -> APIRequest:
     headers |= dict(_gateway_headers(_object(options, "gateway")))
     bare = "bare, form=binding"  # answers and errors without Cloudflare's envelope
     headers[HEADER] = f"{headers[HEADER]}, {bare}" if HEADER in headers else bare
-    model = given.get("cf-consn-model-id", "").rpartition(":")[2]
+    model = unwrapped.get("cf-consn-model-id", "").rpartition(":")[2]
     query = "queueRequest=true" if options.get("queueRequest") else ""
     return APIRequest("POST", f"{api}/run/{model}", query, headers, json.dumps(inputs).encode())
 

@@ -51,16 +51,16 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add `--record-mode`, unless pytest-recording does: its option means the same."""
     if importlib.util.find_spec("pytest_recording") and not pluginmanager.is_blocked("recording"):
         return
-    told = 'How tests with a cassette treat the service: none, once, new_episodes or all. Default to "none".'
-    parser.getgroup("cassettes").addoption("--record-mode", choices=MODES, default=None, help=told)
+    description = 'How tests with a cassette treat the service: none, once, new_episodes or all. Default to "none".'
+    parser.getgroup("cassettes").addoption("--record-mode", choices=MODES, default=None, help=description)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
-    told = (
+    description = (
         "cassette(name=None, *, scrub=(), speed=None): replay or record the answers of Workers AI; see --record-mode."
     )
-    config.addinivalue_line("markers", told)
+    config.addinivalue_line("markers", description)
 
 
 @pytest.fixture(autouse=True)

@@ -127,9 +127,9 @@ def _answer(model: EmbeddingModel, body: dict[str, Any], tokens: int) -> Embeddi
 
 def refuse_text_model() -> None:
     """Refuse a text generation model on the route of embeddings, whose body has neither prompt nor messages."""
-    wanted = ("prompt", "messages")
+    required = ("prompt", "messages")
     raise bad_input(
-        "oneOf at '/' not met, 0 matches: " + ", ".join(f"required properties at '/' are '{key}'" for key in wanted)
+        "oneOf at '/' not met, 0 matches: " + ", ".join(f"required properties at '/' are '{key}'" for key in required)
     )
 
 
@@ -145,8 +145,8 @@ def _shape(model: EmbeddingModel, vectors: Sequence[Vector]) -> list[int]:
     return [len(vectors), model.dimensions]
 
 
-def _listed(given: str | list[str]) -> list[str]:
-    return [given] if isinstance(given, str) else given
+def _listed(texts: str | list[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else texts
 
 
 def _tokens(texts: Sequence[str]) -> int:

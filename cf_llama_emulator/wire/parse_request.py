@@ -50,8 +50,8 @@ def parse_request(model: str, body: Mapping[str, Any], form: str = "messages") -
 def stop_words(body: Mapping[str, Any]) -> list[str]:
     """Return the words of `stop`: one text, or a list of them; anything else is none."""
     stop = body.get("stop")
-    given = stop if isinstance(stop, list) else [stop]
-    return [word for word in given if isinstance(word, str) and word]
+    words = stop if isinstance(stop, list) else [stop]
+    return [word for word in words if isinstance(word, str) and word]
 
 
 def check_json_stream(body: Mapping[str, Any]) -> None:
@@ -78,13 +78,13 @@ def _tool_choice(choice: Any, tools: Iterable[Tool]) -> str | None:
     return str(name)
 
 
-def _response_format(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _response_format(response_format: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the format with a bare schema; OpenAI's `{"name", "schema"}` around it is taken off."""
-    if given is None or given.get("type") not in ("json_object", "json_schema"):
+    if response_format is None or response_format.get("type") not in ("json_object", "json_schema"):
         return None
-    if given["type"] == "json_object":
+    if response_format["type"] == "json_object":
         return {"type": "json_object"}
-    schema = given.get("json_schema", {})
+    schema = response_format.get("json_schema", {})
     if isinstance(schema, dict) and "name" in schema and isinstance(schema.get("schema"), dict):
         schema = schema["schema"]
     return {"type": "json_schema", "json_schema": schema}

@@ -100,12 +100,12 @@ def matching_form(body: Mapping[str, Any], validators: Mapping[str, Draft202012V
 
 def check_context(request: EngineRequest, window: int = CONTEXT_WINDOW) -> None:
     """Refuse with 413/5021 what would not fit into the context window, by the estimate of `tokens`."""
-    wanted = estimate_input(request) + request.max_tokens
-    if wanted > window:
+    needed = estimate_input(request) + request.max_tokens
+    if needed > window:
         raise ServiceError(
             413,
             5021,
-            f"The estimated number of input and maximum output tokens ({wanted}) "
+            f"The estimated number of input and maximum output tokens ({needed}) "
             f"exceeded this model context window limit ({window}).",
         )
 
@@ -169,8 +169,8 @@ def _one_of(where: str, matches: int, texts: Iterable[str]) -> str:
     return f"oneOf at '{where}' not met, {matches} matches" + (f": {found}" if found else "")
 
 
-def _mismatch(where: str, wanted: str, value: Any) -> str:
-    return f"Type mismatch of '{where}', '{wanted}' not in '{_JSON_TYPES[type(value)]}'"
+def _mismatch(where: str, expected: str, value: Any) -> str:
+    return f"Type mismatch of '{where}', '{expected}' not in '{_JSON_TYPES[type(value)]}'"
 
 
 def _refuse_constant(name: str) -> None:

@@ -35,8 +35,8 @@ def _tls() -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         named = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
         what = f"{named}={os.environ[named]}" if named else "certifi, the package of certificate authorities,"
-        told = f"{what} cannot be read as certificates: {error.strerror or error}"
-        raise InvalidRequestError(f"{told}. Correct the path, or unset {named}" if named else told) from None
+        message = f"{what} cannot be read as certificates: {error.strerror or error}"
+        raise InvalidRequestError(f"{message}. Correct the path, or unset {named}" if named else message) from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 

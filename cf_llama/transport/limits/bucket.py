@@ -20,15 +20,15 @@ class Bucket:
         rate: Tokens a second.
         capacity: The most there can be.
         emptied_at: When there were none.
-        is_told: Whether rate and capacity are certain, so that no refusal is needed to measure them.
+        is_configured: Whether rate and capacity are certain, so that no refusal is needed to measure them.
     """
 
-    def __init__(self, rate: float, capacity: float, emptied_at: float, *, is_told: bool) -> None:
+    def __init__(self, rate: float, capacity: float, emptied_at: float, *, is_configured: bool) -> None:
         self.rate, self.capacity = rate, capacity
         self._at = emptied_at
         self._refused_at = self._learned_at = emptied_at
         self._was_full = False  # since the last refusal
-        self._is_told = is_told
+        self._is_told = is_configured
         self._admitted = 0
         self._dead, self._has_admitted = 0, False
         self._total = self._time = 0.0
@@ -88,8 +88,8 @@ class Bucket:
         measured = self._admitted / elapsed
         if self._admitted >= _MANY and abs(measured - self.rate) > 0.3 * self.rate:  # it was changed
             self._total, self._time = 0.0, 0.0
-        kept = 1 - min(1.0, self._admitted / _REMEMBERED)
-        self._total, self._time = self._total * kept + self._admitted, self._time * kept + elapsed
+        weight = 1 - min(1.0, self._admitted / _REMEMBERED)
+        self._total, self._time = self._total * weight + self._admitted, self._time * weight + elapsed
         if self._total >= _FEW:
             self.rate = self._total / self._time
 

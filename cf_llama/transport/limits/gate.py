@@ -135,9 +135,9 @@ class Gate:
 
     def admitted(self, place: Place) -> None:
         """The service has begun to answer."""
-        if place.is_heard or place.sent is None:
+        if place.is_answered or place.sent is None:
             return
-        place.is_heard = True
+        place.is_answered = True
         with self._lock:
             now = self._clock()
             self._rate.admitted(place.sent, now)
@@ -178,15 +178,17 @@ class Gate:
         self._is_quiet = self._is_quiet and not _shows_limit(error)
         self._capacity.end(answered=answered and error is None)
         place.others = self._capacity.under_way + len(self._line)
-        self._learn(sent, error, now, is_heard=place.is_heard, answered=answered)
-        place.is_heard = False
+        self._learn(sent, error, now, is_answered=place.is_answered, answered=answered)
+        place.is_answered = False
 
-    def _learn(self, sent: Sent, error: WorkersAIError | None, now: float, *, is_heard: bool, answered: bool) -> None:
+    def _learn(
+        self, sent: Sent, error: WorkersAIError | None, now: float, *, is_answered: bool, answered: bool
+    ) -> None:
         if type(error) is RateLimitError:
             self._rate.refused(sent, now, error.retry_after)
             self._note_pacing()
             return
-        if not is_heard:
+        if not is_answered:
             (self._rate.admitted if answered else self._rate.forgotten)(sent, now)
         if isinstance(error, CapacityError):
             self._capacity.refused(now)
@@ -205,8 +207,8 @@ class Gate:
         return self._capacity.is_free and self._rate.ready_at(now) <= now
 
     def _let_through(self, place: Place, now: float) -> None:
-        place.sent = self._rate.begin(now, is_written=not place.is_written_told)
-        place.is_heard = False
+        place.sent = self._rate.begin(now, is_written=not place.is_written_reported)
+        place.is_answered = False
         self._capacity.begin()
         if place.number is not None:
             place.waited += now - place.asked_at

@@ -27,8 +27,8 @@ class Place:
         """The request, once it is let through."""
         self.counted_at: float | None = None
         """When the request was sent, where it was only counted, as no limit is in sight."""
-        self.is_heard = self.is_in_line = False
-        self.is_written_told = False
+        self.is_answered = self.is_in_line = False
+        self.is_written_reported = False
         """Whether `Gate.written` will be called."""
         self.others = 0
         """Calls that were under way or waiting when the last request ended."""

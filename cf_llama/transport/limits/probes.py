@@ -45,7 +45,7 @@ class ProbeSchedule:
             self._limited_at = closed.at
         if counting is not Counting.UNKNOWN and window.seconds:
             times = self._of_known_window(now, window)
-        elif window.is_told:
+        elif window.is_configured:
             times = self._of_told_window(now, closed, window, requests)
         elif window.seconds and now < window.opened + window.seconds:
             return window.opened + window.seconds

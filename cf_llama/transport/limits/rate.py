@@ -218,23 +218,23 @@ class RatePacer:
 
     def admitted(self, sent: Sent, now: float) -> None:
         """The service has begun to answer a request, so it has counted it."""
-        self._trial.heard(sent, now)
+        self._trial.resolved(sent, now)
         state = self._state
         if isinstance(state, Bucket):
             state.admitted()
         elif isinstance(state, Closed) and sent is state.probe:
             self._reopen(state, sent)
         if isinstance(self._state, Tentative):
-            self._state.heard(sent)
+            self._state.resolved(sent)
             if self._state.is_window(len(self._sends), self.requests or 1, now):
                 self._confirm_window()
 
     def forgotten(self, sent: Sent, now: float) -> None:
-        """Nothing will be heard of a request: it was cancelled, or the connection failed."""
+        """A request will have no answer: it was cancelled, or the connection failed."""
         self._trial.forgotten(sent)
         state = self._state
         if isinstance(state, Tentative):
-            state.heard(sent)
+            state.resolved(sent)
         elif isinstance(state, Closed) and sent is state.probe:
             state.probe, state.probe_at = None, now
 
@@ -265,7 +265,7 @@ class RatePacer:
             self.requests = min(self.requests or admitted, max(admitted, 1))
             return
         if isinstance(state, Tentative):
-            state.heard(sent)
+            state.resolved(sent)
             before = self._sends.before(sent)  # those after it will be refused too
             if state.is_short_of_window(before, self.requests or 1):
                 is_bucket = self._window.is_early or not state.excludes_bucket
@@ -338,7 +338,7 @@ class RatePacer:
         """A bucket was found, or it is a sliding window after a burst that took long."""
         self.counting = Counting.BUCKET
         rate = tentative.bucket_rate(len(self._sends), sent.at)
-        self._state = Bucket(rate, float(self.requests or 1), sent.at, is_told=self._limit is not None)
+        self._state = Bucket(rate, float(self.requests or 1), sent.at, is_configured=self._limit is not None)
 
     def _leave_bucket(self, now: float) -> None:
         """It was no bucket: what was admitted before was a whole window, smaller than thought."""

@@ -61,8 +61,8 @@ class Tentative:
         """A request is sent."""
         self._unheard.add(sent)
 
-    def heard(self, sent: Sent) -> None:
-        """The service has answered it, or nothing will be heard of it."""
+    def resolved(self, sent: Sent) -> None:
+        """The service has answered the request, or never will."""
         self._unheard.discard(sent)
 
     def is_window(self, counted: int, requests: int, now: float) -> bool:

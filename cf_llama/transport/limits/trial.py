@@ -46,7 +46,7 @@ class Trial:
         if request in self._sent:
             self._sent[request] = now
 
-    def heard(self, request: Any, now: float) -> None:
+    def resolved(self, request: Any, now: float) -> None:
         """The service has begun to answer it."""
         sent = self._sent.pop(request, None)
         if sent is not None:

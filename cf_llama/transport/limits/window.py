@@ -24,7 +24,7 @@ class Window:
 
     def __init__(self, seconds: float | None, offset: float) -> None:
         self._offset = offset
-        self.is_told, self.seconds = seconds is not None, seconds
+        self.is_configured, self.seconds = seconds is not None, seconds
         """Told, or learned."""
         self.opened = -inf
         """When the first request of this window was sent."""
@@ -40,7 +40,7 @@ class Window:
         """Learn from a request that was admitted, so many seconds after the burst."""
         whole = ceil(self.refused_at - self.opened)
         self._is_aligned = whole > 0 and -MARGIN <= self.next_multiple(self.refused_at, whole) - at <= MARGIN / 2
-        if not self.is_told:
+        if not self.is_configured:
             self._learn(at)
         elif self.seconds:
             self.is_early = at - self.opened < self.seconds * (1 - MARGIN)
@@ -76,7 +76,7 @@ class Window:
             precision: Share of the length within which it need not be known any better.
         """
         latest = self.latest_beginning
-        if not self.is_told:
+        if not self.is_configured:
             earliest = max(now, self.earliest_opening + self._shortest)
             yield from self._whole_seconds(earliest, latest)
             middle = (earliest + latest) / 2

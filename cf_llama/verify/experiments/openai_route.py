@@ -40,16 +40,16 @@ def _completion(answers: Sequence[Answer]) -> str:
         return "no JSON object"
     if "success" in found:
         return "an envelope"
-    wanted = {"id", "object", "created", "model", "choices", "usage"}
-    missing = sorted(wanted - found.keys())
+    expected = {"id", "object", "created", "model", "choices", "usage"}
+    missing = sorted(expected - found.keys())
     return f"without {', '.join(missing)}" if missing else str(found["object"])
 
 
 def _reasons(answers: Sequence[Answer]) -> str:
-    given = [choice(payload(answer)).get("finish_reason") for answer in answers]
+    reasons = [choice(payload(answer)).get("finish_reason") for answer in answers]
     if not calls(payload(answers[-1])):
         raise NotTestable("the model called no tool")
-    return "none" if not any(given) else ", ".join(map(str, given))
+    return "none" if not any(reasons) else ", ".join(map(str, reasons))
 
 
 def _digits(answers: Sequence[Answer]) -> str:

@@ -51,10 +51,10 @@ def _stop(answers: Sequence[Answer]) -> str:
 
 
 def _prompt(answers: Sequence[Answer]) -> str:
-    said = text([payload(answers[0])])
-    if "<|" in said:
+    answer = text([payload(answers[0])])
+    if "<|" in answer:
         return "the template's own marks"
-    return "text" if said.strip() else "nothing"
+    return "text" if answer.strip() else "nothing"
 
 
 PARAMETERS = (

@@ -81,10 +81,10 @@ def _form_of_entry(found: dict[str, object]) -> str:
 
 def _front_form(answers: Sequence[Answer]) -> str:
     found = body(answers[0])
-    wanted: dict[str, object] = {"result": None, "success": False, "messages": []}
+    expected: dict[str, object] = {"result": None, "success": False, "messages": []}
     if not isinstance(found, dict):
         return "no JSON object"
-    return "result null" if wanted.items() <= found.items() else ", ".join(sorted(found))
+    return "result null" if expected.items() <= found.items() else ", ".join(sorted(found))
 
 
 def _statuses(answers: Sequence[Answer]) -> str:
@@ -104,10 +104,10 @@ def _window(answers: Sequence[Answer]) -> str:
     answer = answers[0]
     if not is_refusal(answer):
         return refusal_code(answers)
-    told = re.search(r"limit \((\d+)\)", answer.content.decode("utf-8", "replace"))
-    if code(answer) is None or (told is None and code(answer) == OVERFLOW):
+    window = re.search(r"limit \((\d+)\)", answer.content.decode("utf-8", "replace"))
+    if code(answer) is None or (window is None and code(answer) == OVERFLOW):
         raise NotTestable("the refusal does not say its code and the size of the window")
-    return f"refused with {code(answer)}" + (f", window {told[1]}" if told else "")
+    return f"refused with {code(answer)}" + (f", window {window[1]}" if window else "")
 
 
 def _retry_after(answers: Sequence[Answer]) -> str:

@@ -29,23 +29,23 @@ STREAMED_CALL = ask(ASKED, tools=[ADD], max_tokens=_OUT, stream=True)
 TWO_CALLS = ask(BOTH, tools=[ADD, MULTIPLY], max_tokens=_OUT)
 
 
-def no_call(said: str) -> str:
+def no_call(answer: str) -> str:
     """Return how a call stands in the text, by the emulator's name of the form.
 
     Raises:
         NotTestable: it is an ordinary text.
     """
-    said = said.strip()
-    if said.startswith("<|python_tag|>"):
+    answer = answer.strip()
+    if answer.startswith("<|python_tag|>"):
         return "text: tag"
-    if said.startswith("```"):
+    if answer.startswith("```"):
         return "text: fenced"
-    if said.startswith("[add("):
+    if answer.startswith("[add("):
         return "text: python"
-    found = parse(said)
+    found = parse(answer)
     if isinstance(found, dict) and found.get("name") == "add":
         return "text: function" if "type" in found else "text: json"
-    if not said:
+    if not answer:
         return "nothing"
     raise NotTestable("the model called no tool")
 
@@ -83,16 +83,16 @@ def ids(found: Mapping[str, Any]) -> str:
     listed = [call for call in calls(found) if function(call).get("name")]
     if len(listed) < 2:  # noqa: PLR2004 - the least that can be compared
         raise NotTestable("the model made one call or none")
-    given = [call.get("id") for call in listed]
-    if all(given):
-        return "different ids" if len(set(given)) == len(given) else "the same id"
+    call_ids = [call.get("id") for call in listed]
+    if all(call_ids):
+        return "different ids" if len(set(call_ids)) == len(call_ids) else "the same id"
     return "null ids" if all("id" in call for call in listed) else "no ids"
 
 
 def _native_ids(answers: Sequence[Answer]) -> str:
     found = payload(answers[0])
-    told, usual = ids(found), "different ids" if message(found).get("tool_calls") else "no ids"
-    return "as the shape has it" if told == usual else told
+    kind, usual = ids(found), "different ids" if message(found).get("tool_calls") else "no ids"
+    return "as the shape has it" if kind == usual else kind
 
 
 def _streamed(answers: Sequence[Answer]) -> str:

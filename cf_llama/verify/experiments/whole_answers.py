@@ -55,10 +55,10 @@ def neurons_factor(answer: Answer) -> str:
         raise NotTestable("the answer has no counts to compare with")
     usual = usage["prompt_tokens"] * NEURONS_IN + usage["completion_tokens"] * NEURONS_OUT
     try:
-        told = float(header if header is not None else usage["neurons"])
+        reported = float(header if header is not None else usage["neurons"])
     except (KeyError, ValueError, TypeError):
         return "no cf-ai-neurons header"
-    factor = 1 if abs(told - usual) <= HEADER_PLACES else told / usual
+    factor = 1 if abs(reported - usual) <= HEADER_PLACES else reported / usual
     return f"{factor:.2g} x the formula"
 
 
@@ -80,8 +80,8 @@ def _content_type(answers: Sequence[Answer]) -> str:
         if not answer.content:
             raise NotTestable("the answer has no body")
         fitting = "text/event-stream" if data_lines(answer) else "application/json"
-        told = answer.headers.get("content-type", "none")
-        kinds.append("as the body" if told.startswith(fitting) else told)
+        content_type = answer.headers.get("content-type", "none")
+        kinds.append("as the body" if content_type.startswith(fitting) else content_type)
     return "; ".join(dict.fromkeys(kinds))
 
 

@@ -167,11 +167,11 @@ def new_calls(calls: Iterable[Call], request: EngineRequest) -> Sequence[Call]:
     """
     past = calls_since_question(request.messages)
     made = [(call.name, call.arguments) for call in past]
-    said = " ".join([*(message["content"] for message in request.messages), *(call.result for call in past)])
+    conversation = " ".join([*(message["content"] for message in request.messages), *(call.result for call in past)])
     new: list[Call] = []
     for call in calls:
         known = (call.name, call.arguments) in made or call in new
-        if not known and (not past or is_grounded(call, said)):
+        if not known and (not past or is_grounded(call, conversation)):
             new.append(call)
     return new
 
@@ -185,9 +185,9 @@ def schema_of_call(tools: Sequence[Tool]) -> dict[str, Any]:
 
 def is_grounded(call: Call, conversation: str) -> bool:
     """Whether the arguments have to do with the conversation: they share a word or a number with it, or are empty."""
-    said = set(_words(conversation))
+    spoken = set(_words(conversation))
     words = [word for value in _leaves(call.arguments) for word in _words(str(value))]
-    return not words or any(word in said for word in words)
+    return not words or any(word in spoken for word in words)
 
 
 def _schema_of(tool: Tool, place: str) -> dict[str, Any]:

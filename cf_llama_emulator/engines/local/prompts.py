@@ -40,7 +40,7 @@ def answer_body(request: EngineRequest) -> dict[str, Any]:
     if request.response_format is None:
         return {"messages": turns(request), **_common(request)}
     schema = _answer_schema(request.response_format)
-    return _bound({"messages": _told(turns(request), schema), **_common(request)}, schema)
+    return _bound({"messages": _with_schema(turns(request), schema), **_common(request)}, schema)
 
 
 def tools_body(
@@ -87,12 +87,12 @@ def _answer_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any]:
     return response_format.get("json_schema") or {"type": "object"}
 
 
-def _told(turns: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[Mapping[str, str]]:
+def _with_schema(turns: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[Mapping[str, str]]:
     """Say the schema in words too: bound to it but not told, small models fill its first field and do not stop."""
-    said = f"Answer with JSON of this schema: {json.dumps(schema, ensure_ascii=False)}"
+    instruction = f"Answer with JSON of this schema: {json.dumps(schema, ensure_ascii=False)}"
     if turns and turns[0]["role"] == "system":
-        return [{"role": "system", "content": f"{turns[0]['content']}\n\n{said}"}, *turns[1:]]
-    return [{"role": "system", "content": said}, *turns]
+        return [{"role": "system", "content": f"{turns[0]['content']}\n\n{instruction}"}, *turns[1:]]
+    return [{"role": "system", "content": instruction}, *turns]
 
 
 def _bound(body: dict[str, Any], schema: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def _past_call(message: Mapping[str, Any], calls: Mapping[str, Mapping[str, Any]
 
 def _report(results: Sequence[PastCall], question: str) -> str:
     known = "\n\n".join(map(str, results))
-    asked = f": {question}" if len(question) < REPEATED_QUESTION else "."
-    return f"{known}\n\nNow answer my question in a sentence{asked}"
+    repeated = f": {question}" if len(question) < REPEATED_QUESTION else "."
+    return f"{known}\n\nNow answer my question in a sentence{repeated}"
 
 
 def _wire_tool(tool: Tool) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def read_conversation(request: EngineRequest) -> Conversation:
         if message["role"] == "tool"
     ]
     system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
-    said = messages[last]["content"] if users else ""
-    return Conversation(system, said, tuple(names.values()), tuple(results))
+    question = messages[last]["content"] if users else ""
+    return Conversation(system, question, tuple(names.values()), tuple(results))
 
 
 def _names_by_id(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -44,9 +44,9 @@ def _text(request: EngineRequest, talk: Conversation) -> str:
     step = react_step(request, talk)
     if step is not None:
         return step
-    wanted = requested_schema(request, talk)
-    if wanted is not None:
-        return _filled(*wanted)
+    requested = requested_schema(request, talk)
+    if requested is not None:
+        return _filled(*requested)
     if talk.results:
         return "\n".join(f"The result of {name} is: {content}" for name, content in talk.results)
     question = read_question(talk)

@@ -151,8 +151,8 @@ class _Filler:
 
     def _choice(self, values: list[Any]) -> Any:
         """Return the value that the text names, or the first that is not null."""
-        said = self._text.lower()
-        named = (value for value in values if value is not None and str(value).lower() in said)
+        text = self._text.lower()
+        named = (value for value in values if value is not None and str(value).lower() in text)
         return next(named, next((value for value in values if value is not None), None))
 
     def _number(self, schema: Mapping[str, Any], step: float) -> int | float:

@@ -39,10 +39,10 @@ def read_question(talk: Conversation) -> tuple[str, str] | None:
 
 def best_sentence(question: str, context: str) -> str:
     """Return the sentence of `context` that shares most words with `question`; the first among equals."""
-    wanted = stems(question)
+    words = stems(question)
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(context) if sentence.strip()]
-    best = max(sentences, key=lambda sentence: len(wanted & stems(sentence)), default="")
-    return best if wanted & stems(best) else NOT_FOUND
+    best = max(sentences, key=lambda sentence: len(words & stems(sentence)), default="")
+    return best if words & stems(best) else NOT_FOUND
 
 
 def standalone_question(talk: Conversation) -> str | None:

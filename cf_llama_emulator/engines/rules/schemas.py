@@ -17,21 +17,21 @@ _OBJECTS_TRIED = 100
 
 
 def requested_schema(request: EngineRequest, talk: Conversation) -> tuple[Mapping[str, Any], str] | None:
-    """Return the schema the answer must meet and the words to fill it with, or None where text is wanted.
+    """Return the schema the answer must meet and the words to fill it with, or None if the request asks for text.
 
     Without `response_format` a schema counts that the conversation spells out as a "JSON schema".
     """
-    wanted = request.response_format
-    if wanted is not None and wanted["type"] == "json_schema":
-        schema = wanted["json_schema"]
+    response_format = request.response_format
+    if response_format is not None and response_format["type"] == "json_schema":
+        schema = response_format["json_schema"]
         return (schema if isinstance(schema, Mapping) else {}), talk.last_user
     for text in (talk.last_user, talk.system):
-        if wanted is not None or "json schema" in text.lower():
+        if response_format is not None or "json schema" in text.lower():
             written = list(_schemas(text))
             if written:
                 schema, source = written[-1]
                 return schema, talk.last_user.replace(source, " ").strip()
-    if wanted is None:
+    if response_format is None:
         return None
     return object_of_strings(_named_keys(talk) or ["answer"]), talk.last_user
 

@@ -58,8 +58,8 @@ def _speaks_of(tool: Tool, text: str) -> bool:
 
 
 def _fit(tool: Tool, text: str) -> tuple[int, int]:
-    said = stems(text)
-    return len(stems(tool.name) & said), len(stems(tool.description) & said)
+    words = stems(text)
+    return len(stems(tool.name) & words), len(stems(tool.description) & words)
 
 
 def _call(tool: Tool, talk: Conversation) -> Call:
@@ -82,9 +82,9 @@ def _written_arguments(tool: Tool, text: str) -> Mapping[str, Any] | None:
         call = ast.parse(f"f{match[1]}", mode="eval").body
         if not isinstance(call, ast.Call):
             return None
-        given = [ast.literal_eval(argument) for argument in call.args]
+        positional = [ast.literal_eval(argument) for argument in call.args]
         named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
-        json.dumps([given, named], allow_nan=False)  # not all that Python can write is JSON
+        json.dumps([positional, named], allow_nan=False)  # not all that Python can write is JSON
     except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
-    return dict(zip(tool.parameters.get("properties", {}), given, strict=False)) | named
+    return dict(zip(tool.parameters.get("properties", {}), positional, strict=False)) | named

@@ -72,7 +72,7 @@ def test_the_cache_is_bounded():
     cache = Cache()
     for number in range(CAPACITY + 1):
         cache._keep(str(number), {}, _Answer, b"")
-    assert len(cache._kept) == CAPACITY
+    assert len(cache._cached) == CAPACITY
     assert cache.find("0") is None
     assert cache.find(str(CAPACITY)) is not None
 
