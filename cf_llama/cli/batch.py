@@ -105,7 +105,7 @@ class ProgressBar:
     def __init__(self, console: Console, limits: LookUp) -> None:
         """Draw on `console`; `limits` says whether a batch waits for the account's limit."""
         left = TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=_TIME))
-        columns = (BarColumn(bar_width=20), _ToldColumn(limits), left)
+        columns = (BarColumn(bar_width=20), _StatusColumn(limits), left)
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=None, status="")
 
@@ -124,7 +124,7 @@ class ProgressBar:
             self._progress.stop()
 
 
-class _ToldColumn(ProgressColumn):
+class _StatusColumn(ProgressColumn):
     """How far the job is, and whether a batch waits for the account's limit; it breaks in a narrow terminal."""
 
     def __init__(self, limits: LookUp) -> None:

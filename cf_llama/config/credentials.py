@@ -47,11 +47,11 @@ def check_account_id(value: str) -> str:
     """
     value = value.strip()
     if not ACCOUNT_ID.fullmatch(value):
-        raise ValueError(f"account_id must be 32 hexadecimal digits; {_told_of_account(value)}")
+        raise ValueError(f"account_id must be 32 hexadecimal digits; {_account_id_problem(value)}")
     return value.lower()  # the form in which Cloudflare writes it, and the only one that its routes are known to accept
 
 
-def _told_of_account(value: str) -> str:
+def _account_id_problem(value: str) -> str:
     if _is_quoted(value):
         return "remove the quotation marks around it"
     if _API_TOKEN.fullmatch(value):
@@ -68,12 +68,12 @@ def check_token(value: str) -> str:
         ValueError: it cannot be one; the message says what is wrong and does not contain it.
     """
     value = value.strip()
-    if wrong := _told_of_token(value):
+    if wrong := _token_problem(value):
         raise ValueError(f"api_token must be {wrong}")
     return value
 
 
-def _told_of_token(value: str) -> str:
+def _token_problem(value: str) -> str:
     if _is_quoted(value):
         return "without quotation marks: remove those around it"
     if value.lower().startswith("bearer "):

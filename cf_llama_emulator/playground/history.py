@@ -139,12 +139,12 @@ def excerpt(content: bytes) -> str:
         body = json.loads(content)
     except (ValueError, RecursionError):
         body = None
-    first = next((text for text in _said(body) if text), content[: 4 * EXCERPT].decode(errors="replace"))
+    first = next((text for text in _texts_of(body) if text), content[: 4 * EXCERPT].decode(errors="replace"))
     line = " ".join(first.split())
     return line if len(line) <= EXCERPT else f"{line[:EXCERPT]}…"
 
 
-def _said(body: Any) -> Iterator[str]:
+def _texts_of(body: Any) -> Iterator[str]:
     """Yield the texts of a body, the latest first."""
     if not isinstance(body, dict):
         return

@@ -46,7 +46,7 @@ class ProbeSchedule:
         if counting is not Counting.UNKNOWN and window.seconds:
             times = self._of_known_window(now, window)
         elif window.is_configured:
-            times = self._of_told_window(now, closed, window, requests)
+            times = self._of_configured_window(now, closed, window, requests)
         elif window.seconds and now < window.opened + window.seconds:
             return window.opened + window.seconds
         else:
@@ -69,7 +69,7 @@ class ProbeSchedule:
             yield now + max(SHORTEST_INTERVAL, late)
             yield self._of_unknown_window(now, window)
 
-    def _of_told_window(self, now: float, closed: Closed, window: Window, requests: int) -> Iterator[float]:
+    def _of_configured_window(self, now: float, closed: Closed, window: Window, requests: int) -> Iterator[float]:
         """One window after the burst, once a bucket has got a token, or when a window begins by the clock."""
         seconds = window.seconds or 0.0
         yield window.opened + seconds + MARGIN
