@@ -28,11 +28,11 @@ class Bucket:
         self._at = emptied_at
         self._refused_at = self._learned_at = emptied_at
         self._was_full = False  # since the last refusal
-        self._is_told = is_configured
+        self._is_configured = is_configured
         self._admitted = 0
         self._dead, self._has_admitted = 0, False
         self._total = self._time = 0.0
-        self._told_rate = rate
+        self._configured_rate = rate
         self._tokens = -self._reserve
 
     @property
@@ -58,8 +58,8 @@ class Bucket:
         """A request was admitted."""
         self._admitted += 1
         self._dead, self._has_admitted = 0, True
-        if self._is_told:
-            self.rate = min(self._told_rate, self.rate * 1.002)
+        if self._is_configured:
+            self.rate = min(self._configured_rate, self.rate * 1.002)
 
     def refused(self, sent_at: float, now: float, retry_after: float | None) -> bool:
         """A request was refused, so the bucket was empty when it was sent; returns whether it is none after all."""
@@ -82,7 +82,7 @@ class Bucket:
 
     def _measure(self, elapsed: float) -> None:
         """Learn from what was admitted between two refusals."""
-        if self._is_told or self._dead > 1:
+        if self._is_configured or self._dead > 1:
             self.rate *= 0.97
             return
         measured = self._admitted / elapsed
@@ -95,7 +95,7 @@ class Bucket:
 
     @property
     def _pace(self) -> float:
-        if self._is_told:
+        if self._is_configured:
             return self.rate * _TOLD
         patience, growth = (_PATIENCE, _GROWTH) if self._total else (_IMPATIENCE, _LEAP)
         return self.rate * min(_STEEPEST, _OPTIMISM * growth ** max(0, self._admitted - patience))

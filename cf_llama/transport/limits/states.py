@@ -46,15 +46,15 @@ class Tentative:
 
     Args:
         closed: The state in which the probe was sent.
-        told_rate: Requests a second that a bucket would get; None where the limit is not told.
+        configured_rate: Requests a second that a bucket would get; None where the limit is not told.
     """
 
-    def __init__(self, closed: Closed, told_rate: float | None) -> None:
+    def __init__(self, closed: Closed, configured_rate: float | None) -> None:
         self.refused_probes = closed.refused_probes
         """Before the one that was admitted."""
         self._closed_at, self._burst_at = closed.at, closed.burst_at
         self._shortest_refill = closed.refused_at - closed.at  # seconds in which a bucket has got no token
-        self._told_rate = told_rate
+        self._configured_rate = configured_rate
         self._unheard: set[Sent] = set()  # requests sent after the probe, of which nothing has been heard
 
     def begin(self, sent: Sent) -> None:
@@ -85,7 +85,7 @@ class Tentative:
     @property
     def excludes_bucket(self) -> bool:
         """Whether a bucket would have admitted one of the probes before. A limit that is told is judged by its rate."""
-        return self._told_rate is None and self.refused_probes >= _BUCKET_PROBES
+        return self._configured_rate is None and self.refused_probes >= _BUCKET_PROBES
 
     def is_slow_bucket(self, counted: int, requests: int, now: float) -> bool:
         """Whether a bucket that had no token for the probes before can have admitted as many since.
@@ -97,14 +97,18 @@ class Tentative:
         """
         elapsed = now - self._closed_at
         is_usual = requests * elapsed <= _LONGEST_FILLING * max(1, counted)
-        return self._told_rate is None and is_usual and counted * self._shortest_refill <= elapsed
+        return self._configured_rate is None and is_usual and counted * self._shortest_refill <= elapsed
 
     def bucket_rate(self, counted: int, now: float) -> float:
         """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached.
 
         When the next one was refused, the bucket held a part of a token, on average a half.
         """
-        return (counted + 0.5) / max(now - self._closed_at, 0.001) if self._told_rate is None else self._told_rate
+        return (
+            (counted + 0.5) / max(now - self._closed_at, 0.001)
+            if self._configured_rate is None
+            else self._configured_rate
+        )
 
     def most_on_trial(self, counted: int, on_trial: int, now: float) -> int:
         """How many requests may be on trial: few where a bucket would be empty, else the more, the more were admitted.
@@ -121,7 +125,7 @@ class Tentative:
 
     def _refilled(self, now: float) -> float | None:
         """What a bucket has got since the burst began; None where its rate is not known."""
-        return None if self._told_rate is None else self._told_rate * (now - self._burst_at)
+        return None if self._configured_rate is None else self._configured_rate * (now - self._burst_at)
 
 
 def _more_than_a_bucket(refilled: float) -> float:
