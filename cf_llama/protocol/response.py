@@ -207,7 +207,8 @@ class ResponseReader:
                 bodies = []
         if not bodies:
             unread = error_from(self._status, self._headers, body)
-            raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
+            what = f"the answer cannot be read: {unread.message}" if body else "the answer is empty"
+            raise BadResponseError(what, **unread.details() | {"is_retryable": not body})
 
     def _failure(self, data: bytes) -> Exception:
         error = error_from(self._status, self._headers, data)

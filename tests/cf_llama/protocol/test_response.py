@@ -178,12 +178,19 @@ def test_a_refusal_is_recognised_without_its_status(name, kind, recorded):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"null", b"[]", b"7", b'{"result":{},"success":true}', b"<html><title>Busy</title></html>", b'{"resp'],
+    [b"{}", b"null", b"[]", b"7", b'{"result":{},"success":true}', b"<html><title>Busy</title></html>", b'{"resp'],
 )
 def test_a_body_that_is_no_answer_is_an_error(body):
     with pytest.raises(BadResponseError) as caught:
         read(body)
     assert not caught.value.is_retryable
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"\xef\xbb\xbf"])
+def test_an_empty_body_is_an_error_that_can_pass(body):
+    with pytest.raises(BadResponseError, match="the answer is empty") as caught:
+        read(body)
+    assert caught.value.is_retryable
 
 
 def test_a_page_of_text_is_shown_in_the_error():

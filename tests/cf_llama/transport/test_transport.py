@@ -93,6 +93,27 @@ def test_text_that_no_utf8_can_hold_is_sent_as_an_escape(ask, service, transport
 # what is tried again
 
 
+def test_an_empty_answer_is_tried_again_as_if_the_connection_had_broken(ask, service, transport):
+    service.says(headers={"retry-after": "0"})
+    service.says(b" \r\n", headers={"retry-after": "0"})
+    service.replies("Hello")
+    assert ask(transport(), HI).text == "Hello"
+
+
+def test_an_answer_that_stays_empty_is_an_error_that_says_so(ask, service, transport):
+    service.says(headers={"cf-ray": "8f-ZRH"})
+    with pytest.raises(BadResponseError, match="the answer is empty") as caught:
+        ask(transport(max_retries=0), HI)
+    assert (caught.value.status, caught.value.ray_id) == (200, "8f-ZRH")
+
+
+def test_an_answer_that_cannot_be_read_is_not_tried_again(ask, service, transport):
+    service.says(b"{", headers={"retry-after": "0"})
+    with pytest.raises(BadResponseError, match="cannot be read"):
+        ask(transport(), HI)
+    assert len(service.seen) == 1
+
+
 @pytest.mark.parametrize(("status", "code"), [(429, 3040), (429, 3021), (500, 3043), (400, 2005)])
 def test_a_passing_failure_is_tried_again(ask, service, transport, status, code):
     service.refuses(status, code)
