@@ -159,6 +159,36 @@ def test_unmet_json_mode_is_asked_once_more(ask, service, transport):
     assert len(service.seen) == 2
 
 
+def test_a_gateway_that_refuses_a_token_that_worked_is_asked_once_more(ask, service, transport):
+    service.replies()
+    service.refuses(401, 2009)
+    service.replies("Hello")
+    service.refuses(401, 2009)
+    service.refuses(400, 2009)
+    assert [ask(transport(gateway="mine", max_retries=5), HI).text for _ in range(2)] == ["Hello", "Hello"]
+    with pytest.raises(AuthenticationError) as caught:
+        ask(transport(gateway="mine", max_retries=5), HI)
+    assert (len(service.seen), caught.value.is_retryable) == (5, False)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"gateway": "another"},
+        {"api_token": "another-token-of-no-account"},
+        {"default_headers": {"cf-aig-authorization": "Bearer x"}},
+    ],
+    ids=["gateway", "token", "gateway's token"],
+)
+def test_a_gateway_that_refuses_a_token_that_is_new_to_it_is_not_asked_again(ask, service, transport, other):
+    service.replies()
+    service.refuses(401, 2009)
+    ask(transport(gateway="mine"), HI)
+    with pytest.raises(AuthenticationError):
+        ask(transport(**{"gateway": "mine"} | other), HI)
+    assert len(service.seen) == 2
+
+
 def test_waits_as_long_as_it_is_asked_to(caller, service, transport):
     service.refuses(429, 3021, retry_after_ms="400")
     service.replies()
