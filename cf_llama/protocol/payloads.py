@@ -25,7 +25,7 @@ _Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 _MAX = 10**12
 """No count is larger."""
 _TEXT_TYPES = (str, type(None))
-_TEXT = re.compile(rb'"(?:response|content|text|name|arguments)"\s*:\s*(?:"[^"]|[^\s",}\]n])')
+_TEXT = re.compile(rb"""["'](?:response|content|text|name|arguments)["']\s*:\s*(?:["'][^"']|[^\s"',}\]n])""")
 """The beginning of a text, a call or a parsed value in broken JSON."""
 _PLAIN_KEYS = {"response", "tool_calls", "p"}
 _KNOWN_KEYS = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
@@ -145,7 +145,7 @@ def _typed(value: Any, kind: type[_Kind], name: str) -> _Kind:
 
 def _text(choice: Mapping[str, Any], message: Mapping[str, Any], payload: Mapping[str, Any]) -> Any:
     # the first event may pair an empty content with a filled response; a prompt's choice has a text and no message
-    for copy in (message.get("content"), payload.get("response"), choice.get("text")):
+    for copy in (message.get("content"), payload.get("response"), choice.get("text"), message.get("refusal")):
         if copy is not None and copy != "":
             return copy
     return None

@@ -193,6 +193,8 @@ class ResponseReader:
         event = self._read(payloads.read_event, payload)
         self._has_read = self._has_read or event is not None
         if event is None:
+            if payload and not isinstance(payload, dict):  # an object may be of an unknown kind, such as a ping
+                raise self._bad_response("the answer cannot be read: an event is of an unknown type")
             return ()
         if event.finish_reason or (event.ends_stream and not self._accumulator.is_empty):
             self._ended = True

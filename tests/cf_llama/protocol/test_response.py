@@ -244,6 +244,9 @@ def test_a_skipped_event_is_logged_without_its_content(caplog):
 BROKEN = [
     b'{"response":" wor',
     b'{"response": "a\tb"}',
+    b"{'response': 'lo'}",
+    b'[{"response": "lo"}]',
+    b"7",
     b'{"response": {"a": 1}',
     b'{"choices":[{"delta":{"content":"lo"}}',
     b'{"tool_calls":[{"name":"f","arguments":{}]}',
