@@ -22,6 +22,11 @@ def remember_credentials(connection: Connection) -> None:
         _worked.add(_key(connection))
 
 
+def forget_credentials(connection: Connection) -> None:
+    """They were refused again: the token may have been revoked, and later calls need not wait to learn it."""
+    _worked.discard(_key(connection))
+
+
 def _key(connection: Connection) -> int:
     headers = connection.http_headers()
     return hash((connection.url(""), *map(headers.get, _HEADERS)))

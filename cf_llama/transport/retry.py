@@ -45,5 +45,6 @@ class Backoff:
             return None
         if error.retry_after is not None:
             return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else None
-        shortest = _BURST_PAUSE if is_burst else 0.0
-        return shortest + self.uniform(0, min(self.cap, self.base * 2 ** (attempt - 1)))
+        if is_burst:
+            return _BURST_PAUSE + self.uniform(0, self.cap)  # so that those refused together do not come back together
+        return self.uniform(0, min(self.cap, self.base * 2 ** (attempt - 1)))

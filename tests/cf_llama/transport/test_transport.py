@@ -169,6 +169,10 @@ def test_a_gateway_that_refuses_a_token_that_worked_is_asked_once_more(ask, serv
     with pytest.raises(AuthenticationError) as caught:
         ask(transport(gateway="mine", max_retries=5), HI)
     assert (len(service.seen), caught.value.is_retryable) == (5, False)
+    service.refuses(401, 2009)
+    with pytest.raises(AuthenticationError):  # as it has not worked since
+        ask(transport(gateway="mine", max_retries=5), HI)
+    assert len(service.seen) == 6
 
 
 @pytest.mark.parametrize(
