@@ -31,6 +31,7 @@ _PLAIN_ROLES: dict[type[BaseMessage], str] = {SystemMessage: "system", HumanMess
 _ROLES = {"human": "user", "ai": "assistant", "developer": "system"}
 _MODEL_CONTENT_TYPES = ("ai", "assistant")
 _MEDIA = ("image", "audio", "video", "file", "document")
+_DOCUMENTS = ("document", "search_result")
 _CALL_BLOCKS = frozenset({"tool_call", "tool_use"})
 _NO_TEXT = _CALL_BLOCKS | {
     "tool_call_chunk", "invalid_tool_call", "function_call", "custom_tool_call", "non_standard",
@@ -130,11 +131,26 @@ def _assistant_text(content: Content, where: str) -> str:
     return "".join(filter(None, map(_block_text, blocks)))
 
 
-def _block_text(block: str | dict[str, Any]) -> str | None:
+def _block_text(block: Any) -> str | None:
     match block:
+        case (
+            {"type": "document", "source": {"type": "text", "data": str(content)}}
+            | {"type": "document", "source": {"type": "content", "content": str() | list() as content}}
+            | {"type": "search_result", "content": str() | list() as content}
+        ):
+            return _document_text(block, content)
+        case {"type": "text-plain", "text": str(text)} if block.get("title") or block.get("context"):
+            return _document_text(block, text)
         case str(text) | {"text": str(text)} | {"refusal": str(text)}:
             return text
     return None
+
+
+def _document_text(block: Mapping[str, Any], content: str | list[Any]) -> str | None:
+    """A document in lines of its own, below its title, address and context; None if it holds more than text."""
+    texts = [_block_text(part) for part in ([content] if isinstance(content, str) else content)]
+    heads = [head for name in ("title", "source", "context") if isinstance(head := block.get(name), str) and head]
+    return None if None in texts or not texts else "\n".join(("", *heads, "".join(filter(None, texts)), ""))
 
 
 def _kind(block: str | dict[str, Any]) -> str:
@@ -143,12 +159,19 @@ def _kind(block: str | dict[str, Any]) -> str:
 
 def _tool_result(call_id: str, content: Content, where: str) -> dict[str, Any]:
     """A tool result; data that is not text is sent as JSON."""
-    if not isinstance(content, str) and not all(isinstance(block, str) or "text" in block for block in content):
+    if not isinstance(content, str) and not all(map(_is_text, content)):
         for number, block in enumerate(content):
-            if any(medium in _kind(block) for medium in _MEDIA):
+            if not _is_text(block) and any(medium in _kind(block) for medium in _MEDIA):
                 raise InvalidRequestError(f"{where}[{number}] is of type {_kind(block)!r}; this model reads text only")
         content = json.dumps(content, ensure_ascii=False, default=str)
     return {"role": "tool", "tool_call_id": call_id, "content": _text(content, where)}
+
+
+def _is_text(block: str | dict[str, Any]) -> bool:
+    """Whether a block of a tool result is text, and no data."""
+    if isinstance(block, str) or "text" in block:
+        return True
+    return _kind(block) in _DOCUMENTS and _block_text(block) is not None
 
 
 def _tool_results(content: Content, where: str) -> tuple[list[dict[str, Any]], Content]:

@@ -52,7 +52,7 @@ def complaints(outcome: Outcome, entries: Sequence[Entry]) -> Iterator[str]:
             yield "no request came"
         return
     last = entries[-1]
-    if len(entries) > ATTEMPTS + last["again"]:
+    if len(entries) > ATTEMPTS + last["again"] + sum(map(_keeps_its_place, entries)):
         yield f"{len(entries)} requests"
     if any(_is_final(entry) for entry in entries[:-1] if not _unforced(outcome, entry)):
         yield "asked again for no reason"
@@ -64,6 +64,11 @@ def complaints(outcome: Outcome, entries: Sequence[Entry]) -> Iterator[str]:
         yield from _of_answer(outcome, entries)
     elif not outcome.leaves:
         yield "ended without an end"
+
+
+def _keeps_its_place(entry: Entry) -> bool:
+    """Whether the request was beyond the rate limit, so that the call waited again without counting an attempt."""
+    return entry["faults"].startswith(("rate-limited", "edge-limited"))
 
 
 def _is_final(entry: Entry) -> bool:

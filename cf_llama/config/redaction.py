@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -16,24 +17,26 @@ MIN_SECRET_LENGTH = 8
 
 
 class Redactor:
-    """Redacts secrets in server messages.
+    """Redacts secrets in server messages, in any letter case: names of headers, for one, come in lower case.
 
     Args:
-        secrets: Texts that must not be shown.
+        secrets: Texts that must not be shown, in ASCII.
     """
 
     def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
+        self._secrets = [secret.lower() for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
 
     def text(self, text: str) -> str:
         """Redact a text."""
+        lower = text.lower()
         for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
+            if secret in lower:
+                text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
         return text
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Redact header values."""
-        return {name: self.text(value) for name, value in headers.items()}
+        """Redact header names and values."""
+        return {self.text(name): self.text(value) for name, value in headers.items()}
 
     def error(self, error: WorkersAIError) -> WorkersAIError:
         """Redact an error's message and response body; headers are redacted on arrival."""
@@ -44,9 +47,7 @@ class Redactor:
         return error
 
     def _response(self, response: httpx.Response) -> httpx.Response:
-        body = response.content
-        for secret in self._secrets:
-            body = body.replace(secret.encode(), REDACTED.encode())
+        body = self.text(response.content.decode("latin-1")).encode("latin-1")  # any byte is a character of it
         if body == response.content:
             return response
         return type(response)(response.status_code, headers=response.headers, content=body)

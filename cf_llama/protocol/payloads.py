@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from cf_llama.protocol import json_values
+from cf_llama.protocol.errors import BadResponseError
 from cf_llama.protocol.json_values import InvalidJSON
 from cf_llama.protocol.reply import ResponseMetadata, Usage
 from cf_llama.protocol.stop_sequences import join_surrogates
 
 _log = logging.getLogger(__name__)
-
+_Kind = TypeVar("_Kind", list[Any], dict[str, Any])
 
 _MAX = 10**12
 """No count is larger."""
 _TEXT_TYPES = (str, type(None))
+_TEXT = re.compile(rb"""["'](?:response|content|text|name|arguments)["']\s*:\s*(?:["'][^"']|[^\s"',}\]n])""")
+"""The beginning of a text, a call or a parsed value in broken JSON."""
 _PLAIN_KEYS = {"response", "tool_calls", "p"}
 _KNOWN_KEYS = {"response", "choices", "tool_calls", "usage", "finish_reason", "p"}  # any of them may come alone
 
@@ -52,6 +56,7 @@ def parse_payloads(data: bytes) -> list[Any]:
 
     Raises:
         InvalidJSON: there is none.
+        BadResponseError: See `read_event`.
     """
     try:
         payload = json_values.parse(data)
@@ -69,6 +74,11 @@ def parse_payloads(data: bytes) -> list[Any]:
     return [payload]
 
 
+def may_hold_text(data: bytes) -> bool:
+    """Whether an event that is no JSON has text of the answer in it, so that it cannot be skipped."""
+    return _TEXT.search(data) is not None
+
+
 def _is_plain(payload: Any) -> bool:
     """Whether an event is text and padding, as nearly all of a native stream are: nothing else need be looked for."""
     if type(payload) is not dict or not payload.keys() <= _PLAIN_KEYS:
@@ -77,7 +87,11 @@ def _is_plain(payload: Any) -> bool:
 
 
 def read_event(payload: Any) -> Event | None:
-    """What a payload says; None where it says nothing that an answer could consist of."""
+    """What a payload says; None where it says nothing that an answer could consist of.
+
+    Raises:
+        BadResponseError: Calls or choices are of a type that cannot be read, and what they say would be lost.
+    """
     if _is_plain(payload):
         return Event(payload["response"])
     payload = _without_envelope(payload)
@@ -115,15 +129,23 @@ def _without_envelope(payload: Any) -> Any:
 
 
 def _choice(payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    choices = payload.get("choices")  # may be [] on an event that brings only usage
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("delta") or choice.get("message")
-    return choice, message if isinstance(message, dict) else {}
+    choices = _typed(payload.get("choices"), list, "choices")  # may be [] on an event that brings only usage
+    choice = _typed(choices[0], dict, "choices") if choices else {}
+    return choice, _typed(choice.get("delta") or choice.get("message"), dict, "message")
+
+
+def _typed(value: Any, kind: type[_Kind], name: str) -> _Kind:
+    """A value of this type, and an empty one for anything that holds nothing."""
+    if isinstance(value, kind):
+        return value
+    if value:
+        raise BadResponseError(f"the answer cannot be read: {name} holds a value of an unknown type")
+    return kind()
 
 
 def _text(choice: Mapping[str, Any], message: Mapping[str, Any], payload: Mapping[str, Any]) -> Any:
     # the first event may pair an empty content with a filled response; a prompt's choice has a text and no message
-    for copy in (message.get("content"), payload.get("response"), choice.get("text")):
+    for copy in (message.get("content"), payload.get("response"), choice.get("text"), message.get("refusal")):
         if copy is not None and copy != "":
             return copy
     return None
@@ -136,19 +158,24 @@ def _has_parsed_text(payload: Any) -> bool:
     choice, message = _choice(payload)
     texts = [message.get("content"), payload.get("response"), choice.get("text")]
     for calls in (message.get("tool_calls"), payload.get("tool_calls")):
-        if calls and isinstance(calls, list):
-            texts += [_function(call).get("arguments") for call in calls if isinstance(call, dict)]
+        if calls:
+            texts += [function.get("arguments") for _, function in _functions(calls)]
     return "streamed_data" in payload or not all(isinstance(text, _TEXT_TYPES) for text in texts)
 
 
 def _fragments(calls: Any) -> tuple[ToolCallFragment, ...]:
-    if not calls or not isinstance(calls, list):  # null and [] are as good as absent
+    if not calls:  # null and [] are as good as absent
         return ()
-    return tuple(_fragment(call) for call in calls if call and isinstance(call, dict))  # {} has been seen
+    return tuple(_fragment(call, function) for call, function in _functions(calls))
 
 
-def _fragment(call: Mapping[str, Any]) -> ToolCallFragment:
-    function = _function(call)
+def _functions(calls: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each call, and what names the function and its arguments: a part of it, or the call itself."""
+    found = [_typed(call, dict, "tool_calls") for call in _typed(calls, list, "tool_calls") if call]  # {} has been seen
+    return [(call, _typed(call.get("function"), dict, "function") or call) for call in found]
+
+
+def _fragment(call: Mapping[str, Any], function: Mapping[str, Any]) -> ToolCallFragment:
     index = _number(call.get("index"))
     return ToolCallFragment(
         position=None if index is None else int(index),
@@ -156,11 +183,6 @@ def _fragment(call: Mapping[str, Any]) -> ToolCallFragment:
         name=join_surrogates(str(function.get("name") or "")),
         arguments=json_values.text_of(function.get("arguments")),  # an object natively, a string in OpenAI's form
     )
-
-
-def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    function = call.get("function")
-    return function if isinstance(function, dict) else call
 
 
 def _usage(usage: Any) -> Usage | None:

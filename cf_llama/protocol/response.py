@@ -6,8 +6,8 @@ The first bytes show which of the two it is. The request does not: some requests
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from cf_llama.protocol import payloads
 from cf_llama.protocol.accumulator import Accumulator
@@ -26,6 +26,8 @@ _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
 
 _log = logging.getLogger(__name__)
+_Given = TypeVar("_Given")
+_Read = TypeVar("_Read")
 
 
 class Reader(Protocol):
@@ -71,6 +73,7 @@ class ResponseReader:
         self._decoder: EventDecoder | None = None
         self._sniffed = False
         self._ended = False  # the answer is complete
+        self._has_read: bool | None = None  # False: all events so far are of another service
         self.closed = False
         """Whether the service has sent [DONE]."""
         self.delivered = False
@@ -98,7 +101,7 @@ class ResponseReader:
         if self._decoder is None:
             chunk = self._sniff(chunk)
         if self._decoder is not None:
-            for data in self._decode(self._decoder, chunk):
+            for data in self._read(self._decoder.feed, chunk):
                 yield from self._event(data)
 
     def finish(self) -> Iterator[Delta]:
@@ -115,6 +118,8 @@ class ResponseReader:
                 yield from self._event(data)
             if not self.complete:
                 raise self.interrupted("the stream ended before the answer did")
+            if self._has_read is False:
+                raise self._bad_response("the answer cannot be read: no event of the stream is of a known form")
         for delta in self._accumulator.finish():
             self.delivered = True
             yield delta
@@ -147,16 +152,18 @@ class ResponseReader:
         self._decoder, self._whole = EventDecoder(), []
         return body
 
-    def _decode(self, decoder: EventDecoder, chunk: bytes) -> list[bytes]:
+    def _read(self, parser: Callable[[_Given], _Read], given: _Given) -> _Read:
+        """What a parser reads; what it cannot read ends the answer, so that nothing is left out."""
         try:
-            return decoder.feed(chunk)
+            return parser(given)
         except BadResponseError as error:
             raise self._bad_response(error.message) from None
 
     def _bad_response(self, message: str) -> WorkersAIError:
-        return (
-            BadResponseError(message, status=self._status) if self._accumulator.is_empty else self.interrupted(message)
-        )
+        if not self._accumulator.is_empty:
+            return self.interrupted(message)
+        metadata = payloads.response_metadata(self._headers)
+        return BadResponseError(message, status=self._status, ray_id=metadata.ray_id, request_id=metadata.request_id)
 
     def _event(self, data: bytes) -> Iterator[Delta]:
         for payload in self._payloads(data):
@@ -173,16 +180,21 @@ class ResponseReader:
                 self._ended = self.closed = True
                 data = rest
         try:
-            return payloads.parse_payloads(data) if data else []
+            return self._read(payloads.parse_payloads, data) if data else []
         except InvalidJSON:
+            if payloads.may_hold_text(data):
+                raise self.interrupted("the stream has an event that cannot be read") from None
             _log.warning("skipped an event of %d bytes that is no JSON", len(data))
             return []
 
     def _deltas(self, payload: object, data: bytes) -> Sequence[Delta]:
         if is_error(payload):
             raise self._failure(data)
-        event = payloads.read_event(payload)
+        event = self._read(payloads.read_event, payload)
+        self._has_read = self._has_read or event is not None
         if event is None:
+            if payload and not isinstance(payload, dict):  # an object may be of an unknown kind, such as a ping
+                raise self._bad_response("the answer cannot be read: an event is of an unknown type")
             return ()
         if event.finish_reason or (event.ends_stream and not self._accumulator.is_empty):
             self._ended = True
@@ -195,19 +207,20 @@ class ResponseReader:
 
     def _read_body(self, body: bytes) -> Iterator[Delta]:
         try:
-            bodies = payloads.parse_payloads(body)
+            bodies = self._read(payloads.parse_payloads, body)
         except InvalidJSON:
             bodies = []
         for payload in bodies:
             if is_error(payload):
                 raise error_from(self._status, self._headers, body)
-            if (event := payloads.read_event(payload)) is not None:
+            if (event := self._read(payloads.read_event, payload)) is not None:
                 yield from self._push(event)
             elif len(bodies) == 1:
                 bodies = []
         if not bodies:
             unread = error_from(self._status, self._headers, body)
-            raise BadResponseError(f"the answer cannot be read: {unread.message}", **unread.details())
+            what = f"the answer cannot be read: {unread.message}" if body else "the answer is empty"
+            raise BadResponseError(what, **unread.details() | {"is_retryable": not body})
 
     def _failure(self, data: bytes) -> Exception:
         error = error_from(self._status, self._headers, data)

@@ -28,10 +28,11 @@ from cf_llama.protocol.model import CONTEXT_WINDOW, cost
 from cf_llama.protocol.reply import Delta, Usage
 from cf_llama.protocol.response import ErrorReader, Reader, ResponseReader
 from cf_llama.transport.connection_errors import connection_error, kinds
+from cf_llama.transport.credentials_memory import credentials_worked, forget_credentials, remember_credentials
 from cf_llama.transport.decompression import CODINGS, Decompressor
 from cf_llama.transport.limits.admission import Admission
 from cf_llama.transport.limits.registry import gate_of
-from cf_llama.transport.retry import Backoff
+from cf_llama.transport.retry import BURST_CODES, Backoff
 
 _SHORTEST_TIMEOUT = 0.001  # seconds; some are always left, so that the wait itself says what is over
 _LONGEST_TIMEOUT = 2_000_000  # seconds, some 23 days: a socket takes no longer wait
@@ -201,6 +202,8 @@ class Call:
             if not _is_connection_error(error):
                 raise
             self._error = self._redactor.error(self._translate(error))
+        else:
+            remember_credentials(self._connection)
         finally:
             if self.admission:
                 self.admission.end(self._error, answered=self._reader is not None)
@@ -220,7 +223,10 @@ class Call:
             return 0.0
         self._attempts += 1
         is_final = self._found_no_place or (self._reader is not None and self._reader.delivered)
-        pause = None if is_final else self._backoff.pause(self._attempts, self._error)
+        worked = credentials_worked(self._connection)
+        pause = None if is_final else self._backoff.pause(self._attempts, self._error, credentials_worked=worked)
+        if pause is None and self._error.code in BURST_CODES:
+            forget_credentials(self._connection)
         if pause is None or monotonic() + pause > self._deadline:
             try:
                 raise self._error

@@ -17,6 +17,7 @@ CODINGS = ("gzip", "deflate")
 _EITHER_HEADER = 32 + zlib.MAX_WBITS
 _NO_HEADER = -zlib.MAX_WBITS
 _MEMBER_START = b"\x1f"
+_HEADER_BYTES = 2  # fewer do not show whether there is a header
 
 
 class Decompressor:
@@ -25,6 +26,7 @@ class Decompressor:
     def __init__(self) -> None:
         self._decompressor = zlib.decompressobj(_EITHER_HEADER)
         self._started = False
+        self._held = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the decompressed chunks of a compressed chunk.
@@ -32,6 +34,10 @@ class Decompressor:
         Raises:
             zlib.error: The data is not compressed in a known way.
         """
+        data, self._held = self._held + data, b""
+        if not self._started and len(data) < _HEADER_BYTES:
+            self._held = data
+            return
         while data:
             if self._decompressor.eof:
                 if not data.startswith(_MEMBER_START):

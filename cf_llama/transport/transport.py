@@ -6,12 +6,11 @@ Each pair of functions differs in `async` and `await` only. `ChatCall` decides w
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from functools import cache
+from time import sleep
 from typing import Any
 
 from cf_llama.config.connection import Connection
@@ -23,6 +22,7 @@ from cf_llama.transport import logs  # noqa: F401 - from here on lines about req
 from cf_llama.transport.binding import SYNC, BindingClient
 from cf_llama.transport.call import Call
 from cf_llama.transport.chat_call import ChatCall
+from cf_llama.transport.event_loop import async_sleep
 from cf_llama.transport.json_call import JSONCall, JSONRequest, JSONResponse
 from cf_llama.transport.limits.registry import limits_of
 from cf_llama.transport.limits.snapshot import Limits
@@ -100,7 +100,7 @@ class Transport:
                         yield delta
                         del delta  # so that no later error references it
                 return
-            time.sleep(call.pause())
+            sleep(call.pause())
 
     async def _adeltas(self, call: Call) -> AsyncGenerator[Delta, None]:
         client = await self._async_client()
@@ -115,7 +115,7 @@ class Transport:
                         yield delta
                         del delta  # so that no later error references it
                 return
-            await asyncio.sleep(call.pause())
+            await async_sleep(call.pause())
 
     def _client(self) -> Any:
         if self.connection.binding is not None:

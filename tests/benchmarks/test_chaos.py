@@ -52,6 +52,10 @@ BROKE = StreamInterruptedError("broke", partial=Reply("k7 o"))
     [
         (outcome(**RIGHT), [entry()]),
         (outcome(**RIGHT), [entry(fate="refused for now"), entry(fate="broken"), entry()]),
+        (
+            outcome(**RIGHT),
+            [entry(fate="refused for now", faults="edge-limited"), *[entry(fate="broken")] * 2, entry()],
+        ),
         (outcome(calls=[tuple(CALL)], ids=["a"]), [entry(text="", calls=[CALL])]),
         (outcome(kind="json", text='{"a": 1}', shown='{"a": 1}'), [entry(kind="json", text='{"a":1}')]),
         (outcome(whole=False, shown="k7", error=BROKE), [entry(fate="broken")]),
@@ -91,6 +95,11 @@ def test_the_judge_accepts_what_was_meant(got, entries):
         (outcome(**RIGHT), [entry(fate="refused")], "answered although refused"),
         (outcome(**RIGHT), [entry(), entry()], "asked again for no reason"),
         (outcome(**RIGHT), [entry(fate="broken")] * 4, "4 requests"),
+        (
+            outcome(**RIGHT),
+            [entry(fate="refused for now", faults="edge-limited"), *[entry(fate="broken")] * 4],
+            "5 requests",
+        ),
         (outcome(**RIGHT, whole=False), [entry()], "ended without an end"),
         (outcome(whole=False, error=BROKE), [entry()], "failed although answered"),
         (outcome(whole=False, error=AuthenticationError("no")), [entry(fate="broken")], "a break became"),

@@ -121,6 +121,23 @@ def test_what_a_server_repeats_beside_an_answer_is_not_shown(ask, service, trans
     assert (reply.response_metadata.ray_id, reply.response_metadata.gateway_log_id) == ("***", "***")
 
 
+@pytest.mark.parametrize("written", [str.upper, str.title], ids=["upper", "title"])
+def test_secrets_in_another_letter_case_are_not_shown(ask, service, transport, written):
+    text = written(f"/workers-ai/{ACCOUNT}/, {TOKEN}")
+    service.says(f"<title>{text}</title>".encode(), status=502, headers={TOKEN: "1", f"x-{ACCOUNT.upper()}": text})
+    with pytest.raises(WorkersAIError, match=r"\*\*\*") as caught:
+        ask(transport(max_retries=0), HI)
+    caught.value.__traceback__ = None  # this test's own variables hold what it looks for
+    for shown in shown_of(caught.value):
+        assert not [secret for secret in (TOKEN, ACCOUNT) if secret in shown.lower()], shown
+    assert {"***", "x-***"} <= caught.value.response.headers.keys()
+
+
+def test_a_header_whose_name_a_server_takes_from_the_token_is_not_shown(ask, service, transport):
+    service.says({"response": "Hi"}, headers={TOKEN: "1"})
+    assert "***" in ask(transport(), HI).response_metadata.headers
+
+
 def test_a_short_token_is_no_part_of_other_words(ask, service, transport):
     service.refuses(401, 10000)
     with pytest.raises(WorkersAIError, match="no"):

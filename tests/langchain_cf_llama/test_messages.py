@@ -46,6 +46,38 @@ BLOCKS = [
     (ToolMessage([], tool_call_id="t"), ""),
 ]
 
+NOTES = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "All is well."}}
+PARTS = {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "All "}, "is well."]}}
+FOUND = {
+    "type": "search_result",
+    "source": "https://example.com/leave",
+    "title": "Leave",
+    "content": [{"type": "text", "text": "27 days."}],
+    "citations": {"enabled": True},
+}
+DOCUMENTS = [
+    ([NOTES], "\nAll is well.\n"),
+    (["Sum up:", NOTES | {"title": "Notes", "context": "of May"}], "Sum up:\nNotes\nof May\nAll is well.\n"),
+    ([NOTES | {"title": None, "citations": {"enabled": True}}, "Sum it up."], "\nAll is well.\nSum it up."),
+    ([PARTS], "\nAll is well.\n"),
+    ([PARTS | {"source": {"type": "content", "content": "All is well."}}], "\nAll is well.\n"),
+    ([FOUND], "\nLeave\nhttps://example.com/leave\n27 days.\n"),
+    ([{"type": "text-plain", "text": "All is well.", "title": "Notes"}], "\nNotes\nAll is well.\n"),
+    ([{"type": "text-plain", "text": "All is well.", "context": "of May"}], "\nof May\nAll is well.\n"),
+]
+
+
+@pytest.mark.parametrize(("content", "text"), DOCUMENTS)
+def test_documents_that_are_text_are_told_with_their_titles(content, text):
+    tool = ToolMessage(content, tool_call_id="t")
+    within = HumanMessage([{"type": "tool_result", "tool_use_id": "t", "content": content}])
+    assert [wire["content"] for wire in to_wire([HumanMessage(content), tool, within])] == [text] * 3
+
+
+def test_documents_beside_data_of_a_tool_are_sent_as_json_with_it():
+    (wire,) = to_wire([ToolMessage([NOTES, {"sum": 4}], tool_call_id="t")])
+    assert json.loads(wire["content"]) == [NOTES, {"sum": 4}]
+
 
 @pytest.mark.parametrize(("message", "wire"), PLAIN)
 def test_a_message_becomes_a_role_and_a_string(message, wire):
@@ -126,6 +158,19 @@ REFUSED = [
     (HumanMessage([{"type": "image_url", "image_url": {"url": "data:"}}]), r"messages\[0\].content\[0\].*image_url"),
     (HumanMessage(["x", {"type": "image", "url": "u"}]), r"messages\[0\].content\[1\].*image"),
     (ToolMessage([{"type": "image", "base64": "AA=="}], tool_call_id="t"), r"content\[0\].*image"),
+    *(
+        (message, rf"content\[0\].*{block['type']}")
+        for block in [
+            {"type": "document", "source": {"type": "url", "url": "https://example.com/a.pdf"}},
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AA=="}},
+            {"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": {}}]}},
+            {"type": "document", "source": {"type": "content", "content": None}},
+            {"type": "document", "source": {"type": "content", "content": []}},
+            {"type": "document"},
+        ]
+        for message in (HumanMessage([block]), ToolMessage([block], tool_call_id="t"))
+    ),
+    (HumanMessage([{"type": "search_result", "content": [{"type": "image"}]}]), r"content\[0\].*search_result"),
     (FunctionMessage("4", name="f"), "messages.0. is a FunctionMessage"),
     (RemoveMessage("id"), "RemoveMessage"),
 ]

@@ -20,6 +20,7 @@ import httpx
 
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.transport import logs
+from cf_llama.transport.event_loop import running_loop
 from cf_llama.transport.http.pool import AsyncPool, Pool
 
 _log = logging.getLogger("cf_llama.http")
@@ -142,7 +143,7 @@ def shared_client(max_connections: int) -> Client:
 
 async def shared_async_client(max_connections: int) -> AsyncClient:
     """The running event loop's client, closed when the loop shuts down its asynchronous generators."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     client = _async.get(loop, {}).get(max_connections)
     if client is None or client.is_closed:
         lifetime = _lifetime(max_connections)

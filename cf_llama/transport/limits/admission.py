@@ -8,6 +8,7 @@ from math import inf
 from threading import Event
 
 from cf_llama.protocol.errors import WorkersAIError
+from cf_llama.transport.event_loop import running_loop
 from cf_llama.transport.limits.gate import Gate
 from cf_llama.transport.limits.place import Place
 
@@ -48,11 +49,15 @@ class Admission(Place):
             raise
 
     async def aenter(self) -> None:
-        """Wait for a place; see `enter`."""
+        """Wait for a place; see `enter`.
+
+        Raises:
+            InvalidRequestError: asyncio does not run, and there is no place yet.
+        """
         try:
             if not self._gate.delay(self, has_waited=False):
                 return
-            loop = asyncio.get_running_loop()
+            loop = running_loop()
             self._future = loop.create_future()  # from here on, so that no wake is missed
             has_waited = False
             while seconds := self._gate.delay(self, has_waited=has_waited):

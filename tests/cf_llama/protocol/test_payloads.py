@@ -178,6 +178,11 @@ def test_reads_neurons_from_the_header(header, neurons):
     assert response_metadata(httpx.Headers({"cf-ai-neurons": header})).neurons == neurons
 
 
+def test_a_refusal_is_what_the_model_said():
+    assert event('{"choices":[{"message":{"content":null,"refusal":"No."}}]}').text == "No."
+    assert event('{"choices":[{"message":{"content":"Yes.","refusal":null}}]}').text == "Yes."
+
+
 @given(st.fixed_dictionaries({"response": st.text()}, optional={"p": st.text()}))
 def test_the_short_way_of_plain_events_leads_where_the_long_one_does(payload):
     long_way = payload | {"tool_calls": []}

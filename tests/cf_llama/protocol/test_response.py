@@ -178,12 +178,19 @@ def test_a_refusal_is_recognised_without_its_status(name, kind, recorded):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"null", b"[]", b"7", b'{"result":{},"success":true}', b"<html><title>Busy</title></html>", b'{"resp'],
+    [b"{}", b"null", b"[]", b"7", b'{"result":{},"success":true}', b"<html><title>Busy</title></html>", b'{"resp'],
 )
 def test_a_body_that_is_no_answer_is_an_error(body):
     with pytest.raises(BadResponseError) as caught:
         read(body)
     assert not caught.value.is_retryable
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"\xef\xbb\xbf"])
+def test_an_empty_body_is_an_error_that_can_pass(body):
+    with pytest.raises(BadResponseError, match="the answer is empty") as caught:
+        read(body)
+    assert caught.value.is_retryable
 
 
 def test_a_page_of_text_is_shown_in_the_error():
@@ -232,6 +239,66 @@ def test_a_skipped_event_is_logged_without_its_content(caplog):
         read(b"data: my secret\n\ndata: [DONE]\n\n")
     assert "no JSON" in caplog.text
     assert "secret" not in caplog.text
+
+
+BROKEN = [
+    b'{"response":" wor',
+    b'{"response": "a\tb"}',
+    b"{'response': 'lo'}",
+    b'[{"response": "lo"}]',
+    b"7",
+    b'{"response": {"a": 1}',
+    b'{"choices":[{"delta":{"content":"lo"}}',
+    b'{"tool_calls":[{"name":"f","arguments":{}]}',
+    b'{"response":%s}' % (b"[" * 300 + b"]" * 300),
+]
+UNKNOWN = [  # what holds an answer, in a type that nothing is known to write
+    {"choices": {"0": {"message": {"content": "lo"}}}},
+    {"choices": "lo"},
+    {"choices": ["lo"]},
+    {"choices": [{"delta": "lo"}]},
+    {"choices": [{"delta": [{"type": "text", "text": "lo"}]}]},
+    {"choices": [{"delta": {"tool_calls": {"name": "f"}}}]},
+    {"choices": [{"delta": {"tool_calls": ["f"]}}]},
+    {"choices": [{"delta": {"tool_calls": [{"function": "f"}]}}]},
+    {"response": "", "tool_calls": '[{"name": "f"}]'},
+    {"response": 4, "tool_calls": {"name": "f", "arguments": {}}},
+]
+
+
+@pytest.mark.parametrize("broken", [*BROKEN, *(json.dumps(event).encode() for event in UNKNOWN)])
+def test_an_event_whose_text_cannot_be_read_is_not_left_out(broken):
+    end = b'data: {"choices":[{"finish_reason":"stop","delta":{}}]}\n\ndata: [DONE]\n\n'
+    with pytest.raises(StreamInterruptedError) as caught:
+        read(b'data: {"response":"Hel"}\n\ndata: %b\n\n%b' % (broken, end))
+    assert (caught.value.partial.text, caught.value.is_retryable) == ("Hel", False)
+    with pytest.raises(ServiceError, match="cannot be read"):
+        read(b"data: %b\n\n%b" % (broken, end))
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_a_whole_answer_of_unknown_types_is_an_error_without_its_text(unknown):
+    with pytest.raises(BadResponseError, match="holds a value of an unknown type") as caught:
+        read(json.dumps(unknown).replace("delta", "message").encode(), headers={"cf-ray": "8f-ZRH"})
+    assert (caught.value.status, caught.value.ray_id, caught.value.is_retryable) == (200, "8f-ZRH", False)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"response": "a", "choices": [None], "tool_calls": {}},
+        {"response": "a", "choices": "", "tool_calls": [{}, None, ""]},
+    ],
+)
+def test_types_do_not_matter_where_nothing_is_said(nothing):
+    assert read(json.dumps(nothing).encode())[-1].reply.text == "a"
+
+
+def test_a_stream_of_another_service_is_not_an_empty_answer():
+    event = b'data: {"type":"content_block_delta","delta":{"text":"Hello"}}\n\n'
+    with pytest.raises(BadResponseError, match="no event of the stream is of a known form"):
+        read(event + b"data: [DONE]\n\n")
+    assert read(event + b'data: {"response":"a"}\n\ndata: [DONE]\n\n')[-1].reply.text == "a"
 
 
 def test_a_stop_sequence_makes_the_rest_useless():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cf_llama import (
+    AuthenticationError,
     CapacityError,
     JSONModeError,
     QuotaExceededError,
@@ -51,6 +52,16 @@ def test_a_wish_of_the_service_is_honoured_up_to_a_minute(wish, pause):
 def test_how_often_each_failure_is_tried_again(error, attempts):
     pauses = [Backoff(max_retries=3).pause(attempt, error) for attempt in range(1, 6)]
     assert [pause is not None for pause in pauses] == [attempt <= attempts for attempt in range(1, 6)]
+
+
+def test_a_gateway_that_refuses_a_token_that_worked_is_asked_once_more_after_half_a_minute():
+    backoff, refused = Backoff(max_retries=5, uniform=longest), AuthenticationError("x", code=2009)
+    pauses = [backoff.pause(attempt, refused, credentials_worked=True) for attempt in (1, 2, 3)]
+    assert pauses == [38, None, None]
+    assert backoff.pause(1, refused) is None
+    assert backoff.pause(1, AuthenticationError("x", code=10000), credentials_worked=True) is None
+    assert Backoff(max_retries=0).pause(1, refused, credentials_worked=True) is None
+    assert backoff.pause(1, AuthenticationError("x", code=2009, retry_after=45), credentials_worked=True) == 45
 
 
 def test_no_retries_means_none():

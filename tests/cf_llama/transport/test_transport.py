@@ -93,6 +93,27 @@ def test_text_that_no_utf8_can_hold_is_sent_as_an_escape(ask, service, transport
 # what is tried again
 
 
+def test_an_empty_answer_is_tried_again_as_if_the_connection_had_broken(ask, service, transport):
+    service.says(headers={"retry-after": "0"})
+    service.says(b" \r\n", headers={"retry-after": "0"})
+    service.replies("Hello")
+    assert ask(transport(), HI).text == "Hello"
+
+
+def test_an_answer_that_stays_empty_is_an_error_that_says_so(ask, service, transport):
+    service.says(headers={"cf-ray": "8f-ZRH"})
+    with pytest.raises(BadResponseError, match="the answer is empty") as caught:
+        ask(transport(max_retries=0), HI)
+    assert (caught.value.status, caught.value.ray_id) == (200, "8f-ZRH")
+
+
+def test_an_answer_that_cannot_be_read_is_not_tried_again(ask, service, transport):
+    service.says(b"{", headers={"retry-after": "0"})
+    with pytest.raises(BadResponseError, match="cannot be read"):
+        ask(transport(), HI)
+    assert len(service.seen) == 1
+
+
 @pytest.mark.parametrize(("status", "code"), [(429, 3040), (429, 3021), (500, 3043), (400, 2005)])
 def test_a_passing_failure_is_tried_again(ask, service, transport, status, code):
     service.refuses(status, code)
@@ -135,6 +156,40 @@ def test_unmet_json_mode_is_asked_once_more(ask, service, transport):
     service.refuses(400, 5024)
     with pytest.raises(JSONModeError):
         ask(transport(max_retries=5), HI)
+    assert len(service.seen) == 2
+
+
+def test_a_gateway_that_refuses_a_token_that_worked_is_asked_once_more(ask, service, transport):
+    service.replies()
+    service.refuses(401, 2009)
+    service.replies("Hello")
+    service.refuses(401, 2009)
+    service.refuses(400, 2009)
+    assert [ask(transport(gateway="mine", max_retries=5), HI).text for _ in range(2)] == ["Hello", "Hello"]
+    with pytest.raises(AuthenticationError) as caught:
+        ask(transport(gateway="mine", max_retries=5), HI)
+    assert (len(service.seen), caught.value.is_retryable) == (5, False)
+    service.refuses(401, 2009)
+    with pytest.raises(AuthenticationError):  # as it has not worked since
+        ask(transport(gateway="mine", max_retries=5), HI)
+    assert len(service.seen) == 6
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"gateway": "another"},
+        {"api_token": "another-token-of-no-account"},
+        {"default_headers": {"cf-aig-authorization": "Bearer x"}},
+    ],
+    ids=["gateway", "token", "gateway's token"],
+)
+def test_a_gateway_that_refuses_a_token_that_is_new_to_it_is_not_asked_again(ask, service, transport, other):
+    service.replies()
+    service.refuses(401, 2009)
+    ask(transport(gateway="mine"), HI)
+    with pytest.raises(AuthenticationError):
+        ask(transport(**{"gateway": "mine"} | other), HI)
     assert len(service.seen) == 2
 
 
