@@ -26,7 +26,7 @@ _BOM = b"\xef\xbb\xbf"
 _STREAM_STARTS = (b":", b"data:", b"id:", b"event:", b"retry:")  # a comment, or a field
 
 _log = logging.getLogger(__name__)
-_Given = TypeVar("_Given")
+_Input = TypeVar("_Input")
 _Read = TypeVar("_Read")
 
 
@@ -152,10 +152,10 @@ class ResponseReader:
         self._decoder, self._whole = EventDecoder(), []
         return body
 
-    def _read(self, parser: Callable[[_Given], _Read], given: _Given) -> _Read:
+    def _read(self, parser: Callable[[_Input], _Read], data: _Input) -> _Read:
         """What a parser reads; what it cannot read ends the answer, so that nothing is left out."""
         try:
-            return parser(given)
+            return parser(data)
         except BadResponseError as error:
             raise self._bad_response(error.message) from None
 
