@@ -13,7 +13,7 @@ import click
 from cf_llama.cli import terminal
 from cf_llama.cli.client import Client
 from cf_llama.cli.errors import as_messages
-from cf_llama.cli.options import make_settings, sampling_options, settings_options
+from cf_llama.cli.options import WORDS, make_settings, sampling_options, settings_options
 from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import InvalidRequestError
 from cf_llama.protocol.reply import Reply
@@ -23,8 +23,8 @@ _SHOWN = 200  # characters of an answer that is no JSON
 
 
 @click.command(short_help="Ask one question.")
-@click.argument("question", required=False)
-@click.option("--system", metavar="TEXT", help="System message before the question.")
+@click.argument("question", type=WORDS, required=False)
+@click.option("--system", type=WORDS, metavar="TEXT", help="System message before the question.")
 @click.option(
     "--json-schema",
     "schema_file",

@@ -25,7 +25,7 @@ from cf_llama.batch.options import BatchOptions
 from cf_llama.batch.payloads import Item
 from cf_llama.cli import rows as cli_rows
 from cf_llama.cli.errors import as_messages
-from cf_llama.cli.options import make_settings, parse_assignments
+from cf_llama.cli.options import WORDS, make_settings, parse_assignments
 from cf_llama.cli.waiting import LimitNotice, LookUp
 from cf_llama.config.setting_names import unknown_setting
 from cf_llama.config.settings import Settings
@@ -42,10 +42,11 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("target", metavar="OUT", type=FILE)
 @click.option(
     "--prompt",
+    type=WORDS,
     metavar="TEMPLATE",
     help="What to ask of each row, its fields in braces: 'Translate {text}' ({{ and }} for braces).",
 )
-@click.option("--system", metavar="TEXT", help="The system message before each prompt.")
+@click.option("--system", type=WORDS, metavar="TEXT", help="The system message before each prompt.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. temperature=0.")
 @click.option(
     "--batch", "options", multiple=True, metavar="NAME=VALUE", help="Any option of batches, e.g. max_items=20."

@@ -14,12 +14,12 @@ from cf_llama.cli.client import Client
 from cf_llama.cli.conversation import Conversation
 from cf_llama.cli.errors import as_messages
 from cf_llama.cli.line_input import read_message, terminal_lines
-from cf_llama.cli.options import make_settings, sampling_options, settings_options
+from cf_llama.cli.options import WORDS, make_settings, sampling_options, settings_options
 from cf_llama.cli.tool_file import Tools
 
 
 @click.command(short_help="Chat in the terminal.")
-@click.option("--system", metavar="TEXT", default="", help="System message of the conversation.")
+@click.option("--system", type=WORDS, metavar="TEXT", default="", help="System message of the conversation.")
 @click.option(
     "--tools",
     "tools_file",

@@ -36,7 +36,7 @@ def doctor(ctx: click.Context, *, as_json: bool, assignments: tuple[str, ...], u
     """
     examination = Examination((*_DEFAULTS, *assignments), usage_file)
     if not as_json:
-        click.echo("A few short requests are sent, which cost less than a cent together.")
+        click.echo("If the set-up is right, a few short requests are sent, which cost less than a cent together.")
     findings = []
     for finding in examination.findings():
         findings.append(finding)

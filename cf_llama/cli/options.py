@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +15,24 @@ from cf_llama.protocol import model
 from cf_llama.protocol.errors import InvalidRequestError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Words(click.types.StringParamType):
+    """A text, read as UTF-8 whatever the locale: in an ASCII one, Python leaves its other bytes undecoded."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Decode what Python has not."""
+        try:
+            return os.fsencode(value).decode()
+        except UnicodeDecodeError:
+            self.fail("is no UTF-8.", param, ctx)
+        except UnicodeEncodeError:  # it is text already
+            return value
+
+
+WORDS = Words()
 
 
 def _in_range(name: str) -> click.IntRange | click.FloatRange:

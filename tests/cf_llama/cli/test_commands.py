@@ -1,5 +1,6 @@
 """The list of commands."""
 
+import json
 import os
 import re
 import subprocess
@@ -85,6 +86,23 @@ def test_what_the_encoding_lacks_is_replaced(emulator):
     command = [sys.executable, "-m", "cf_llama.cli", "ask", "5 €"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own
     assert done.stdout == "You said: 5 ?\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_words_are_utf8_in_every_locale(emulator, encoding):
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "cf_llama.cli", "ask", "--json", "5 \N{EURO SIGN}"]
+    locale = environment if encoding == "ascii" else environment | {"PYTHONUTF8": "1"}
+    done = subprocess.run(command, env=locale, capture_output=True, text=True, check=True)  # noqa: S603 - our own
+    assert emulator.requests[-1].body["messages"] == [{"role": "user", "content": "5 \N{EURO SIGN}"}]
+    assert json.loads(done.stdout)["text"].startswith("You said: 5 ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are text there")
+def test_words_that_are_no_utf8_are_refused(emulator):
+    command = [sys.executable, "-m", "cf_llama.cli", "ask", b"5 \xff"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert (done.returncode, "is no UTF-8" in done.stderr) == (2, True)
 
 
 def test_a_slip_is_told_which_command_was_meant(cf_llama):
