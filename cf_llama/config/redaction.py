@@ -28,15 +28,20 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Redact a text."""
-        lower = text.lower()
-        for secret in self._secrets:
-            if secret in lower:
-                text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
+        for secret in self._found(text):
+            text = re.sub(re.escape(secret), REDACTED, text, flags=re.IGNORECASE)
         return text
+
+    def _found(self, text: str) -> list[str]:
+        lower = text.lower()
+        return [secret for secret in self._secrets if secret in lower]
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Redact header names and values."""
-        return {self.text(name): self.text(value) for name, value in headers.items()}
+        redacted = dict(headers.items())
+        if self._found("\n".join((*redacted, *redacted.values()))):  # looking once is faster, and nearly always enough
+            redacted = {self.text(name): self.text(value) for name, value in redacted.items()}
+        return redacted
 
     def error(self, error: WorkersAIError) -> WorkersAIError:
         """Redact an error's message and response body; headers are redacted on arrival."""
