@@ -108,7 +108,7 @@ class Ledger:
 class Ask:
     """Sends a request for each row, for `map_batches` in its default format: columns as arrays.
 
-    Every row comes back, with an answer or an error in the columns `COLUMNS`. What would befall all rows alike (no
+    Every row comes back, with an answer or an error in the columns `COLUMNS`. What would fail for all rows alike (no
     credentials, wrong ones) is raised. Ray hands a worker no further rows before it is done with those it has, and a
     worker has at most `in_flight` requests under way.
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from cf_llama_emulator.server.request_log import LoggedRequest
 
 ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
-"""The account that the emulator has unless told otherwise."""
+"""The account that the emulator has by default."""
 
 API_TOKEN = "emulator-token"  # noqa: S105 - made up and documented, it opens nothing
-"""The token that the emulator takes unless told otherwise."""
+"""The token that the emulator accepts by default."""
 
 UPSTREAM = "https://api.cloudflare.com/client/v4"
 """The service's base URL."""

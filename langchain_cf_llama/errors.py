@@ -1,6 +1,6 @@
 """The errors of a call for LangChain: each class derives from one of `cf_llama` and one of its `ModelError`s.
 
-LangChain's retries, fallbacks and summarization decide by the `ModelError` classes and their `is_retryable`; whoever
+LangChain's retries, fallbacks and summarization decide by the `ModelError` classes and their `is_retryable`; code that
 uses `cf_llama` by itself catches the same errors by its own names.
 """
 
@@ -118,4 +118,4 @@ def _subclasses(kind: type[WorkersAIError]) -> Iterator[type[WorkersAIError]]:
 
 
 _KINDS: dict[type, type[WorkersAIError]] = {kind.__bases__[0]: kind for kind in _subclasses(WorkersAIError)}
-"""Ours to LangChain's. Each class above names the one of `cf_llama.protocol.errors` that it stands for first."""
+"""Ours to LangChain's. The first base of each class above is its counterpart in `cf_llama.protocol.errors`."""

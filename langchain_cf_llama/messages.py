@@ -147,7 +147,7 @@ def _block_text(block: Any) -> str | None:
 
 
 def _document_text(block: Mapping[str, Any], content: str | list[Any]) -> str | None:
-    """A document in lines of its own, below its title, address and context; None if it holds more than text."""
+    """A document in separate lines, below its title, address and context; None if it holds more than text."""
     texts = [_block_text(part) for part in ([content] if isinstance(content, str) else content)]
     heads = [head for name in ("title", "source", "context") if isinstance(head := block.get(name), str) and head]
     return None if None in texts or not texts else "\n".join(("", *heads, "".join(filter(None, texts)), ""))

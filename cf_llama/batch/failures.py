@@ -27,7 +27,7 @@ def stops_sending(error: WorkersAIError) -> bool:
 def stops_polling(error: WorkersAIError) -> bool:
     """Whether every other poll would fail alike.
 
-    A batch that is not found is that batch alone; an account or a model has a code of its own.
+    A batch that is not found is that batch alone; an account or a model has another code.
     """
     forgotten = isinstance(error, NotFoundError) and error.code not in CODES
     return isinstance(error, _FATAL) and not forgotten

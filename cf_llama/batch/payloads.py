@@ -232,7 +232,7 @@ def _reply(request: ChatRequest, result: Any, response: JSONResponse) -> Reply:
 
 
 def _failure(response: JSONResponse, result: Any) -> WorkersAIError:
-    """An item's failure. It has no status of its own: without a code it is one of the service."""
+    """An item's failure. It has no status: without a code it counts as the service's."""
     error = error_from(500, response.headers, json.dumps(result).encode())
     error.status, error.response = response.status, None
     return error

@@ -30,7 +30,7 @@ class _PendingRequest(NamedTuple):
 class RequestCollector:
     """The batch queue with the interface of `Transport`, shared by event loops and threads.
 
-    Asynchronous requests of one event loop go together; a synchronous one is a batch of its own. An answer that is
+    Asynchronous requests of one event loop go together; a synchronous one is a batch of one. An answer that is
     streamed comes in one piece.
 
     Args:
@@ -94,7 +94,7 @@ class RequestCollector:
             async with aclosing(batch.aas_completed(items)) as outcomes:
                 async for outcome in outcomes:
                     _settle(group[int(outcome.reference)].answer, outcome)
-        finally:  # whatever happened, nobody is left waiting
+        finally:  # whatever happened, no caller is left waiting
             self._options = batch.adapted_options
             for each in group:
                 each.answer.cancel()

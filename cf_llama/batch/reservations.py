@@ -64,7 +64,7 @@ class Reservations:
             self._settle(item.reference, 0.0)
 
     def close(self) -> None:
-        """Count the worst case of every item whose outcome nobody waits for."""
+        """Count the worst case of every item whose outcome is not awaited."""
         for reference in list(self._worst):
             self._settle(reference, None)
 

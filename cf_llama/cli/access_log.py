@@ -27,7 +27,7 @@ def format_json(entry: AccessLogEntry) -> str:
 
 
 class AccessLogHandler(Console):
-    """A console that falls silent once nobody reads any more; the server goes on."""
+    """A console that stops writing once its reader is gone; the server goes on."""
 
     def on_broken_pipe(self) -> None:
         """Write no more."""

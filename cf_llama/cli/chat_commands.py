@@ -41,7 +41,7 @@ def execute(text: str, agent: Agent) -> str:
         raise ValueError(f"/{name} is no command; see /help. A space before the slash sends it as a message.")
     action, metavar, _ = _COMMANDS[name]
     if argument.strip() and not metavar:
-        raise ValueError(f"/{name} must stand alone; send what follows it as a message of its own")
+        raise ValueError(f"/{name} must stand alone; send what follows it as a separate message")
     try:
         return action(agent, argument.strip())
     except OSError as error:

@@ -23,7 +23,7 @@ def as_messages() -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:  # nobody reads any more, as of `cf-llama ask ... | head -1`: click ends quietly
+    except BrokenPipeError:  # the reader is gone, as with `cf-llama ask ... | head -1`: click ends quietly
         raise
     except MissingCredentialsError as error:
         missing = " and ".join(

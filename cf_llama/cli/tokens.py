@@ -26,7 +26,7 @@ def tokens(*, file: BinaryIO, as_json: bool) -> None:
     of a request a text has a few more tokens. The rest of the context window is for other messages and for the answer.
     """
     if file.isatty():
-        click.echo("Type or paste a text, and end it with Ctrl-D on a line of its own.", err=True)
+        click.echo("Type or paste a text, and end it with Ctrl-D on an empty line.", err=True)
     count = count_of(file.read())
     click.echo(json.dumps(asdict(count)) if as_json else count.table())
     if not (as_json or count.exact):

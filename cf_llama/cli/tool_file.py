@@ -21,7 +21,7 @@ from cf_llama.protocol.reply import ToolCall
 
 
 class ToolResult(NamedTuple):
-    """What a call gave, as the model is told."""
+    """The result of a call, as the model sees it."""
 
     content: str
     failed: bool
@@ -71,7 +71,7 @@ class Tool:
         except ValidationError as error:
             reasons = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
             return ToolResult(f"Error: {'; '.join(reasons)}", failed=True)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the model is told, whatever it is
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the model sees it
             return ToolResult(f"Error: {type(error).__name__}: {error}", failed=True)
         return ToolResult(_as_text(value), failed=False)
 

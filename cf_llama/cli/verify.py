@@ -128,7 +128,7 @@ def _confirmed() -> bool:
     try:
         return click.confirm("Ask?", default=True)
     except click.Abort:
-        click.echo("\nNot confirmed, so nothing is sent; --yes confirms it.", err=True)  # nobody is there, or Ctrl-C
+        click.echo("\nNot confirmed, so nothing is sent; --yes confirms it.", err=True)  # no input, or Ctrl-C
         return False
 
 

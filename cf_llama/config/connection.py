@@ -109,7 +109,7 @@ class Connection:
 
     def _use_binding(self) -> None:
         if self.gateway and self.gateway.legacy_host:
-            raise InvalidRequestError("gateway: legacy_host is a host of its own, which a binding does not call")
+            raise InvalidRequestError("gateway: legacy_host sets another host, which a binding does not call")
         for name, value in {"base_url": BINDING_URL, "account_id": None, "api_token": None}.items():
             object.__setattr__(self, name, value)
 

@@ -59,7 +59,7 @@ class Gateway:
     cache_key: Printable | None = None
     """What counts as the same request, in place of the request itself."""
     skip_cache: bool | None = None
-    """True: always a fresh answer. Even a gateway that is told to keep nothing gives answers twice for some minutes."""
+    """True: always a fresh answer. Even a gateway with caching disabled repeats answers for some minutes."""
     collect_log: bool | None = None
     metadata: Annotated[dict[str, Scalar], AfterValidator(_metadata)] | None = None
     """At most five entries of text, numbers or booleans, for the gateway's log."""

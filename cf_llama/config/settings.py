@@ -64,7 +64,7 @@ def _ranged(name: str, text: str, default: Any = None) -> Any:
 class Settings(BaseModel):
     """Settings of a call; every field can also be passed per call.
 
-    Ranges and meanings are those of the model's page in the Workers AI catalogue. None stands for the default, so that
+    Ranges and meanings are those of the model's page in the Workers AI catalogue. None means the default, so that
     `base_url=os.getenv("X")` works whether or not X is set. Unknown names are refused.
     """
 
@@ -261,7 +261,7 @@ class Settings(BaseModel):
         return {**state, "__dict__": fields | passed}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Restore a pickle, with account and token of the environment where it has none of its own."""
+        """Restore a pickle, with the environment's account and token if it holds none."""
         read = {name: factory() for name, factory in _OF_THE_ENVIRONMENT.items()}
         super().__setstate__({**state, "__dict__": read | state["__dict__"]})
         # LlamaIndex restores by the constructor, as if all had been passed
@@ -377,7 +377,7 @@ def _without_none(options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Validate a value, where None stands for the default; fields of a framework are validated by the framework."""
+    """Validate a value; None means the default. Fields of a framework are validated by the framework."""
     if name not in Settings.model_fields:
         return value
     if _is_unset(name, value):

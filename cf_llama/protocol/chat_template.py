@@ -15,7 +15,7 @@ from cf_llama.protocol import json_values
 from cf_llama.protocol.errors import InvalidRequestError
 
 DATE = "26 Jul 2024"
-"""What the published template takes for today unless told otherwise; written `%d %b %Y`."""
+"""The date that the published template uses by default; written `%d %b %Y`."""
 
 _KNOWLEDGE = "Cutting Knowledge Date: December 2023\nToday Date: {date}\n\n"
 _FORMAT = (

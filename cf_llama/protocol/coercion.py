@@ -159,7 +159,7 @@ def _number_candidates(number: Lexeme, types: set[str]) -> Iterator[Lexeme]:
 
 
 def _parsed_candidates(text: str, types: set[str]) -> Iterator[Any]:
-    """What a text may stand for."""
+    """The values that a text may represent."""
     bare = text.strip()
     if "null" in types and text in _NULL_TEXTS:
         yield None

@@ -42,7 +42,7 @@ LONGEST_RETRY_AFTER = 60.0
 
 _ADVICE: Mapping[int, str] = {
     2001: "Check the gateway's id, or create the gateway in the dashboard under AI > AI Gateway.",
-    2009: "This gateway wants a token of its own: set default_headers={'cf-aig-authorization': 'Bearer ...'}.",
+    2009: "This gateway requires its own token: set default_headers={'cf-aig-authorization': 'Bearer ...'}.",
     5007: "Check `model`: it must be the id of a text model, such as @cf/meta/llama-3.3-70b-instruct-fp8-fast.",
     5023: "Ask for JSON without streaming.",
     7000: "Check base_url: it must end in /client/v4.",

@@ -30,13 +30,13 @@ _KEYWORDS: Mapping[str, tuple[_Keywords_, _Keywords_]] = {  # what each must be,
     **dict.fromkeys(_SCHEMAS_BY_NAME, (Mapping, (Mapping, bool))),
 }
 _MAX = 64
-"""Turns of types that hold each other; beyond that, only what they hold directly is told."""
+"""Turns of types that hold each other; beyond that, only what they hold directly is described."""
 
 
 def inline(schema: Mapping[str, Any], where: str = "json_schema") -> dict[str, Any]:
     """The same schema without references, titles, lists of types and `nullable`.
 
-    Of a type that holds itself, the value and one level of its children are told.
+    Of a type that holds itself, the value and one level of its children are described.
 
     Args:
         schema: Any JSON schema.
@@ -73,7 +73,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
 
 
 class _Inliner:
-    """One schema on its way: level by level, so that what lies near the root is told first."""
+    """One schema on its way: level by level, so that what lies near the root is described first."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -117,7 +117,7 @@ class _Inliner:
     def _followed(
         self, schema: Mapping[str, Any], within: tuple[str, ...]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """What a reference stands for, with what is said beside it."""
+        """The schema that a reference points to, with the keywords beside it."""
         reference = str(schema["$ref"])
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         if not beside.keys() <= ANNOTATIONS:
@@ -131,7 +131,7 @@ class _Inliner:
         return {**target, **beside}, (*within, reference)
 
     def _is_described(self, reference: str, within: tuple[str, ...]) -> bool:
-        """Whether a type was told often enough on the way here: itself, and once more as its own child."""
+        """Whether a type was described often enough on the path to here: itself, and once more as its own child."""
         if reference in within and len(set(within)) < len(within):
             return True
         if not self._holds_itself(reference):

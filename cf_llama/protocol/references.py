@@ -13,9 +13,9 @@ ANNOTATIONS = frozenset(
 
 
 def target_of(reference: object, root: Any) -> Any:
-    """The schema that a reference such as `#/$defs/Town` stands for.
+    """The schema that a reference such as `#/$defs/Town` points to.
 
-    One that leads out of the document, or nowhere, stands for any value.
+    A reference out of the document, or to nothing, admits any value.
     """
     if not isinstance(reference, str) or not reference.startswith("#"):
         return {}

@@ -1,7 +1,7 @@
 """Values of a reply: plain data, independent of the wire, compared by value.
 
 A stream is a sequence of `Delta`; its last one carries the whole `Reply`. Folding the texts and calls of the deltas
-gives exactly what that reply holds, whether the service answered whole or in pieces.
+gives exactly what that reply holds, whether the service answered whole or streamed.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ class Reply:
     waited: float = 0.0
     """Seconds that the call waited for a place under the account's limits."""
     usage_is_share: bool = False
-    """The counts are a share, by length, of what the service told of a whole batch."""
+    """The counts are a share, by length, of what the service reported for a whole batch."""
 
     def metadata(self) -> dict[str, Any]:
-        """What is told beside text, calls and counts; what the service did not say is left out.
+        """Metadata beside text, calls and counts; what the service did not report is left out.
 
         `neurons` are the exact ones of the body where it has them; `cost_usd` is known for this model only.
         """

@@ -31,7 +31,7 @@ class ChatRequest:
     Args:
         messages: Objects with `role` (system, user, assistant, tool) and `content`, a string, never null. Assistant
             turns may carry `tool_calls` in OpenAI's form with arguments as JSON text, tool turns a `tool_call_id`.
-        prompt: Plain text for a completion. The service wraps it in a template of its own unless `raw` is set.
+        prompt: Plain text for a completion. The service wraps it in its own template unless `raw` is set.
         raw: Send `prompt` as it is; it must then hold the whole Llama 3.3 template.
         tools: Definitions in either form of the model's page; they are normalised.
         tool_choice: None or "auto"; "none"; "required" or "any"; True (the only tool there is); a tool's name; or
@@ -79,7 +79,7 @@ class ChatRequest:
             _check_messages(self.messages)
         elif self.tools or self.functions:
             raise InvalidRequestError("tools and functions go with messages, not with prompt")
-        # normalised once, here, so that whoever reads the request finds one form
+        # normalised once, here, so that every reader of the request finds one form
         object.__setattr__(self, "tools", _unique_definitions(self.tools))
         if self.tool_choice is not None:
             object.__setattr__(self, "tool_choice", _normalized_choice(self.tool_choice, self.tool_names))

@@ -16,7 +16,7 @@ class EventDecoder:
     """Bytes in, the `data` of each finished event out; the same events however the bytes are cut."""
 
     def __init__(self) -> None:
-        self._rest: list[bytes] = []  # an unfinished line, in pieces
+        self._rest: list[bytes] = []  # an unfinished line, in parts
         self._rest_size = 0
         self._data: list[bytes] = []  # the data lines of an unfinished event
         self._size = 0

@@ -51,7 +51,7 @@ def _begins_python_call(text: str, names: Collection[str]) -> bool | None:
 
 
 def _begins_with_any(text: str, openings: Collection[str]) -> bool | None:
-    """Whether text begins with one of these; None where it breaks off before it can be told."""
+    """Whether text begins with one of these; None if it ends before that is certain."""
     if any(text.startswith(opening) for opening in openings):
         return True
     return None if any(opening.startswith(text) for opening in openings) else False

@@ -17,7 +17,7 @@ from cf_llama.protocol.stop_sequences import join_surrogates
 
 _EMPTY_ARGUMENTS = {"", "null", "None"}
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
-"""Of a character in two halves, one of which may be missing: such text can be sent to nobody."""
+"""Of a character in two halves, one of which may be missing: such text cannot be encoded."""
 
 
 def tool_call(call_id: str, name: str, text: str, parameters: Mapping[str, Any] | None) -> ToolCall:

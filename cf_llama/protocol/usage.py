@@ -32,7 +32,7 @@ class UsageAccumulator:
 
 
 def _with_earlier_details(usage: Usage, earlier: Usage) -> Usage:
-    """`usage`, with what only an earlier event of the same stream told."""
+    """`usage`, completed by what only an earlier event of the same stream reported."""
     return replace(
         usage,
         cached_tokens=usage.cached_tokens or earlier.cached_tokens,

@@ -1,4 +1,4 @@
-"""asyncio's event loop, on which the shared clients run, and what becomes of calls without one, as under trio."""
+"""asyncio's event loop, which the shared clients need, and what calls without one do, as under trio."""
 
 from __future__ import annotations
 

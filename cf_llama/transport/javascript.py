@@ -88,6 +88,6 @@ class StreamReader:
         return bytes(part.value.to_bytes())
 
     async def aclose(self) -> None:
-        """Tell the sender that no more is needed; a stream that has ended or failed cannot be told."""
+        """Tell the sender that no more is needed, unless the stream has ended or failed."""
         with suppress(Exception):
             await self._reader.cancel()

@@ -49,7 +49,7 @@ class Queue:
     def __init__(self, engine: Engine, settings: Settings, spend: Callable[[float], None]) -> None:
         """Take up the jobs of `settings.queue_file`; those without answers are answered when asked for.
 
-        What an answer costs, in neurons, is told to `spend`.
+        The cost of an answer, in neurons, is passed to `spend`.
         """
         self._engine, self._settings, self._spend = engine, settings, spend
         self._jobs = Jobs(settings.queue_file)

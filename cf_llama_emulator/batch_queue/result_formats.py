@@ -25,7 +25,7 @@ def results(job: Job, answers: Sequence[Mapping[str, Any] | None]) -> Any:
         for number, answer in enumerate(answers)
         if answer is not None
     ]
-    if SHUFFLED in job.faults and job.faults.get(KEYED) != "none":  # else nobody could tell whose they are
+    if SHUFFLED in job.faults and job.faults.get(KEYED) != "none":  # else they could not be matched
         random.shuffle(items)
     if form == "2":
         return {"results": items}

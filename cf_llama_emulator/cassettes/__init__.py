@@ -1,6 +1,6 @@
 """Cassettes: answers of the service, recorded once and replayed for ever.
 
-The file format and what is taken out of it belong here, and what records and replays without a server of its own. The
+The file format and what is taken out of it belong here, and what records and replays without a server. The
 servers belong in `server`, the pytest fixture in `testing`.
 """
 

@@ -9,7 +9,7 @@ class ClientTransport(httpx.BaseTransport):
     """Sends requests as they are, by a client."""
 
     def __init__(self, client: httpx.Client | None = None) -> None:
-        """Send by `client`; None is a client of its own."""
+        """Send by `client`; None creates a client."""
         self._client = client or httpx.Client()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -25,7 +25,7 @@ class AsyncClientTransport(httpx.AsyncBaseTransport):
     """Sends requests as they are, by a client."""
 
     def __init__(self, client: httpx.AsyncClient | None = None) -> None:
-        """Send by `client`; None is a client of its own."""
+        """Send by `client`; None creates a client."""
         self._client = client or httpx.AsyncClient()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

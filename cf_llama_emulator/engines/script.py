@@ -32,7 +32,7 @@ QUOTED = 120
 class ScriptEngine:
     """Answers with the given turns, one for each request, in order.
 
-    `max_tokens` cuts a scripted answer too, unless the turn brings an `End` of its own.
+    `max_tokens` cuts a scripted answer too, unless the turn has its own `End`.
     """
 
     name = "script"

@@ -62,7 +62,7 @@ _MAKE: dict[str, Callable[[Any], Part]] = {
 
 
 def read_turns(turns: Any) -> list[Turn]:
-    """Return the turns that JSON stands for.
+    """Return the turns that a JSON value describes.
 
     A turn is a part or a list of parts. A part is a text, or an object with one of these keys: `call` (`name`,
     `arguments`, `id`), `faults` (a text), `error` (a code of the service, or `status`, `code` and `text`), `end`

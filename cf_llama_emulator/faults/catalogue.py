@@ -19,7 +19,7 @@ JSON_ANSWER, BARE, TIMES, BUSY, WINDOW = "json-answer", "bare", "times", "busy",
 _SWITCHES: tuple[Fault, ...] = (
     Fault(
         TIMES,
-        "modifies the others: they befall only the first so many requests with the same body, as an outage would",
+        "modifies the others: they apply only to the first so many requests with the same body, as an outage would",
         "made up",
         Number("COUNT", 1, 1, 1e6, whole=True),
     ),

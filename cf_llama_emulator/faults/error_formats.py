@@ -87,7 +87,7 @@ def _code_in_text(error: ServiceError, _: str) -> Body:
 
 
 def _problem(error: ServiceError, request_id: str) -> Body:
-    """Return what the edge answers to those who accept JSON: RFC 9457, with members of its own."""
+    """Return what the edge answers to those who accept JSON: RFC 9457, with further members."""
     own = {"cloudflare_error": True, "error_code": error.code, "ray_id": request_id, "retry_after": EDGE_WAIT}
     standard = {"title": f"Error {error.code}: {error.text}", "status": error.status, "detail": error.text}
     return _json(standard | own, "application/problem+json")

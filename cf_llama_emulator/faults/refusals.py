@@ -117,7 +117,7 @@ REFUSALS: tuple[Fault, ...] = (
     ),
     OnError(
         "status",
-        "sends refusals with this status, success: false under 200 unless told otherwise",
+        "sends refusals with this status; by default success: false under 200",
         RECORDED,
         Number("STATUS", 200, 200, 599, whole=True),
         change=lambda error, status: error.with_changes(status=int(status)),

@@ -92,7 +92,7 @@ ERROR_EVENTS: Mapping[str, dict[str, Any]] = {
     "name": binding_error(_BROKEN),
     "success": {"success": False, "errors": [{"code": _BROKEN.code, "message": _BROKEN.text}], "result": {}},
 }
-"""How a failure in the middle of a stream is known to be told, by the name of the form."""
+"""Known forms of a failure in the middle of a stream, by name."""
 
 
 async def _without_done(chunks: Chunks, _: None) -> AsyncGenerator[bytes]:

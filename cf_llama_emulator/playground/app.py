@@ -63,7 +63,7 @@ class Page:
     """The handlers of the page's routes."""
 
     def __init__(self, config: Mapping[str, Any], history: History, spending: Spending) -> None:
-        """Serve the page with what it is told, the requests that it shows and what they cost."""
+        """Serve the page: its configuration, the requests it shows and their cost."""
         self._config, self._history, self._spending = config, history, spending
         folder = files(__package__).joinpath("static")
         self._files = {file.name: file.read_bytes() for file in folder.iterdir()}  # no request waits for a disk

@@ -45,7 +45,7 @@ def page_config(settings: Settings, engine: str, key: str = "") -> dict[str, Any
 
 
 def _service(account: ServiceAccount, key: str) -> dict[str, Any]:
-    """Return what the page is told of the real service: neither account nor token."""
+    """Return what the page learns of the real service: neither account nor token."""
     is_cloudflare = account.host == urlsplit(UPSTREAM).netloc
     return {"name": "Cloudflare" if is_cloudflare else account.host, "is_cloudflare": is_cloudflare, "key": key}
 

@@ -25,7 +25,7 @@ MOST_AT_ONCE = 200
 """Requests in one page of the history, the newest."""
 
 EXCERPT = 160
-"""Characters of a request that stand for it in a list."""
+"""Characters of a request shown in a list."""
 
 _TEMPLATE = re.compile(r"<\|start_header_id\|>\w*<\|end_header_id\|>|<\|\w+\|>")
 """What separates the texts in the model's template."""

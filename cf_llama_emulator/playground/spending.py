@@ -11,7 +11,7 @@ DOLLARS_PER_MILLION = {"input": 0.293, "output": 2.253}
 
 @dataclass(slots=True)
 class Spending:
-    """Requests to the service, and the tokens that its answers told."""
+    """Requests to the service, and the tokens that its answers reported."""
 
     requests: int = 0
     under_way: int = 0

@@ -34,7 +34,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class EndOfAnswers:
-    """Notes that an answer ends, in whichever way: before its last byte, for who has read that may ask again."""
+    """Notes the end of an answer just before its last byte, after which a client may send its next request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -161,7 +161,7 @@ class Emulator:
         return await self.deliver(request, answer)
 
     async def replay(self, request: Request) -> Response:
-        """Answer any request with what a cassette has for it; refusals and faults on the way are as ever."""
+        """Answer any request with what a cassette has for it; refusals and faults apply as usual."""
         try:
             content = await self.admit(request)
         except FrontError as refusal:

@@ -1,4 +1,4 @@
-"""Takes secrets out of a text that comes in pieces."""
+"""Redacts secrets in a text that arrives in chunks."""
 
 from __future__ import annotations
 

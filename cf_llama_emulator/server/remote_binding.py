@@ -87,7 +87,7 @@ class RemoteBinding:
 
 
 def api_request(wrapped: LoggedRequest, settings: Settings) -> APIRequest:
-    """Return the call of the REST API that a request of the binding stands for.
+    """Return the call of the REST API that a request of the binding represents.
 
     Raises:
         ServiceError: the request is not one of miniflare, or the emulator cannot answer it.

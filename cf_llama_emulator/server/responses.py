@@ -51,7 +51,7 @@ def envelope(result: Any) -> dict[str, Any]:
 async def take_faults(pieces: Pieces) -> tuple[Faults | None, Pieces]:
     """Take off the faults that a script puts before its answer.
 
-    What fails before the first piece fails here, and so still gets a status of its own.
+    What fails before the first piece fails here, and so still gets its own status.
     """
     first = await anext(pieces)
     return (first, pieces) if isinstance(first, Faults) else (None, _preceded(first, pieces))
@@ -74,7 +74,7 @@ async def json_answer(pieces: Pieces, writer: Writer, headers: Mapping[str, str]
 
 
 async def stream(pieces: Pieces, writer: Writer, headers: Mapping[str, str], request_id: str) -> Response:
-    """Answer as events. What fails before the first piece is still an error with a status of its own."""
+    """Answer as events. What fails before the first piece is still an error with its own status."""
     first = await anext(pieces)
     if isinstance(first, Raw):
         await pieces.aclose()
@@ -143,7 +143,7 @@ async def _once(body: bytes) -> AsyncGenerator[bytes]:
 
 
 async def while_connected(request: Request, answer: Awaitable[T]) -> T | None:
-    """Wait for `answer`; cancel it and return None when the client hangs up first, for nobody would read it."""
+    """Wait for `answer`; cancel it and return None if the client disconnects first."""
     work = asyncio.ensure_future(answer)
     watch = asyncio.ensure_future(_gone(request))
     try:

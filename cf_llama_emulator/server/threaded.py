@@ -1,4 +1,4 @@
-"""An emulator on a port of this machine, in a thread of its own: for tests, notebooks and the demonstration."""
+"""An emulator on a port of this machine, in its own thread: for tests, notebooks and the demonstration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, 
     """Start an emulator and return it; use it in a `with` statement, or call its `close`.
 
     Args:
-        engine: What answers; the rule engine unless told otherwise.
+        engine: What answers; the rule engine by default.
         host: The address to listen on. Anything but loopback lets others in: name them in `hosts` as well.
         port: The port to listen on; 0 takes a free one.
         settings: Fields of `Settings`, e.g. `shape="hybrid"` or `faults="latency=0.2, jitter"`.
@@ -42,7 +42,7 @@ def serve(engine: Engine | None = None, *, host: str = LOOPBACK, port: int = 0, 
 
 
 def server_config(app: ASGIApp, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `app`: without logs and headers of its own; a second for the last answers."""
+    """Return how uvicorn serves `app`: without uvicorn's logs and headers; a second for the last answers."""
     defaults = {"lifespan": "off", "http": Protocol}
     return uvicorn.Config(
         app,

@@ -38,7 +38,7 @@ class UsageReader:
             self._line += other
 
     def finish(self) -> Usage | None:
-        """Take the end of the answer and return its usage, or None if it told none."""
+        """Take the end of the answer and return its usage, or None if there is none."""
         self._end_line()
         self._add(bytes(self._body))
         if self._sum and self._counted and sum(self._sum) >= self._counted.prompt_tokens:

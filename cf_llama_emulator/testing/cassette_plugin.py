@@ -146,7 +146,7 @@ def _name_of(request: pytest.FixtureRequest) -> str:
 
 
 def _path_of(module: Path, name: str) -> Path:
-    """Return the file of a cassette; a name that no file may have is changed, and told apart by a few letters."""
+    """Return the file of a cassette; an invalid file name is changed, with letters to tell it apart."""
     plain = re.sub(r"[^\w.\-\[\]]+", "-", name)
     if plain != name or len(plain) > _LONGEST_NAME:
         plain = f"{plain[:_LONGEST_NAME]}-{sha256(name.encode()).hexdigest()[:8]}"

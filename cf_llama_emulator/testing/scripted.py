@@ -34,7 +34,7 @@ class ScriptedEmulator(RunningEmulator):
         `Faults` at the head of a list make that answer go wrong. Once anything is scripted, a request too many is
         refused.
 
-        A function is called in the emulator's own thread, one at a time, whichever thread or task asks. What it
+        A function is called in the emulator's own thread, one at a time, for all threads and tasks. What it
         raises, an `AssertionError` as much as `pytest.fail`, is answered with an error that no client retries, and
         raised again where the script belongs: by the fixture once the test has run, by `raise_failure` and by `close`,
         with which a `with` statement ends. A `ServiceError` is no failure; it is what the service answers.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool as offered in the request, whichever of the two shapes it came in."""
+    """A tool offered in the request, in either of its two shapes."""
 
     name: str
     description: str = ""

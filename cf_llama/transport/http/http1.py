@@ -145,7 +145,7 @@ class ResponseParser:
     def on_message_begin(self) -> None:
         """A response begins; only one may, after those that are interim."""
         if self.ended:
-            self._refuse("the server sent an answer that nobody asked for")
+            self._refuse("the server sent a response without a request")
 
     def on_status(self, reason: bytes) -> None:
         """The reason, or a part of it."""

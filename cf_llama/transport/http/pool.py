@@ -88,7 +88,7 @@ def proxy_setting(origin: Origin) -> str:
 
 
 class IdleConnections(Generic[Kind]):
-    """Connections that nobody uses, the last used on top, by the way that they lead."""
+    """Idle connections by route, the most recently used first."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -133,7 +133,7 @@ class Pool(httpx.BaseTransport):
         self._idle: IdleConnections[httpx.BaseTransport] = IdleConnections()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request over a connection of its own."""
+        """Send a request over a connection that no other request uses meanwhile."""
         if not self._semaphore.acquire(request.extensions.get("timeout", {}).get("pool")):
             raise httpx.PoolTimeout("all connections are in use")
         route = route_of(request)
@@ -160,12 +160,12 @@ class Pool(httpx.BaseTransport):
             idle.close()
 
     def close(self) -> None:
-        """Close what nobody uses."""
+        """Close idle connections."""
         for idle in self._idle.clear():
             idle.close()
 
     def close_inherited(self) -> None:
-        """Close, in a forked child, what nobody uses; the parent's connections stay open."""
+        """Close idle connections in a forked child; the parent's connections stay open."""
         for idle in self._idle.take_inherited():
             idle.close()
 
@@ -179,7 +179,7 @@ class AsyncPool(httpx.AsyncBaseTransport):
         self._idle: IdleConnections[httpx.AsyncBaseTransport] = IdleConnections()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request over a connection of its own."""
+        """Send a request over a connection that no other request uses meanwhile."""
         await self._acquire(request.extensions.get("timeout", {}).get("pool"))
         route = route_of(request)
         connection = self._idle.take(route)
@@ -215,7 +215,7 @@ class AsyncPool(httpx.AsyncBaseTransport):
             await idle.aclose()
 
     async def aclose(self) -> None:
-        """Close what nobody uses."""
+        """Close idle connections."""
         for idle in self._idle.clear():
             await idle.aclose()
 

@@ -66,7 +66,7 @@ class Socket:
 
     @property
     def stale(self) -> bool:
-        """Whether the other side has closed it, or said something that nobody asked for."""
+        """Whether the other side has closed it, or sent something without a request."""
         return _readable(self._socket)
 
     def send(self, data: bytes, seconds: float | None) -> None:
@@ -117,7 +117,7 @@ class AsyncSocket(asyncio.Protocol):
 
     @property
     def stale(self) -> bool:
-        """Whether the other side has closed it, or said something that nobody asked for."""
+        """Whether the other side has closed it, or sent something without a request."""
         if self._ended or self._received or self._transport.is_closing():
             return True
         return _readable(self._transport.get_extra_info("socket"))  # what the loop has not yet looked at

@@ -151,7 +151,7 @@ class Gate:
         Args:
             place: Whose.
             error: How it failed, if it did.
-            answered: Whether the service has answered it, be it with an error.
+            answered: Whether the service has answered it, also with an error.
         """
         if isinstance(error, QuotaExceededError):
             self._quota.refused(error)
@@ -214,7 +214,7 @@ class Gate:
             place.waited += now - place.asked_at
 
     def _advance(self, now: float) -> list[Callable[[], object]]:
-        """Let through whoever may go; returns what wakes them, and the one who is first now."""
+        """Let calls through that may go; return what wakes them, and what wakes the new first."""
         wakes: list[Callable[[], object]] = []
         while self._line and self._is_ready(now):
             first = self._line.take_first()

@@ -1,4 +1,4 @@
-"""What the gate asks of a pacer, whichever it is: `RatePacer` for one process, `SharedPacer` for several."""
+"""The interface of a pacer: `RatePacer` for one process, `SharedPacer` for several."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Pacer(Protocol):
 
     @property
     def requests(self) -> int | None:
-        """Requests in a window: told, or learned."""
+        """Requests in a window: configured, or learned."""
 
     @property
     def window(self) -> float | None:
-        """Seconds of the window: told, or learned."""
+        """Seconds of the window: configured, or learned."""
 
     @property
     def counting(self) -> Counting:
@@ -92,7 +92,7 @@ class Pacer(Protocol):
         """
 
     def forgotten(self, sent: Sent, now: float) -> None:
-        """Nothing will be heard of a request: it was cancelled, or the connection failed."""
+        """A request will have no answer: it was cancelled, or the connection failed."""
 
     def unsent(self, sent: Sent, now: float) -> None:
         """A request was counted as sent, and was not: its place is free."""

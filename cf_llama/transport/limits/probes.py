@@ -15,9 +15,9 @@ from cf_llama.transport.limits.window import MARGIN, Window
 
 SHORTEST_INTERVAL = 0.25
 """Seconds between probes after a window that should be over."""
-_TOLD_INTERVAL, _TOLD_SHARE = 0.95, 0.018
-"""Where the limit is told, and only the way of counting is not known: the same, and the share of all requests that may
-be refused probes."""
+_CONFIGURED_INTERVAL, _CONFIGURED_SHARE = 0.95, 0.018
+"""If the limit is configured, and only the way of counting is not known: the same, and the share of all requests that
+may be refused probes."""
 _LEARNING_INTERVAL, _LEARNING_SHARE = 1.0, 0.1
 """Where the window is not known: seconds between the first probes, and the same share."""
 _GROWTH, _STEEPEST_GROWTH = 0.05, 0.1
@@ -75,8 +75,8 @@ class ProbeSchedule:
         yield window.opened + seconds + MARGIN
         yield closed.at + 1.5 * seconds / requests + MARGIN
         yield window.next_multiple(now, seconds)
-        budget = max(1.0, _TOLD_SHARE * (self.sent + self.waiting) - self.refused)
-        yield now + max(_TOLD_INTERVAL, seconds / budget)
+        budget = max(1.0, _CONFIGURED_SHARE * (self.sent + self.waiting) - self.refused)
+        yield now + max(_CONFIGURED_INTERVAL, seconds / budget)
 
     def _of_unknown_window(self, now: float, window: Window) -> float:
         """The last of the likely times within the interval, of the likeliest first, or the end of the interval."""

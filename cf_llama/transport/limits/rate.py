@@ -1,4 +1,4 @@
-"""When requests under a rate limit may be sent, whichever way the service counts them. Pure: it is given the time.
+"""When requests under a rate limit may be sent, however the service counts them. Pure: it is given the time.
 
 Whether the service counts fixed windows, any window, or refills a bucket is not documented. Each predicts other times
 at which a request is admitted again after a burst, so single requests (probes) at those times tell which it is::
@@ -60,7 +60,7 @@ class RatePacer:
     def __init__(self, limit: RateLimit | None = None, documented: int | None = None, offset: float = 0.0) -> None:
         self._limit = limit
         self.requests: int | None = limit.requests if limit else None
-        """Requests in a window: told, or learned."""
+        """Requests in a window: configured, or learned."""
         self.counting = Counting.UNKNOWN
         self._state: Open | Closed | Tentative | Bucket = Open()
         self._window = Window(limit.seconds if limit else None, offset)
@@ -80,7 +80,7 @@ class RatePacer:
 
     @property
     def window(self) -> float | None:
-        """Seconds of the window: told, or learned."""
+        """Seconds of the window: configured, or learned."""
         return self._window.seconds
 
     @property

@@ -1,4 +1,4 @@
-"""The gates of this process: one for each account, model and gateway, whichever thread or event loop calls."""
+"""The gates of this process: one for each account, model and gateway, shared by all threads and event loops."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from cf_llama.protocol.errors import WorkersAIError
 from cf_llama.transport.limits.pacer import Counting, Sent
 
 _AT_ONCE, _UNHEARD = 8, 0.25  # requests sent so many seconds ago that have not been answered: a burst stays even
-_UNUSED = 1.0  # seconds after which a place that nobody used is given up
+_UNUSED = 1.0  # seconds after which an unused place is given up
 _FIRST_PAUSE = 0.25  # seconds after a refusal all the same: others use the account too
 _LONGEST_PAUSE = 0.25  # share of the window
 _FAILED = 1.0  # seconds before a store that failed is asked again
@@ -107,7 +107,7 @@ class SharedPacer:
             self._pause = _FIRST_PAUSE
 
     def forgotten(self, sent: Sent, now: float) -> None:  # noqa: ARG002 - as in `RatePacer`
-        """Nothing will be heard of a request."""
+        """A request will have no answer."""
         self._unheard.pop(sent, None)
 
     def unsent(self, sent: Sent, now: float) -> None:

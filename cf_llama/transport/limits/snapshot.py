@@ -14,7 +14,7 @@ class Limits:
     """What is known of the limits of an account and model in this process. Plain data."""
 
     requests: int | None
-    """Requests in a window: told, or learned from refusals; None while no refusal was seen."""
+    """Requests in a window: configured, or learned from refusals; None while no refusal was seen."""
     window: float | None
     """Seconds of the window; None while it is not known."""
     counting: str

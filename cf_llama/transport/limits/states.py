@@ -46,7 +46,7 @@ class Tentative:
 
     Args:
         closed: The state in which the probe was sent.
-        configured_rate: Requests a second that a bucket would get; None where the limit is not told.
+        configured_rate: Requests a second that a bucket would get; None if the limit is not configured.
     """
 
     def __init__(self, closed: Closed, configured_rate: float | None) -> None:
@@ -55,7 +55,7 @@ class Tentative:
         self._closed_at, self._burst_at = closed.at, closed.burst_at
         self._shortest_refill = closed.refused_at - closed.at  # seconds in which a bucket has got no token
         self._configured_rate = configured_rate
-        self._unheard: set[Sent] = set()  # requests sent after the probe, of which nothing has been heard
+        self._unheard: set[Sent] = set()  # requests sent after the probe, that have no answer yet
 
     def begin(self, sent: Sent) -> None:
         """A request is sent."""
@@ -84,7 +84,7 @@ class Tentative:
 
     @property
     def excludes_bucket(self) -> bool:
-        """Whether a bucket would have admitted one of the probes before. A limit that is told is judged by its rate."""
+        """Whether a bucket would have admitted one of the probes before. A configured limit is judged by its rate."""
         return self._configured_rate is None and self.refused_probes >= _BUCKET_PROBES
 
     def is_slow_bucket(self, counted: int, requests: int, now: float) -> bool:
@@ -100,7 +100,7 @@ class Tentative:
         return self._configured_rate is None and is_usual and counted * self._shortest_refill <= elapsed
 
     def bucket_rate(self, counted: int, now: float) -> float:
-        """Requests a second that a bucket gets: told, or measured by what was admitted after the limit was reached.
+        """Requests a second that a bucket gets: configured, or measured since the limit was reached.
 
         When the next one was refused, the bucket held a part of a token, on average a half.
         """
@@ -115,7 +115,7 @@ class Tentative:
 
         Args:
             counted: Requests sent from the probe on and not refused.
-            on_trial: Those of which nothing has been heard yet.
+            on_trial: Those that have no answer yet yet.
             now: The time.
         """
         refilled = self._refilled(now)

@@ -1,4 +1,4 @@
-"""Requests of which nothing has been heard yet, and how many there may be while a limit is not known. Pure."""
+"""Requests that have no answer yet, and how many there may be while a limit is not known. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Trial:
             self._fastest = min(self._fastest, now - sent)
 
     def forgotten(self, request: Any) -> None:
-        """Nothing will be heard of it."""
+        """It will have no answer."""
         self._sent.pop(request, None)
 
     def refused(self, request: Any, seconds: float) -> None:

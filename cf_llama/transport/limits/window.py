@@ -18,7 +18,7 @@ class Window:
     """The window of a rate limit.
 
     Args:
-        seconds: Its length, if it is told; None learns it from the times at which requests are admitted again.
+        seconds: Its length, if configured; None learns it from the times at which requests are admitted again.
         offset: Seconds to add to the pacer's clock to get seconds since 1970, in which windows may be aligned.
     """
 

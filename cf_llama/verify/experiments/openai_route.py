@@ -150,7 +150,7 @@ OPENAI_ROUTE = (
     ),
     Experiment(
         name="openai-tool-call-ids",
-        statement="The OpenAI route gives each call an id of its own.",
+        statement="The OpenAI route gives each call a different id.",
         section="3.2, 11",
         requests=(TWO_CALLS,),
         expected="different ids",

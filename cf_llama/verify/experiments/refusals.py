@@ -119,7 +119,9 @@ def _retry_after(answers: Sequence[Answer]) -> str:
 
 REFUSALS = (
     refusing("unknown-model", "A model that does not exist is refused.", "8.2", UNKNOWN_MODEL, 5007),
-    refusing("wrong-token", "A token that nobody has is refused.", "8.3", WRONG_TOKEN, 10000, others=CREDENTIAL_CODES),
+    refusing(
+        "wrong-token", "A token that does not exist is refused.", "8.3", WRONG_TOKEN, 10000, others=CREDENTIAL_CODES
+    ),
     refusing("no-token", "A request without a token is refused.", "8.3", NO_TOKEN, 9106, others=CREDENTIAL_CODES),
     Experiment(
         name="context-overflow",

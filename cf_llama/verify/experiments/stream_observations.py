@@ -136,7 +136,7 @@ def digits(answers: Sequence[Answer]) -> str:
 
 
 def empty(answers: Sequence[Answer]) -> str:
-    """Return what stands for no text."""
+    """Return the form of an empty text."""
     found = [value for event in stream_of(answers[0]) for value in values(event) if value in ("", None)]
     return "null" if None in found else "an empty string" if found else _fail("no event is without text")
 

@@ -1,4 +1,4 @@
-"""Tool calls in the text of a model that was told to write them as JSON: finding them, and judging them."""
+"""Tool calls in the text of a model instructed to write them as JSON: finding and judging them."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Verdict:
 
 
 def judge(reader: CallReader, request: EngineRequest, *, cut: bool = False) -> Verdict:
-    """Judge what a model wrote of its own accord; `cut` says that it came to the end of its `max_tokens`.
+    """Judge what a model wrote unprompted; `cut` says that it came to the end of its `max_tokens`.
 
     A call to no known tool is meant as words, and words are no answer where JSON is asked for.
     """

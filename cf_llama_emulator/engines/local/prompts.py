@@ -88,7 +88,7 @@ def _answer_schema(response_format: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _with_schema(turns: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> list[Mapping[str, str]]:
-    """Say the schema in words too: bound to it but not told, small models fill its first field and do not stop."""
+    """Describe the schema in words too: without that, small models fill its first field and do not stop."""
     instruction = f"Answer with JSON of this schema: {json.dumps(schema, ensure_ascii=False)}"
     if turns and turns[0]["role"] == "system":
         return [{"role": "system", "content": f"{turns[0]['content']}\n\n{instruction}"}, *turns[1:]]

@@ -84,7 +84,7 @@ class _Relay:
     def _post(self, event: Mapping[str, Any] | None) -> bool:
         try:
             self._loop.call_soon_threadsafe(self.events.put_nowait, event)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: no caller waits any more
             return False
         return True
 
@@ -116,7 +116,7 @@ def _parameters(xllamacpp: Any, path: Path, threads: int) -> Any:
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.warmup = False
     parameters.verbosity = -1
-    # The runtime listens on a loopback port as well and cannot be told not to: nobody else gets in.
+    # The runtime listens on a loopback port as well and no option prevents it: others are refused.
     parameters.api_keys = [secrets.token_urlsafe()]
     parameters.cors_origins = ""
     parameters.ui = False

@@ -28,7 +28,7 @@ class RuleEngine:
     name = "rule"
 
     async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
-        """Yield the answer in pieces as a tokenizer would cut it."""
+        """Yield the answer in pieces like a tokenizer's tokens."""
         for piece in limit_tokens(decide(request), request):
             yield piece
 

@@ -141,7 +141,7 @@ async def test_settings_that_are_headers_over_http_are_options():
 
 
 async def test_a_gateways_own_host_is_refused():
-    with pytest.raises(InvalidRequestError, match="legacy_host is a host of its own"):
+    with pytest.raises(InvalidRequestError, match="legacy_host sets another host"):
         over(Saying(), gateway=Gateway(id="gw", legacy_host=True))
 
 

@@ -17,7 +17,7 @@ class PullError(Exception):
 
 
 class PullObserver(Protocol):
-    """Who is told how a pull goes on."""
+    """Receives the progress of a pull."""
 
     def trying(self, source: Source) -> None:
         """Bytes are about to come from `source`."""

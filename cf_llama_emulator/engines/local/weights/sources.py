@@ -63,7 +63,7 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Slices inside the wheels of a package index: whichever index the user's package client is set up for."""
+    """Slices inside the wheels of a package index: the one that the user's package client is configured for."""
 
     carrier: Carrier
 
