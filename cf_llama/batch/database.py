@@ -51,7 +51,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of what is written within, or nothing."""
+        """Write all of the block's statements, or none."""
         self.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -100,7 +100,7 @@ class Journal:
         return False
 
     def recover(self, *, again: bool) -> None:
-        """Put in order what a kill left: what may have been sent is asked again, or fails, and is named doubtful."""
+        """Recover from a kill: rows that may have been sent are sent again, or fail, and are marked doubtful."""
         doubt = json.dumps(_error(_DOUBT)) if not again else None
         with self._database.transaction():
             self._database.execute("UPDATE row SET state = ? WHERE state = ?", (NEW, HELD))
@@ -161,12 +161,12 @@ class Journal:
             self.note("usage", dataclasses.asdict(self.usage + spent))
 
     def attempts(self, reference: str) -> int:
-        """How often a row was asked in vain."""
+        """How often a row was sent without success."""
         [found] = self._database.query("SELECT attempts FROM row WHERE reference = ?", (reference,))
         return int(found[0])
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Each row that has ended, in the order they were added: its reference, and what became of it."""
+        """Each row that has ended, in the order they were added: its reference, and its answer or error."""
         query = "SELECT reference, result, doubtful FROM row WHERE state IN (?, ?) ORDER BY id"
         for reference, result, doubtful in self._database.query(query, (ANSWERED, FAILED)):
             yield {"reference": reference} | json.loads(result) | ({"doubtful": True} if doubtful else {})

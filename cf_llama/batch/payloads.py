@@ -135,7 +135,7 @@ def read_results(response: JSONResponse, items: Sequence[Item]) -> Results | Non
 
 
 def _with_usage_shares(outcomes: Sequence[Outcome], items: Sequence[Item], total: Usage) -> tuple[Outcome, ...]:
-    """The outcomes, where the answered ones have their shares of what all used together."""
+    """The outcomes, with each answer's share of the total usage."""
     answered = [(item.request, outcome.reply) for item, outcome in zip(items, outcomes, strict=True) if outcome.reply]
     lengths = [len(request.prompt or str(request.messages)) for request, _ in answered]
     answers = [len(reply.text) + sum(len(call.text) for call in reply.tool_calls) for _, reply in answered]

@@ -1,4 +1,4 @@
-"""What the items of a batch may cost, set aside in budgets until their outcomes are known."""
+"""The highest cost of a batch's items, reserved in budgets until their outcomes are known."""
 
 from __future__ import annotations
 

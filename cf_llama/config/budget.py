@@ -1,4 +1,4 @@
-"""What calls may cost: the worst case of each is reserved before it is sent, and what it was billed is kept."""
+"""The cost of calls: the worst case of each is reserved before it is sent, then replaced by what was billed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEURONS_PER_USD = 1000 / 0.011
 
 
 class Budget:
-    """A limit on what calls cost, shared by every model, thread and event loop that it is given to.
+    """A limit on what calls cost, shared by every model, thread and event loop that uses it.
 
     Args:
         usd: US dollars at the published price of the model.
@@ -74,7 +74,7 @@ class Budget:
             return max(0.0, self.usd - self._spent - self._reserved)
 
     def reserve(self, worst: float) -> None:
-        """Set aside what a request may cost at most, in US dollars.
+        """Reserve the highest cost of a request, in US dollars.
 
         Raises:
             BudgetExceededError: it would exceed the budget; nothing is set aside.
@@ -91,7 +91,7 @@ class Budget:
             self._under_way += 1
 
     def settle(self, worst: float, billed: float) -> None:
-        """Give back what was reserved for a request, and keep what it was billed."""
+        """Replace the reservation for a request by what was billed."""
         with self._lock:
             self._begin_period()
             self._under_way -= 1
@@ -99,7 +99,7 @@ class Budget:
             self._spent = self._read(self._path, billed) if self._path and billed else self._spent + billed
 
     def __enter__(self) -> Self:
-        """Hold every call of the block to this budget, also in the threads and tasks that copy its context."""
+        """Apply this budget to every call of the block, also in threads and tasks that copy its context."""
         _blocks.set((*_blocks.get(), self))
         return self
 
@@ -163,6 +163,6 @@ def budget(usd: float | None = None, *, neurons: float | None = None) -> Budget:
 
 
 def budgets_of(own: Budget | None) -> tuple[Budget, ...]:
-    """The budgets that a call is held to: the model's own, and those of the blocks around it, each once."""
+    """The budgets that apply to a call: the model's own, and those of the blocks around it, each once."""
     blocks = _blocks.get()
     return blocks if own is None or own in blocks else (own, *blocks)

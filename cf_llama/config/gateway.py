@@ -1,4 +1,4 @@
-"""AI Gateway between us and the model: its settings, as the headers that carry them.
+"""AI Gateway, as a proxy of the model: its settings, and the headers that carry them.
 
 Names, units and limits are those of Cloudflare's AI Gateway pages. What the service would drop without a word is
 refused here: a sixth entry of the metadata is lost, and one that is null or nested loses all of them.
@@ -47,7 +47,7 @@ Printable = Annotated[str, AfterValidator(_printable)]
 
 @validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", hide_input_in_errors=True))
 class Gateway:
-    """A gateway and what it is to do with a request; None leaves a thing to the gateway's own settings.
+    """A gateway, and how it handles a request; None leaves a field to the gateway's own settings.
 
     An authenticated gateway wants `default_headers={"cf-aig-authorization": "Bearer ..."}` on the model.
     """

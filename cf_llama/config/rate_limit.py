@@ -14,7 +14,7 @@ _SCHEMES = (SQLITE, "redis://", "rediss://", "unix://")
 
 @runtime_checkable
 class RateLimitStore(Protocol):
-    """Where several processes take their places under one limit."""
+    """Where several processes take places under one limit."""
 
     def acquire(self, key: str, limit: RateLimit) -> float:
         """Take a place.

@@ -249,7 +249,7 @@ class Settings(BaseModel):
         return tuple(text for text in value if text)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """State of a pickle, without clients of one's own, binding and budget, which cannot travel.
+        """State of a pickle, without the user's own clients, binding and budget, which cannot be pickled.
 
         Account and token are in it only if they were passed; those of the environment are read there again.
         """

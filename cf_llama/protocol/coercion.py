@@ -1,4 +1,4 @@
-"""Values brought to the types that a schema declares.
+"""Converts values to the types that a schema declares.
 
 The rules, all of which go by the schema that the user declared:
 

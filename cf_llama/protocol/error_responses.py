@@ -178,7 +178,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _retry_after(headers: Mapping[str, str], payload: Any) -> float | None:
-    """What the headers ask for; the edge may say it in the body only, in whole seconds."""
+    """The wait that the headers ask for; the edge may give it in the body only, in whole seconds."""
     from_body = _number(payload.get("retry_after")) if isinstance(payload, dict) else None
     from_headers = retry_after(headers)
     return from_headers if from_headers is not None or from_body is None else float(from_body)

@@ -73,7 +73,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
 
 
 class _Inliner:
-    """One schema on its way: level by level, so that what lies near the root is described first."""
+    """Inlines one schema, level by level, so that what lies near the root is described first."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -82,7 +82,7 @@ class _Inliner:
         self._pending: deque[tuple[Mapping[str, Any], dict[str, Any], tuple[str, ...]]] = deque()
 
     def result(self) -> dict[str, Any]:
-        """The schema; each one in it is written into the place that was kept for it."""
+        """Return the schema; each one in it is written into its reserved place."""
         result: dict[str, Any] = self._schema_in_place(self._root, ("#",))
         while self._pending:
             schema, place, within = self._pending.popleft()
@@ -152,7 +152,7 @@ class _Inliner:
 
 
 def _simplified(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One level without what the service does not take, meaning the same."""
+    """One level without what the service rejects, with the same meaning."""
     flat = {key: value for key, value in schema.items() if key not in _DROPPED}
     if flat.get("default", ...) is None:
         del flat["default"]
@@ -171,7 +171,7 @@ def _simplified(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _merged(schema: dict[str, Any], key: str, branches: list[Any]) -> dict[str, Any]:
-    """A schema held to one union more."""
+    """A schema with one more union."""
     if key not in schema:
         return {**schema, key: branches}
     return {**schema, "allOf": [*schema.get("allOf", ()), {key: branches}]}

@@ -22,14 +22,14 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class ToolDefinition(dict[str, Any]):
-    """A tool as `tool_definition` gives it, which it takes for granted when it comes again, call after call."""
+    """A tool that `tool_definition` has validated, so that later calls need not."""
 
     declared_parameters: Mapping[str, Any]
     """Its parameters as the user declared them, by which arguments are read."""
 
 
 def tool_name(title: str) -> str:
-    """The title of a schema as the name of a tool: what no name may hold becomes `_`."""
+    """Convert a schema's title to the name of a tool: characters that no name may hold become `_`."""
     return _NOT_IN_NAMES.sub("_", title)[:_LONGEST_NAME]
 
 

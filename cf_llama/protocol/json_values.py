@@ -1,4 +1,4 @@
-"""JSON in and out, without losing what a number looked like.
+"""Reads and writes JSON without changing how numbers are written.
 
 The service parses what it should pass on: a token `4`, `007` or `3e50` arrives as a JSON number, a whole answer that
 happens to be valid JSON as an object. `parse` is quick and gives plain values; `parse_exactly` keeps each number as it

@@ -1,4 +1,4 @@
-"""What is published about the one model this project is for.
+"""Published facts about the model this project supports.
 
 Sources: the model's page in the Workers AI catalogue (context window, defaults, ranges) and the Workers AI
 pricing page (neurons and dollars).

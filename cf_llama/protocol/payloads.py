@@ -1,4 +1,4 @@
-"""The one reader of what the service writes: every shape and every quirk of it ends here.
+"""The only reader of the service's payloads: every shape and every quirk ends here.
 
 Three shapes are live, and one account may meet them all: native `{response, tool_calls, usage}`, OpenAI's
 `{choices}`, and since July 2026 a hybrid that carries both copies of everything. A whole answer differs from an event
@@ -41,7 +41,7 @@ class ToolCallFragment(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What one payload says, in one copy."""
+    """The contents of one payload, each once."""
 
     text: str = ""
     fragments: tuple[ToolCallFragment, ...] = ()
@@ -87,7 +87,7 @@ def _is_plain(payload: Any) -> bool:
 
 
 def read_event(payload: Any) -> Event | None:
-    """What a payload says; None where it says nothing that an answer could consist of.
+    """Read a payload; None if it holds no part of an answer.
 
     Raises:
         BadResponseError: Calls or choices are of a type that cannot be read, and what they say would be lost.
@@ -111,7 +111,7 @@ def read_event(payload: Any) -> Event | None:
 
 
 def response_metadata(headers: Mapping[str, str]) -> ResponseMetadata:
-    """What the headers of an answer tell."""
+    """Metadata from the response headers."""
     neurons = headers.get("cf-ai-neurons", "")
     return ResponseMetadata(
         ray_id=headers.get("cf-ray", ""),
@@ -124,7 +124,7 @@ def response_metadata(headers: Mapping[str, str]) -> ResponseMetadata:
 
 
 def _without_envelope(payload: Any) -> Any:
-    """The answer out of the API's envelope, which some routes leave away."""
+    """The answer without the API's envelope, which some routes omit."""
     return payload["result"] if isinstance(payload, dict) and {"result", "success"} <= payload.keys() else payload
 
 
@@ -152,7 +152,7 @@ def _text(choice: Mapping[str, Any], message: Mapping[str, Any], payload: Mappin
 
 
 def _has_parsed_text(payload: Any) -> bool:
-    """Whether the service has parsed what it should have passed on: text that reads as JSON arrives as its value."""
+    """Whether the service has parsed text that it should have passed on: text that is JSON arrives as its value."""
     if not isinstance(payload, dict):
         return False
     choice, message = _choice(payload)

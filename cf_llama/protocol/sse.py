@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes: a push parser that knows lines and fields, and nothing of what they mean.
+"""Parses server-sent events incrementally: lines and fields, but not what they mean.
 
 Written against the WHATWG specification of event streams. Lines end in CR, LF or CRLF only: text may hold U+2028,
 U+0085 and the like, at which `str.splitlines` would tear a JSON string apart.
@@ -13,7 +13,7 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class EventDecoder:
-    """Bytes in, the `data` of each finished event out; the same events however the bytes are cut."""
+    """Bytes in, the `data` of each finished event out; the same events however the bytes are split."""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []  # an unfinished line, in parts
@@ -24,7 +24,7 @@ class EventDecoder:
         self._started = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take bytes as they come; give the data of every event that they finish.
+        """Add bytes; return the data of every event that they complete.
 
         Raises:
             BadResponseError: an event grew over `MAX_EVENT_BYTES`.
@@ -41,14 +41,14 @@ class EventDecoder:
         return events
 
     def flush(self) -> bytes | None:
-        """The data of the event that the end of the stream left unfinished, if any."""
+        """Return the data of the event that is unfinished at the end of the stream, if any."""
         if rest := b"".join(self._rest):  # a line without its end; an empty one would be the blank line of an event
             self._line(rest)
         self._rest, self._rest_size = [], 0
         return self._event()
 
     def _lines(self, chunk: bytes) -> list[bytes]:
-        """Lines that end in this chunk; a long one is put together once, not with every piece of it."""
+        """Lines that end in this chunk; a long one is joined once, not with every chunk."""
         self._rest.append(chunk)
         self._rest_size += len(chunk)
         if b"\n" not in chunk:

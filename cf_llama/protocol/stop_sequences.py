@@ -12,7 +12,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class TextFilter:
-    """Text in, clean text out; the same text however it is cut.
+    """Text in, clean text out; the same text however it is split.
 
     Text that may be the beginning of a stop sequence or a special token is held back until it is clear.
     """

@@ -1,4 +1,4 @@
-"""Tool calls that the model wrote as text, which happens to Llama models when they are meant to call.
+"""Finds tool calls that the model wrote as text, as Llama models sometimes do.
 
 They are taken for calls only when the whole text is nothing but calls of tools that were offered: an answer that
 merely talks about a call, or JSON for its own sake, stays text.

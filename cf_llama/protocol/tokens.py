@@ -1,4 +1,4 @@
-"""How many tokens a text or a request is: exact with the `tokens` extra, an estimate without it.
+"""Counts the tokens of a text or a request: exact with the `tokens` extra, an estimate without it.
 
 The extra brings Meta's own tokenizer file inside the package `llama-models`; it is read as data, checked against its
 SHA-256, and never imported. The service's own figure before it runs a request is an estimate too (code 5021), so leave

@@ -1,4 +1,4 @@
-"""A socket connected to a host within a time, whatever the system or the other side does.
+"""Connects a socket to a host within a timeout, whatever the system or the other side does.
 
 Python's own `create_connection` gives each address the whole time, and looks names up for as long as the system likes.
 asyncio's tries several addresses side by side, which uvloop's cannot, and loses the socket of one that has connected
@@ -21,7 +21,7 @@ _ATTEMPT_DELAY = 0.25  # seconds that an address has before the next is tried be
 
 
 def deadline_clock(seconds: float | None) -> Callable[[], float | None]:
-    """Ask it for the seconds that are left of so many; None waits for ever."""
+    """Return a function that gives the seconds left of a timeout; None means no timeout."""
     if seconds is None:
         return lambda: None
     end = monotonic() + seconds
@@ -29,7 +29,7 @@ def deadline_clock(seconds: float | None) -> Callable[[], float | None]:
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is named by its address, which needs no look-up and has no others beside it."""
+    """Whether a host is an IP address, which needs no DNS lookup."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -38,7 +38,7 @@ def is_address(host: str) -> bool:
 
 
 def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
-    """Of a host. The system's look-up knows no time to wait, so a thread does it, and is left alone if it is late."""
+    """Resolve a host. The system's lookup has no timeout, so a thread does it, and is abandoned if it is late."""
     if is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     found: Future[list[Any]] = Future()
@@ -54,7 +54,7 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
 
 
 def connect_to_any(addresses: list[Any], remaining: Callable[[], float | None]) -> socket.socket:
-    """A connection to the first address that answers; each but the last may take half of what is left of the time."""
+    """Connect to the first address that answers; each but the last gets half of the remaining time."""
     failure: OSError = OSError("the host has no address")
     for others_left, (family, kind, protocol, _, address) in zip(
         range(len(addresses) - 1, -1, -1), addresses, strict=True
@@ -76,14 +76,14 @@ def connect_to_any(addresses: list[Any], remaining: Callable[[], float | None]) 
 
 
 async def async_resolve(host: str, port: int) -> list[Any]:
-    """Of a host. Names are looked up in a thread of the event loop; one that is late is left alone."""
+    """Resolve a host in a thread of the event loop; a late lookup is abandoned."""
     if is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 async def async_connect_to_any(addresses: list[Any]) -> socket.socket:
-    """A connection to the first address that answers; the next is tried after a failure or a head start."""
+    """Connect to the first address that answers; the next one is tried after a failure or a head start."""
     if len(addresses) == 1:
         return await _attempt(addresses[0])
     attempts: list[asyncio.Task[socket.socket]] = []
@@ -103,7 +103,7 @@ async def async_connect_to_any(addresses: list[Any]) -> socket.socket:
 async def _winner(
     attempts: list[asyncio.Task[socket.socket]], head_start: float | None
 ) -> asyncio.Task[socket.socket] | None:
-    """The attempt that has connected; None when it is time for the next, or all have failed and there is no next."""
+    """Return the attempt that has connected; None if the next one is due, or all have failed."""
     while running := [attempt for attempt in attempts if not attempt.done()]:
         await asyncio.wait(running, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
         winner = next((attempt for attempt in attempts if attempt.done() and not attempt.exception()), None)

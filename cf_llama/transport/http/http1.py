@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: a request written out, and a push parser for its response. No I/O.
+"""HTTP/1.1: serializes requests and parses responses incrementally. No I/O.
 
 llhttp, the parser of Node.js, reads the response, through httptools. It refuses nearly all that RFC 9112 forbids; what
 it lets pass is checked here, because a response whose end is read wrongly would be mixed with the next one.
@@ -27,7 +27,7 @@ _NO_BODY = {204, 304}
 
 @cache
 def _httptools() -> ModuleType:
-    """Imported with the first connection: it has no build for every platform, and a client of one's own needs none."""
+    """Import httptools with the first connection: some platforms lack it, and the user's own client needs none."""
     try:
         import httptools  # noqa: PLC0415
     except ImportError as error:
@@ -39,7 +39,7 @@ def _httptools() -> ModuleType:
 
 
 def request_bytes(request: httpx.Request) -> bytes:
-    """A request as it is sent.
+    """Serialize a request.
 
     Raises:
         httpx.LocalProtocolError: a header would end its own line.
@@ -53,7 +53,7 @@ def request_bytes(request: httpx.Request) -> bytes:
 
 
 class ResponseParser:
-    """One response to any method but HEAD and CONNECT: bytes in, its head and the bytes of its body out.
+    """Parses one response to any method but HEAD and CONNECT: bytes in, head and body out.
 
     How the bytes are cut makes no difference to what is read and what is refused.
 
@@ -77,11 +77,11 @@ class ResponseParser:
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection is good for another request."""
+        """Whether the connection can be used for another request."""
         return self.ended and self._persistent and not self._surplus
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes as they come; give those of the body.
+        """Parse a chunk; return the body bytes in it.
 
         Raises:
             httpx.RemoteProtocolError: this is no HTTP/1.1.
@@ -97,7 +97,7 @@ class ResponseParser:
         return b"".join(self._body)
 
     def close(self) -> None:
-        """The connection has been closed by the other side.
+        """Note that the other side has closed the connection.
 
         Raises:
             httpx.RemoteProtocolError: that is not where the response ends.
@@ -129,7 +129,7 @@ class ResponseParser:
             self._end_window()
 
     def _end_window(self) -> None:
-        """Refuse a head, trailers, or what else is no body, that would never end."""
+        """Reject a head, trailers or other bytes outside a body that never end."""
         if not self.status:
             raise httpx.RemoteProtocolError(f"the answer's head is larger than {MAX_HEAD_BYTES:,} bytes")
         if not (self._progress or self.ended):
@@ -143,22 +143,22 @@ class ResponseParser:
     # what llhttp tells
 
     def on_message_begin(self) -> None:
-        """A response begins; only one may, after those that are interim."""
+        """Called when a response begins; only one may follow the interim ones."""
         if self.ended:
             self._refuse("the server sent a response without a request")
 
     def on_status(self, reason: bytes) -> None:
-        """The reason, or a part of it."""
+        """Called with the reason phrase or a part of it."""
         if _CONTROL.search(reason):
             self._refuse("the answer's reason holds a control character")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; a trailer is of no use."""
+        """Called for each header; trailers are ignored."""
         if not self.status:
             self.headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The head of the response, or of an interim one before it."""
+        """Called after the head of the response, or of an interim one before it."""
         status = self._parser.get_status_code()
         fields = [(name.lower(), value.lower()) for name, value in self.headers]
         codings = [value for name, value in fields if name == b"transfer-encoding"]
@@ -177,10 +177,10 @@ class ResponseParser:
         self._persistent = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        """Bytes of the body."""
+        """Called with bytes of the body."""
         self._progress = True
         self._body.append(data)
 
     def on_message_complete(self) -> None:
-        """The end, unless it is that of an interim response."""
+        """Called at the end; that of an interim response is ignored."""
         self.ended = bool(self.status)

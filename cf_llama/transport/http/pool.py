@@ -40,7 +40,7 @@ Proxied = TypeVar("Proxied", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
 def proxy_for(origin: Origin) -> str | None:
-    """The proxy that the environment or the system names for it, by the rules of Python's own library.
+    """The proxy that the environment or the system sets for an origin, by the rules of Python's urllib.
 
     What is for this machine goes straight to it: a proxy would see the token, in the clear.
     """
@@ -50,14 +50,14 @@ def proxy_for(origin: Origin) -> str | None:
 
 
 class Route(NamedTuple):
-    """Where a request goes, and what the environment says about proxies: a connection is of use for the same way."""
+    """Origin and proxy settings of a request: a connection can be reused for the same route."""
 
     origin: Origin
     environment: tuple[str | None, ...]
 
 
 def route_of(request: httpx.Request) -> Route:
-    """The way that a request takes."""
+    """The route of a request."""
     origin = Origin(request.url.scheme, request.url.host, request.url.port)
     return Route(origin, () if is_loopback(origin.host) else tuple(map(os.environ.get, _PROXY_VARIABLES)))
 
@@ -82,7 +82,7 @@ def proxy_connection(proxy: str, origin: Origin, kind: type[Proxied], context: s
 
 
 def proxy_setting(origin: Origin) -> str:
-    """Where `getproxies` has found the proxy: a variable, or the system's settings."""
+    """The variable in which `getproxies` found the proxy, or the system's settings."""
     names = (name for scheme in (origin.scheme, "all") for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"))
     return next((name for name in names if os.environ.get(name)), "the system's settings")
 
@@ -95,13 +95,13 @@ class IdleConnections(Generic[Kind]):
         self._by_route: dict[Route, deque[tuple[float, Kind]]] = {}
 
     def take(self, route: Route) -> Kind | None:
-        """The one that was used last, if there is any; it must not have been lying for too long."""
+        """Remove and return the most recently used one that has not been idle for too long, if there is any."""
         with self._lock:
             idle = self._by_route.get(route)
             return idle.pop()[1] if idle and idle[-1][0] >= monotonic() - KEEPALIVE_SECONDS else None
 
     def put(self, route: Route, connection: Kind) -> list[Kind]:
-        """Lay one back; give those that have been lying for too long, to be closed."""
+        """Add one; return those that have been idle for too long, which the caller closes."""
         now = monotonic()
         with self._lock:
             self._by_route.setdefault(route, deque()).append((now, connection))
@@ -112,12 +112,12 @@ class IdleConnections(Generic[Kind]):
             return expired
 
     def take_inherited(self) -> list[Kind]:
-        """Give all there are, in a forked child, where the lock may have been held by a thread of the parent."""
+        """Remove and return all, in a forked child, where a thread of the parent may have held the lock."""
         self._lock = Lock()
         return self.clear()
 
     def clear(self) -> list[Kind]:
-        """Give all there are, to be closed."""
+        """Remove and return all, which the caller closes."""
         with self._lock:
             all_of_them = [connection for idle in self._by_route.values() for _, connection in idle]
             self._by_route.clear()
@@ -125,7 +125,7 @@ class IdleConnections(Generic[Kind]):
 
 
 class Pool(httpx.BaseTransport):
-    """Connections for threads. Those who wait for one are served in turn, for as long as their `pool` timeout says."""
+    """Connection pool for threads. Waiting requests are served in order, within their `pool` timeout."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
@@ -171,7 +171,7 @@ class Pool(httpx.BaseTransport):
 
 
 class AsyncPool(httpx.AsyncBaseTransport):
-    """Connections for the tasks of one event loop, in turn, as `Pool` does for threads."""
+    """Connection pool for the tasks of one event loop; see `Pool`."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext], max_connections: int) -> None:
         self._context = context
@@ -221,7 +221,7 @@ class AsyncPool(httpx.AsyncBaseTransport):
 
 
 class PooledStream(httpx.SyncByteStream):
-    """The body of an answer, whose end gives its connection back, once."""
+    """A response body that gives its connection back to the pool when it is closed, once."""
 
     def __init__(self, body: httpx.SyncByteStream, release: Callable[[], None]) -> None:
         self._body, self._release, self._in_use = body, release, True
@@ -230,7 +230,7 @@ class PooledStream(httpx.SyncByteStream):
         return iter(self._body)
 
     def close(self) -> None:
-        """The body is read, or of no use any more."""
+        """Give the connection back to the pool."""
         if self._in_use:
             self._in_use = False
             try:
@@ -240,7 +240,7 @@ class PooledStream(httpx.SyncByteStream):
 
 
 class AsyncPooledStream(httpx.AsyncByteStream):
-    """The body of an answer, whose end gives its connection back, once."""
+    """A response body that gives its connection back to the pool when it is closed, once."""
 
     def __init__(self, body: httpx.AsyncByteStream, release: Callable[[], Awaitable[None]]) -> None:
         self._body, self._release, self._in_use = body, release, True
@@ -249,7 +249,7 @@ class AsyncPooledStream(httpx.AsyncByteStream):
         return aiter(self._body)
 
     async def aclose(self) -> None:
-        """The body is read, or of no use any more."""
+        """Give the connection back to the pool."""
         if self._in_use:
             self._in_use = False
             try:

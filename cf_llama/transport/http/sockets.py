@@ -1,4 +1,4 @@
-"""Sockets sync and async: connect, send, receive, close, each with its own time to wait.
+"""Sync and async sockets: connect, send, receive and close, each with its own timeout.
 
 What fails raises httpx's errors, by their kinds: `ConnectTimeout`, `ReadError` and so on.
 """
@@ -23,16 +23,16 @@ _MAX_UNREAD_BYTES = 4 * _CHUNK_BYTES
 
 
 class ErrorMapping:
-    """What the system says while something is done, as httpx says it. It holds no state, so one serves all."""
+    """Converts system errors in its block to httpx's. It holds no state, so one serves all."""
 
     def __init__(self, error: type[httpx.TransportError], timeout: type[httpx.TransportError]) -> None:
         self._error, self._timeout = error, timeout
 
     def __enter__(self) -> None:
-        """Nothing has failed yet."""
+        """Begin the block."""
 
     def __exit__(self, _: object, failure: BaseException | None, __: TracebackType | None) -> None:
-        """Translate what failed."""
+        """Convert the error of the block."""
         if isinstance(failure, TimeoutError):
             raise self._timeout("it took too long") from failure
         if isinstance(failure, (OSError, ValueError, OverflowError)):  # the last two: no host has such a name or port
@@ -52,7 +52,7 @@ class Socket:
 
     @classmethod
     def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
-        """Make one, and its TLS."""
+        """Connect, with TLS if the scheme is https."""
         with _CONNECTING:
             remaining = deadline_clock(seconds)
             connected = connect_to_any(resolve(host, port, remaining()), remaining)
@@ -70,24 +70,24 @@ class Socket:
         return _readable(self._socket)
 
     def send(self, data: bytes, seconds: float | None) -> None:
-        """Send it all."""
+        """Send all bytes."""
         with _WRITING:
             self._socket.settimeout(seconds)
             self._socket.sendall(data)
 
     def receive(self, seconds: float | None) -> bytes:
-        """What has come, as soon as it is there; nothing at the end."""
+        """Return bytes as soon as some have arrived; none at the end."""
         with _READING:
             self._socket.settimeout(seconds)
             return self._socket.recv(_CHUNK_BYTES)
 
     def close(self) -> None:
-        """Close it, whatever is under way."""
+        """Close the socket, also during another operation."""
         self._socket.close()
 
 
 class AsyncSocket(asyncio.Protocol):
-    """A connection for one task at a time; a stream of asyncio's does not tell whether unread bytes lie in it."""
+    """A connection for one task at a time; asyncio's streams do not tell whether they hold unread bytes."""
 
     _transport: asyncio.Transport
 
@@ -101,7 +101,7 @@ class AsyncSocket(asyncio.Protocol):
 
     @classmethod
     async def connect(cls, host: str, port: int, tls: ssl.SSLContext | None, seconds: float | None) -> Self:
-        """Make one, and its TLS."""
+        """Connect, with TLS if the scheme is https."""
         loop = asyncio.get_running_loop()
         with _CONNECTING:
             async with asyncio.timeout(seconds):
@@ -123,7 +123,7 @@ class AsyncSocket(asyncio.Protocol):
         return _readable(self._transport.get_extra_info("socket"))  # what the loop has not yet looked at
 
     async def send(self, data: bytes, seconds: float | None) -> None:
-        """Send it all."""
+        """Send all bytes."""
         with _WRITING:
             if self._ended:
                 raise self._error or ConnectionResetError("the server closed the connection")
@@ -133,7 +133,7 @@ class AsyncSocket(asyncio.Protocol):
                 await self._woken(until)
 
     async def receive(self, seconds: float | None) -> bytes:
-        """What has come, as soon as it is there; nothing at the end."""
+        """Return bytes as soon as some have arrived; none at the end."""
         with _READING:
             if not (self._received or self._ended):
                 await self._woken(_deadline(seconds))
@@ -147,11 +147,11 @@ class AsyncSocket(asyncio.Protocol):
         return data
 
     def close(self) -> None:
-        """Close it, whatever is under way."""
+        """Close the socket, also during another operation."""
         self._transport.abort()
 
     async def _woken(self, until: float) -> None:
-        """Wait for something to come or to be sent, up to a moment; asyncio's own timeout costs more than the rest."""
+        """Wait until bytes arrive or are sent, or for a deadline; asyncio's own timeout costs more than the rest."""
         loop = asyncio.get_running_loop()
         waiter = self._waiter = loop.create_future()
         timer = loop.call_at(until, _time_is_over, waiter) if until < inf else None
@@ -169,11 +169,11 @@ class AsyncSocket(asyncio.Protocol):
     # what the event loop tells
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It stands."""
+        """Called when the connection is made."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Something came."""
+        """Called with received bytes."""
         self._received += data
         if len(self._received) > _MAX_UNREAD_BYTES and not self._paused:
             self._paused = True
@@ -181,27 +181,27 @@ class AsyncSocket(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> None:
-        """There will be no more; the loop closes it."""
+        """Called at the end of the input; the loop closes the connection."""
         self._ended = True
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """Called when the connection is closed."""
         self._ended, self._error = True, exc
         self._wake()
 
     def pause_writing(self) -> None:
-        """More is to be sent than the other side takes."""
+        """Called when the send buffer is full."""
         self._writable = False
 
     def resume_writing(self) -> None:
-        """It is sent."""
+        """Called when the send buffer has room again."""
         self._writable = True
         self._wake()
 
 
 def _deadline(seconds: float | None) -> float:
-    """That many seconds from now, on the clock of the event loop."""
+    """The time in so many seconds, on the clock of the event loop."""
     return inf if seconds is None else asyncio.get_running_loop().time() + seconds
 
 

@@ -31,7 +31,7 @@ class Capacity:
         return self.under_way < max(1.0, self.most)
 
     def begin(self) -> None:
-        """A request is sent."""
+        """Note that a request is sent."""
         self.under_way += 1
 
     def end(self, *, answered: bool) -> None:

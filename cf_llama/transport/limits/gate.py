@@ -235,7 +235,7 @@ class Gate:
         self._rate.waiting = len(self._line)
 
     def _seconds(self, place: Place, now: float) -> float:
-        """How long a call in the line waits for its turn."""
+        """Seconds until the turn of a call in the line."""
         if self._rate.failure:
             self._remove(place)
             raise self._rate.failure

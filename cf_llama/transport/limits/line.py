@@ -9,7 +9,7 @@ from cf_llama.transport.limits.place import Place
 
 
 class Line:
-    """Whoever was refused by the service comes back to its old place."""
+    """A call that the service refused returns to its old place."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, Place]] = []
@@ -20,11 +20,11 @@ class Line:
 
     @property
     def first(self) -> Place:
-        """Whose turn is next."""
+        """The call whose turn is next."""
         return self._heap[0][1]
 
     def join(self, place: Place, now: float) -> None:
-        """A call waits, if it did not yet."""
+        """Add a call that does not wait yet."""
         if place.number is None:
             place.number, place.first_asked_at = next(self._numbers), now
         if not place.is_in_line:
@@ -32,13 +32,13 @@ class Line:
             heapq.heappush(self._heap, (place.number, place))
 
     def take_first(self) -> Place:
-        """The first call waits no longer."""
+        """Remove and return the first call."""
         _, first = heapq.heappop(self._heap)
         first.is_in_line = False
         return first
 
     def leave(self, place: Place) -> None:
-        """A call waits no longer, if it did."""
+        """Remove a call, if it waits."""
         if place.is_in_line:
             place.is_in_line = False
             self._heap = [entry for entry in self._heap if entry[1] is not place]

@@ -77,13 +77,13 @@ class Pacer(Protocol):
         """
 
     def written(self, sent: Sent, now: float) -> None:
-        """The request leaves only now, after others that were let through with it."""
+        """Note that the request was written to its socket only now, after others let through with it."""
 
     def admitted(self, sent: Sent, now: float) -> None:
-        """The service has begun to answer a request, so it has counted it."""
+        """Note that the service has begun to answer a request, so it has counted it."""
 
     def refused(self, sent: Sent, now: float, retry_after: float | None = None) -> None:
-        """The service has refused a request because of the limit.
+        """Note that the service has refused a request because of the limit.
 
         Args:
             sent: The request.
@@ -92,19 +92,19 @@ class Pacer(Protocol):
         """
 
     def forgotten(self, sent: Sent, now: float) -> None:
-        """A request will have no answer: it was cancelled, or the connection failed."""
+        """Note that a request will have no answer: it was cancelled, or the connection failed."""
 
     def unsent(self, sent: Sent, now: float) -> None:
-        """A request was counted as sent, and was not: its place is free."""
+        """Note that a request counted as sent was not sent: its place is free."""
 
     def look(self, now: float) -> None:
-        """All answers that have arrived by now have been read."""
+        """Note that all answers that have arrived by now have been read."""
 
     def count(self, now: float) -> None:
         """Count a request as sent while no limit is in sight; `recall` it if the service refuses it all the same."""
 
     def recount(self, at: float, now: float) -> None:
-        """A request that was only counted leaves only now."""
+        """Note that a request that was only counted was written only now."""
 
     def recall(self, at: float, now: float) -> Sent:
-        """A request that was only counted."""
+        """Return the record of a request that was only counted."""

@@ -159,11 +159,11 @@ class RatePacer:
         self._sends.forget_many(now)
 
     def recount(self, at: float, now: float) -> None:
-        """A request that was only counted leaves only now."""
+        """Note that a request that was only counted was written only now."""
         self._sends.move_counted(at, now)
 
     def recall(self, at: float, now: float) -> Sent:
-        """A request that was only counted."""
+        """Return the record of a request that was only counted."""
         self._sends.forget_old(now)
         self._window.opened = self._sends.first if self._sends else at
         return Sent(at, self._sends.epoch)
@@ -189,7 +189,7 @@ class RatePacer:
         return sent
 
     def written(self, sent: Sent, now: float) -> None:
-        """The request leaves only now, after others that were let through with it."""
+        """Note that the request was written to its socket only now, after others let through with it."""
         is_probe = isinstance(self._state, Closed) and sent is self._state.probe
         if self._sends.holds(sent) and not is_probe:
             self._sends.move(sent, now)
@@ -199,7 +199,7 @@ class RatePacer:
         self._trial.written(sent, now)
 
     def unsent(self, sent: Sent, now: float) -> None:
-        """A request was counted as sent, and was not: its place is free."""
+        """Note that a request counted as sent was not sent: its place is free."""
         self._probes.sent -= 1
         if isinstance(self._state, Bucket):
             self._state.give_back()
@@ -210,14 +210,14 @@ class RatePacer:
     # what the service answered
 
     def look(self, now: float) -> None:
-        """All answers that have arrived by now have been read."""
+        """Note that all answers that have arrived by now have been read."""
         self._trial.age(now)
         state = self._state
         if isinstance(state, Closed) and state.probe and now >= state.probe.at + self._trial.refusal_time:
             self._reopen(state, state.probe)
 
     def admitted(self, sent: Sent, now: float) -> None:
-        """The service has begun to answer a request, so it has counted it."""
+        """Note that the service has begun to answer a request, so it has counted it."""
         self._trial.resolved(sent, now)
         state = self._state
         if isinstance(state, Bucket):
@@ -230,7 +230,7 @@ class RatePacer:
                 self._confirm_window()
 
     def forgotten(self, sent: Sent, now: float) -> None:
-        """A request will have no answer: it was cancelled, or the connection failed."""
+        """Note that a request will have no answer: it was cancelled, or the connection failed."""
         self._trial.forgotten(sent)
         state = self._state
         if isinstance(state, Tentative):
@@ -239,7 +239,7 @@ class RatePacer:
             state.probe, state.probe_at = None, now
 
     def refused(self, sent: Sent, now: float, retry_after: float | None = None) -> None:
-        """The service has refused a request because of the limit; see `Pacer`."""
+        """Note that the service has refused a request because of the limit; see `Pacer`."""
         self._trial.refused(sent, now - sent.at)
         self._probes.refused += 1
         state = self._state

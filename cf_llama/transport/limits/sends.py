@@ -50,12 +50,12 @@ class Sends:
         return sent.epoch == self.epoch and sent.at in self._times
 
     def discard(self, sent: Sent) -> None:
-        """The request does not count, if it did."""
+        """Remove a request, if it counts."""
         if self.holds(sent):
             self._times.remove(sent.at)
 
     def move(self, sent: Sent, now: float) -> None:
-        """A request that counts was sent only now."""
+        """Note that a request that counts was sent only now."""
         self._times.remove(sent.at)
         insort(self._times, now)
 
@@ -75,7 +75,7 @@ class Sends:
             self._times.append(first.at)
 
     def forget_old(self, now: float) -> None:
-        """Forget what says nothing any more of a limit that is not known."""
+        """Forget requests too old to say anything about an unknown limit."""
         self._times = [sent for sent in self._times if sent >= now - MINUTE]
 
     def forget_many(self, now: float) -> None:

@@ -111,7 +111,7 @@ class SharedPacer:
         self._unheard.pop(sent, None)
 
     def unsent(self, sent: Sent, now: float) -> None:
-        """A request was counted as sent, and was not: the next takes its place."""
+        """Note that a request counted as sent was not sent: the next takes its place."""
         self.forgotten(sent, now)
         if sent.at in self._sends:
             self._sends.remove(sent.at)

@@ -58,11 +58,11 @@ class Tentative:
         self._unheard: set[Sent] = set()  # requests sent after the probe, that have no answer yet
 
     def begin(self, sent: Sent) -> None:
-        """A request is sent."""
+        """Note that a request is sent."""
         self._unheard.add(sent)
 
     def resolved(self, sent: Sent) -> None:
-        """The service has answered the request, or never will."""
+        """Note that the service has answered the request, or never will."""
         self._unheard.discard(sent)
 
     def is_window(self, counted: int, requests: int, now: float) -> bool:

@@ -42,23 +42,23 @@ class Trial:
         self._sent[request] = now if is_written else now + LONGEST_REFUSAL_TIME
 
     def written(self, request: Any, now: float) -> None:
-        """It leaves only now."""
+        """Note that it was written only now."""
         if request in self._sent:
             self._sent[request] = now
 
     def resolved(self, request: Any, now: float) -> None:
-        """The service has begun to answer it."""
+        """Note that the service has begun to answer it."""
         sent = self._sent.pop(request, None)
         if sent is not None:
             self._heard += 1
             self._fastest = min(self._fastest, now - sent)
 
     def forgotten(self, request: Any) -> None:
-        """It will have no answer."""
+        """Note that it will have no answer."""
         self._sent.pop(request, None)
 
     def refused(self, request: Any, seconds: float) -> None:
-        """The service has refused it, so many seconds after it was sent."""
+        """Note that the service has refused it, so many seconds after it was sent."""
         if self._sent.pop(request, None) is None:
             self._aged -= 1
         self._refusal_time = max(seconds, 0.9 * (self._refusal_time or 0.0))
