@@ -1,4 +1,4 @@
-"""How an emulator behaves towards every request."""
+"""Settings of an emulator, for every request."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What may be chosen; the defaults are the service's behaviour.
+    """Options of an emulator; the defaults are the service's behaviour.
 
     Raises:
         ValueError: for a `shape` that is not known.

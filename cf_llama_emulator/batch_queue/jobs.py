@@ -1,4 +1,4 @@
-"""The jobs there are, in memory and, when asked, in a file that survives a restart."""
+"""The jobs, in memory and optionally in a file that survives a restart."""
 
 from __future__ import annotations
 

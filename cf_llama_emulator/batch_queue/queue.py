@@ -1,4 +1,4 @@
-"""Submitting, answering and polling."""
+"""Submits, answers and polls jobs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Queue:
         self._working: dict[str, asyncio.Task[None]] = {}
 
     def submit(self, model: str, body: Mapping[str, Any], plan: Plan) -> Answer:
-        """Take a batch and return the `result` that says so.
+        """Accept a batch and return the `result` of a submission.
 
         Raises:
             ServiceError: 400/5006 for a body that does not meet the page's schema, or an item without a prompt.
@@ -70,7 +70,7 @@ class Queue:
         return _status(job, "queued")
 
     def poll(self, request_id: Any) -> Answer:
-        """Return the `result` for a job: how it stands, or its results.
+        """Return the `result` for a job: its status or its results.
 
         Raises:
             ServiceError: there is no such job, or it failed as a whole.

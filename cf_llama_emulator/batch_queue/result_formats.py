@@ -34,7 +34,7 @@ def results(job: Job, answers: Sequence[Mapping[str, Any] | None]) -> Any:
 
 
 def _item(job: Job, number: int, answer: Mapping[str, Any], key: str) -> Item:
-    """Return one result, with what tells whose it is; a failure is an object in form 1 and a text in form 2."""
+    """Return one result with its reference; a failure is an object in form 1 and a text in form 2."""
     item = {name: dict(value) if isinstance(value, Mapping) else value for name, value in answer.items()}
     if key == "index" and "error" in item:
         item["error"] = item["error"]["message"]

@@ -1,4 +1,4 @@
-"""What one exchange says of the account and the client, so that it can be found again in what is recorded."""
+"""The credentials in one exchange, so that they can be found in what is recorded."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SHORTEST_CREDENTIAL, SHORTEST_VALUE = 4, 8
 
 
 def kept_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers of an answer that matter to a client, by lower-case name; of a ray id, that there was one."""
+    """Return the headers of an answer that matter to a client, by lower-case name; a ray id is replaced."""
     kept = {name.lower(): value for name, value in headers if _KEPT.fullmatch(name.lower())}
     return kept | {name.lower(): RAY for name, _ in headers if name.lower() == "cf-ray"}
 
 
 def of_request(account: str | None, headers: Iterable[tuple[str, str]]) -> Scrubber:
-    """Return what finds the account id and the values of all headers that a request has sent.
+    """Return a finder of the account id and of all header values of a request.
 
     Left out are headers of content negotiation, credentials of fewer than 4 characters and other values of fewer
     than 8.
@@ -51,7 +51,7 @@ def of_request(account: str | None, headers: Iterable[tuple[str, str]]) -> Scrub
 
 
 def of_answer(headers: Iterable[tuple[str, str]]) -> Scrubber:
-    """Return what finds the ray id of an answer and the cookies that it sets."""
+    """Return a finder of an answer's ray id and cookies."""
     found: dict[str, str] = {}
     for name, value in headers:
         if name.lower() == "cf-ray":
@@ -87,7 +87,7 @@ class Spellings:
         return min(map(len, self.texts))
 
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
-        """Yield where the text stands."""
+        """Yield each match."""
         if len(text) < self._shortest:  # as most increments of a stream
             return iter(())
         lowered = text.lower()

@@ -1,4 +1,4 @@
-"""Decodes compressed answers as they come, so that what is recorded can be searched and read."""
+"""Decodes compressed answers incrementally, so that recordings can be searched and read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AUTOMATIC, _RAW = 32 + zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 
 class Decoder:
-    """Decodes one answer; what is no compressed data stays as it is."""
+    """Decodes one answer; uncompressed data stays unchanged."""
 
     def __init__(self, encoding: str) -> None:
         """Begin with what the header `content-encoding` says; empty for none.
@@ -29,7 +29,7 @@ class Decoder:
         """Whether the answer is not what its header says."""
 
     def decode(self, content: bytes) -> bytes:
-        """Return what the next bytes mean; perhaps nothing yet."""
+        """Decode the next bytes; the result may be empty."""
         if self._unpack is None:
             return content
         self._undecoded += content  # until something comes out: a wrong window shows only with the second byte

@@ -23,7 +23,7 @@ class CassetteError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Bytes of an answer that came together."""
+    """Bytes of an answer that arrived together."""
 
     wait: float
     """Seconds since the piece before it; for the first, since the request was sent."""

@@ -27,7 +27,7 @@ _DONE = b"data: [DONE]"
 
 
 class Recorder:
-    """A cassette that answers what it has and records what it has not, as its mode allows. Threads may share one."""
+    """A cassette that replays what it has and records the rest, as its mode allows. Threads may share one."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Recorder:
         self._closed = False
 
     def close(self) -> None:
-        """Record no more answers that break off, because from now on it is this side that ends them."""
+        """Stop recording answers that break off, because from now on this side ends them."""
         self._closed = True
 
     def replay(self, request: RequestKey) -> Exchange | None:
@@ -111,7 +111,7 @@ class Recording:
         self._response, self._decoder = response, Decoder(response.headers.get("content-encoding", ""))
 
     def receive(self, content: bytes) -> bytes:
-        """Take bytes of the answer and return them."""
+        """Add bytes of the answer and return them."""
         now = perf_counter()
         if decoded := self._decoder.decode(content):
             self._pieces.append(Piece(now - self._last, decoded))

@@ -1,4 +1,4 @@
-"""Finds the recorded answer of a request and gives it again, in the recorded pieces."""
+"""Finds the recorded answer of a request and replays it in the recorded chunks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPARED = 500
 
 
 class RequestKey(NamedTuple):
-    """What a request asks for, as it is compared."""
+    """The part of a request that is compared."""
 
     method: str
     route: str
@@ -33,7 +33,7 @@ class RequestKey(NamedTuple):
 
 
 def request_key(method: str, path: str, query: str, content: bytes) -> RequestKey:
-    """Return what a request asks for."""
+    """Return the key of a request."""
     return RequestKey(method, route_of(path, query)[0], normalised(content))
 
 
@@ -204,5 +204,5 @@ class ReplayTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def key_of_request(request: httpx.Request, content: bytes) -> RequestKey:
-    """Return what a request of httpx asks for."""
+    """Return the key of a request of httpx."""
     return request_key(request.method, request.url.path, request.url.query.decode("ascii"), content)

@@ -1,4 +1,4 @@
-"""Takes secrets out of what is recorded: what was sent as a credential, and what the user's own patterns find."""
+"""Removes secrets from recordings: credentials that were sent, and matches of the user's own patterns."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Span = tuple[int, int, str]
 
 
 class Finder(Protocol):
-    """What finds a text within another: a regular expression is one."""
+    """Finds a text within another, as a regular expression does."""
 
     def finditer(self, string: str, /) -> Iterator[re.Match[str]]:
-        """Yield where it stands."""
+        """Yield each match."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From the text a person writes to the engine it means."""
+"""Chooses an engine by its name on the command line."""
 
 from __future__ import annotations
 

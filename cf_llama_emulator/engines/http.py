@@ -1,4 +1,4 @@
-"""The HTTP engine: any server that speaks OpenAI's chat completions thinks (Ollama, vLLM, llama-server …)."""
+"""The HTTP engine: answers of any server with OpenAI's chat completions (Ollama, vLLM, llama-server …)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _text(content: Any) -> str:
 
 @dataclass
 class _Fragments:
-    """One call as it grows."""
+    """The fragments of one call."""
 
     name: str = ""
     id: str | None = None

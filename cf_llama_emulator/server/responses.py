@@ -1,4 +1,4 @@
-"""From an engine's pieces to an HTTP response, whole or as a stream of events."""
+"""Converts an engine's pieces to an HTTP response, whole or as a stream of events."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class RunningEmulator(RunningServer):
 
     @property
     def api_token(self) -> str:
-        """A token that is right."""
+        """A valid token."""
         return self._emulator.settings.api_token or API_TOKEN
 
     @property
@@ -126,7 +126,7 @@ class RunningEmulator(RunningServer):
         return self._emulator.requests
 
     def faults(self, *texts: str) -> None:
-        """Let the next requests go wrong, one text of `name[=value], ...` for each.
+        """Set faults for the next requests, one text of `name[=value], ...` for each.
 
         Raises:
             ValueError: when a name is not known or a value is not allowed.
@@ -145,7 +145,7 @@ class RunningEmulator(RunningServer):
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is up."""
+    """A server that reports when it has started."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

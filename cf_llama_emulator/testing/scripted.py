@@ -23,7 +23,7 @@ class ScriptedEmulator(RunningEmulator):
         super().__init__(Emulator(RuleEngine()), LOOPBACK, 0)
 
     def cleared(self) -> Self:
-        """Return it as it was in the beginning."""
+        """Return it in its initial state."""
         self._emulator.clear()
         return self
 
@@ -51,7 +51,7 @@ class ScriptedEmulator(RunningEmulator):
         return Call(name, arguments)
 
     def always(self, text: str) -> None:
-        """Let every request go wrong, `name[=value], ...`; see `cf-llama serve --list-faults`.
+        """Set faults for every request, `name[=value], ...`; see `cf-llama serve --list-faults`.
 
         Raises:
             ValueError: when a name is not known or a value is not allowed.

@@ -99,7 +99,7 @@ def _before(words: Sequence[str], text: str) -> tuple[str, str, bool]:
 
 
 async def _reported(pieces: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
-    """Yield `pieces`; whatever breaks in the engine is logged and becomes an answer of the service."""
+    """Yield `pieces`; an exception of the engine is logged and becomes an error of the service."""
     try:
         async for piece in pieces:
             yield piece

@@ -24,7 +24,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
-    """One request to think about; exactly one of `prompt` and `messages` is set."""
+    """One request to an engine; exactly one of `prompt` and `messages` is set."""
 
     model: str
     messages: Sequence[Mapping[str, Any]] = ()
@@ -99,5 +99,5 @@ class Engine(Protocol):
     """Shown in the banner and in the `x-emulator-engine` header."""
 
     def answer(self, request: EngineRequest) -> AsyncIterator[Piece]:
-        """Yield pieces as they are thought, `End` last. Closing the iterator stops the thinking."""
+        """Yield pieces as they are generated, `End` last. Closing the iterator stops the generation."""
         ...

@@ -1,4 +1,4 @@
-"""How the service refuses: one exception, and the two bodies it can become.
+"""Errors of the service: one exception, and the two forms of its body.
 
 The AI service answers with `"result": {}` and a request id at the end of its text; the API front (routing and
 authentication) answers with `"result": null`. Codes, statuses and texts follow Cloudflare's "Workers AI errors" page

@@ -1,4 +1,4 @@
-"""From a checked request body to an `EngineRequest`."""
+"""Converts a validated request body to an `EngineRequest`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request body must be: JSON, then the model page's own schema, then the context window."""
+"""Validates a request body: JSON, then the model page's own schema, then the context window."""
 
 from __future__ import annotations
 

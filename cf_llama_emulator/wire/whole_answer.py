@@ -1,4 +1,4 @@
-"""From an engine's pieces to one whole answer."""
+"""Collects an engine's pieces into one whole answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the service writes an answer: the three shapes it is known to use, whole and as events.
+"""Writes answers in the three shapes that the service is known to use, whole and as events.
 
 Each shape is a push writer: it is handed pieces and returns the events they become; nothing here waits or sends.
 The shapes follow the Workers AI model page (native), Cloudflare's OpenAI-compatible endpoints page and recorded

@@ -1,4 +1,4 @@
-"""The local engine: a real, small model on this machine thinks, by llama.cpp."""
+"""The local engine: runs a small model on this machine with llama.cpp."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LocalEngine:
         self._runtime = Runtime(path, threads)
 
     async def answer(self, request: EngineRequest) -> AsyncGenerator[Piece]:
-        """Yield the model's answer, text token by token as it is thought.
+        """Yield the model's answer, text token by token as it is generated.
 
         Raises:
             ServiceError: when the request does not fit into the context, or asks for what llama.cpp cannot do.

@@ -1,4 +1,4 @@
-"""From an `EngineRequest` to the request bodies of llama.cpp's server."""
+"""Converts an `EngineRequest` to request bodies of llama.cpp's server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REPEATED_QUESTION = 400
 
 @dataclass(frozen=True, slots=True)
 class PastCall:
-    """A tool call of the conversation so far, and what came of it."""
+    """A tool call of the conversation so far, and its result."""
 
     name: str
     arguments: Mapping[str, Any]
