@@ -6,7 +6,7 @@ _OPTIMISM = 1.02  # faster than the rate that was measured, so that a refusal me
 _PATIENCE, _GROWTH = 60, 1.01  # requests admitted in a row, after which the rate seems to have risen, with each more
 _IMPATIENCE, _LEAP = 6, 1.1  # the same before any refusal has measured it: the first guess may be far too low
 _STEEPEST = 100.0  # times the rate that was measured: a window taken for a bucket is found out
-_TOLD = 0.995
+_CONFIGURED_SHARE = 0.995
 _UNEVEN = 0.06  # seconds by which requests overtake each other
 _FEW, _MANY = 8, 20  # requests that measure a rate roughly, and well
 _REMEMBERED = 300  # requests over which it is measured
@@ -96,7 +96,7 @@ class Bucket:
     @property
     def _pace(self) -> float:
         if self._is_configured:
-            return self.rate * _TOLD
+            return self.rate * _CONFIGURED_SHARE
         patience, growth = (_PATIENCE, _GROWTH) if self._total else (_IMPATIENCE, _LEAP)
         return self.rate * min(_STEEPEST, _OPTIMISM * growth ** max(0, self._admitted - patience))
 
