@@ -3,13 +3,13 @@
 Whether the service counts fixed windows, any window, or refills a bucket is not documented. Each predicts other times
 at which a request is admitted again after a burst, so single requests (probes) at those times tell which it is::
 
-             a request is refused, or a told limit is used up
+             a request is refused, or a known limit is used up
       ┌──────────────────────────────────────────────────────┐
       │                                                      ▼
     Open ◀──────── a window of known length is over ────── Closed ◀─┐ a probe
       ▲                                                     │ ▲ └───┘ is refused
       │ more is admitted than            a probe is admitted│ │a refusal after many,
-      │ a bucket can have                                   ▼ │or a told limit is used up
+      │ a bucket can have                                   ▼ │or a known limit is used up
       └───────────────────────────────────────────────── Tentative
                                                             │ a refusal after few
                                                             ▼
